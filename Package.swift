@@ -1,0 +1,78 @@
+// swift-tools-version: 6.2
+//
+// replaysb: a deterministic record-replay sandbox. Imports run one way; the picture is in README.md.
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+]
+let strictC: [CSetting] = [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]
+
+let package = Package(
+  name: "replaysb",
+  products: [.executable(name: "replaysb", targets: ["replaysb"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
+  ],
+  targets: [
+    // C: raw host calls, the blob that lives in the guest, and Debian's libraries (linked statically).
+    .target(name: "CLinux", cSettings: strictC),
+    .target(name: "CStub", cSettings: strictC),
+    .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
+    .systemLibrary(name: "CSeccomp", providers: [.apt(["libseccomp-dev"])]),
+    .systemLibrary(name: "CXXHash", providers: [.apt(["libxxhash-dev"])]),
+
+    // Guest-visible numbers and layouts; the seam; what stands on either side of it.
+    .target(name: "LinuxABI", exclude: ["README.md"], swiftSettings: strict),
+    .target(name: "Platform", dependencies: ["LinuxABI"], exclude: ["README.md"], swiftSettings: strict),
+    .target(
+      name: "PtracePlatform",
+      dependencies: ["CLinux", "CStub", "CSeccomp", "CXXHash", "LinuxABI", "Platform"],
+      exclude: ["README.md"],
+      swiftSettings: strict,
+      linkerSettings: [.linkedLibrary(":libseccomp.a")]),
+    .target(
+      name: "Kernel",
+      dependencies: [
+        "LinuxABI", "Platform",
+        .product(name: "OrderedCollections", package: "swift-collections"),
+        .product(name: "DequeModule", package: "swift-collections"),
+        .product(name: "HeapModule", package: "swift-collections"),
+      ],
+      exclude: ["README.md"],
+      swiftSettings: strict),
+    .target(
+      name: "Trace",
+      dependencies: ["CLinux", "CZstd", "CXXHash", "LinuxABI", "Platform"],
+      exclude: ["README.md"],
+      swiftSettings: strict,
+      linkerSettings: [.linkedLibrary(":libzstd.a")]),
+    .target(
+      name: "RecordReplay",
+      dependencies: ["CLinux", "Kernel", "LinuxABI", "Platform", "PtracePlatform", "Trace"],
+      exclude: ["README.md"],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "replaysb",
+      dependencies: [
+        "RecordReplay", "Trace", "Kernel", "Platform", "PtracePlatform", "LinuxABI", "CLinux",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      exclude: ["README.md"],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "TraceFuzz", dependencies: ["Trace"], exclude: ["README.md"], swiftSettings: strict),
+
+    .testTarget(name: "LinuxABITests", dependencies: ["LinuxABI"], swiftSettings: strict),
+    .testTarget(name: "TraceTests", dependencies: ["Trace", "Platform"], swiftSettings: strict),
+    .testTarget(name: "KernelTests", dependencies: ["Kernel", "Platform", "LinuxABI"], swiftSettings: strict),
+    .testTarget(
+      name: "PtracePlatformTests", dependencies: ["PtracePlatform", "Platform", "LinuxABI", "CLinux"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "RecordReplayTests", dependencies: ["RecordReplay", "Trace", "CLinux"], swiftSettings: strict),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,2 @@
+#include "CStub.h"
+typedef int rsb_stub_placeholder;

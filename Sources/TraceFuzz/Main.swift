@@ -1,0 +1,1 @@
+@main struct TraceFuzz { static func main() {} }

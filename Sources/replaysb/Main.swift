@@ -1,0 +1,5 @@
+import ArgumentParser
+
+@main struct Replaysb: ParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "replaysb")
+}

@@ -1,0 +1,3 @@
+import Testing
+
+@Suite struct KernelPlaceholder { @Test func builds() { #expect(Bool(true)) } }

@@ -1,0 +1,3 @@
+import Testing
+
+@Suite struct LinuxABIPlaceholder { @Test func builds() { #expect(Bool(true)) } }

@@ -1,0 +1,3 @@
+import Testing
+
+@Suite struct PtracePlatformPlaceholder { @Test func builds() { #expect(Bool(true)) } }

@@ -1,0 +1,3 @@
+import Testing
+
+@Suite struct RecordReplayPlaceholder { @Test func builds() { #expect(Bool(true)) } }

@@ -1,0 +1,3 @@
+import Testing
+
+@Suite struct TracePlaceholder { @Test func builds() { #expect(Bool(true)) } }
