@@ -1,0 +1,119 @@
+// The one door through which anything that may vary enters the kernel. Recording with a seed, hunting and running a
+// given schedule are implementations of it; replay needs none, because the trace already holds what was decided.
+
+/// Where the scheduler asks.
+public enum SchedulingPoint: Hashable, Sendable {
+  /// The current task finished a syscall or took a fault and could go on.
+  case afterTrap(syscall: UInt64?)
+  /// The current task gave up the processor (sched_yield).
+  case yield
+  /// The current task blocked, stopped or ended.
+  case blocked
+}
+
+public protocol Decisions: AnyObject {
+  /// Whether the current task is put at the end of the run queue here. Asked only when another task could run.
+  func shouldPreempt(at point: SchedulingPoint, task: TaskID, runnable: Int) -> Bool
+  /// Which of `count` runnable tasks, in queue order, runs next. 0 is the one that waited longest.
+  func pick(count: Int, at point: SchedulingPoint) -> Int
+  /// Bytes for getrandom, AT_RANDOM and the random devices.
+  func randomBytes(_ count: Int) -> [UInt8]
+  /// Realtime at virtual boot, in nanoseconds since 1970.
+  var epoch: Nanoseconds { get }
+  /// For `--clock host`: the host's realtime now; nil when virtual time rules.
+  func hostRealtime() -> Nanoseconds?
+}
+
+/// xoshiro256** seeded by splitmix64 (Blackman and Vigna): small, fast, and the same for ever.
+public struct SeededGenerator: Sendable {
+  private var s: InlineArray<4, UInt64>
+
+  public init(seed: UInt64) {
+    var z = seed
+    func next() -> UInt64 {
+      z &+= 0x9e37_79b9_7f4a_7c15
+      var x = z
+      x = (x ^ (x >> 30)) &* 0xbf58_476d_1ce4_e5b9
+      x = (x ^ (x >> 27)) &* 0x94d0_49bb_1331_11eb
+      return x ^ (x >> 31)
+    }
+    s = [next(), next(), next(), next()]
+  }
+
+  public mutating func next() -> UInt64 {
+    func rotated(_ x: UInt64, _ k: UInt64) -> UInt64 { (x << k) | (x >> (64 - k)) }
+    let result = rotated(s[1] &* 5, 7) &* 9
+    let t = s[1] << 17
+    s[2] ^= s[0]
+    s[3] ^= s[1]
+    s[1] ^= s[2]
+    s[0] ^= s[3]
+    s[2] ^= t
+    s[3] = rotated(s[3], 45)
+    return result
+  }
+
+  /// Uniform in 0 ..< bound, by Lemire's multiplication; the bias is below bound / 2^64.
+  public mutating func next(below bound: Int) -> Int {
+    Int(next().multipliedFullWidth(by: UInt64(bound)).high)
+  }
+}
+
+/// Which schedule a run takes.
+public enum SchedulePolicy: String, Hashable, Sendable, CaseIterable {
+  /// Each task runs until it blocks, yields or has used its quantum of traps.
+  case roundRobin = "round-robin"
+  /// At each trap the next task is drawn from the seed.
+  case random
+}
+
+/// Decisions that follow from a seed alone.
+public final class SeededDecisions: Decisions {
+  public let policy: SchedulePolicy
+  public let epoch: Nanoseconds
+  private var schedule: SeededGenerator
+  private var random: SeededGenerator
+  private var trapsInQuantum = 0
+  /// Traps that a task may make in a row under round robin while others wait.
+  static let quantumTraps = 1000
+  /// Under `random`, one trap in this many switches to another runnable task.
+  static let preemptionInterval = 8
+
+  public init(seed: UInt64, policy: SchedulePolicy, epoch: Nanoseconds) {
+    self.policy = policy
+    self.epoch = epoch
+    schedule = SeededGenerator(seed: seed)
+    random = SeededGenerator(seed: ~seed)
+  }
+
+  public func shouldPreempt(at point: SchedulingPoint, task: TaskID, runnable: Int) -> Bool {
+    if case .yield = point { return true }
+    switch policy {
+    case .roundRobin:
+      trapsInQuantum += 1
+      return trapsInQuantum >= Self.quantumTraps
+    case .random:
+      return schedule.next(below: Self.preemptionInterval) == 0
+    }
+  }
+
+  public func pick(count: Int, at point: SchedulingPoint) -> Int {
+    trapsInQuantum = 0
+    switch policy {
+    case .roundRobin: return 0
+    case .random: return count == 1 ? 0 : schedule.next(below: count)
+    }
+  }
+
+  public func randomBytes(_ count: Int) -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(count + 7)
+    while bytes.count < count {
+      withUnsafeBytes(of: random.next().littleEndian) { bytes.append(contentsOf: $0) }
+    }
+    bytes.removeLast(bytes.count - count)
+    return bytes
+  }
+
+  public func hostRealtime() -> Nanoseconds? { nil }
+}

@@ -1,0 +1,5 @@
+import LinuxABI
+
+extension SyscallTable {
+  static var fileSyscalls: [SyscallEntry] { [] }
+}

@@ -1,0 +1,86 @@
+// What of the host the kernel may reach: its files as the read-only lower layer, and the standard streams. A protocol,
+// so that tests do without a host.
+
+import LinuxABI
+
+/// What the host says of a file; only what may reach the guest. Times in nanoseconds since 1970.
+public struct HostFileStatus: Hashable, Sendable {
+  /// st_mode: type and permissions.
+  public var mode: UInt32
+  public var user: UInt32
+  public var group: UInt32
+  public var links: UInt32
+  public var size: Int64
+  public var modified: Nanoseconds
+  public var changed: Nanoseconds
+  public var deviceNumber: UInt64
+  /// Host device and inode: to know hard links and unchanged files; never shown to the guest.
+  public var identity: HostFileIdentity
+  public init(
+    mode: UInt32, user: UInt32, group: UInt32, links: UInt32, size: Int64, modified: Nanoseconds, changed: Nanoseconds,
+    deviceNumber: UInt64, identity: HostFileIdentity
+  ) {
+    self.mode = mode
+    self.user = user
+    self.group = group
+    self.links = links
+    self.size = size
+    self.modified = modified
+    self.changed = changed
+    self.deviceNumber = deviceNumber
+    self.identity = identity
+  }
+}
+
+public struct HostFileIdentity: Hashable, Sendable {
+  public var device: UInt64
+  public var inode: UInt64
+  public init(device: UInt64, inode: UInt64) {
+    self.device = device
+    self.inode = inode
+  }
+}
+
+/// What kind of thing a standard stream is; its metadata are fixed by kind, so that traces do not depend on more.
+public enum HostStreamKind: UInt8, Hashable, Sendable {
+  case pipe = 1, file, terminal, null, closed
+}
+
+/// What reading a host stream gave.
+public enum HostInput: Hashable, Sendable {
+  case bytes([UInt8])
+  case endOfFile
+  /// Nothing there now.
+  case notReady
+}
+
+public protocol HostView: AnyObject {
+  // MARK: Files (absolute paths; symbolic links are not followed in the last component)
+  func status(_ path: [UInt8]) throws(Errno) -> HostFileStatus
+  func readLink(_ path: [UInt8]) throws(Errno) -> [UInt8]
+  /// Names without "." and "..", sorted by bytes.
+  func list(_ path: [UInt8]) throws(Errno) -> [[UInt8]]
+  /// The whole content of a regular file.
+  func content(_ path: [UInt8]) throws(Errno) -> [UInt8]
+  /// Up to `count` bytes at `offset`, for large files that are read in part.
+  func content(_ path: [UInt8], offset: Int64, count: Int) throws(Errno) -> [UInt8]
+  /// access(2) by the caller's rights: whether the host lets this user read it.
+  func isAccessible(_ path: [UInt8], mode: Int32) -> Bool
+
+  // MARK: Standard streams
+  func streamKind(_ descriptor: Int32) -> HostStreamKind
+  /// Reads what is there, at most `count` bytes; waits for it when `wait` is set.
+  func readInput(_ count: Int, wait: Bool) throws(Errno) -> HostInput
+  /// Whether reading would give something (or end of file) at once.
+  func inputIsReady() -> Bool
+  /// Waits until input is ready, a host signal comes, or the wall time in milliseconds is over (-1: no bound).
+  func waitForInput(milliseconds: Int32) -> Bool
+  /// Writes all bytes. EPIPE when nobody reads; ENOSPC and kin as the host says.
+  func writeOutput(_ descriptor: Int32, _ bytes: ArraySlice<UInt8>) throws(Errno)
+  /// The terminal's size (rows, columns), and its termios bytes (struct termios of the kernel ABI, 36 bytes).
+  func terminalSize(_ descriptor: Int32) -> (rows: UInt16, columns: UInt16)?
+  func terminalAttributes(_ descriptor: Int32) -> [UInt8]?
+  func setTerminalAttributes(_ descriptor: Int32, _ bytes: [UInt8], when: Int32) throws(Errno)
+  /// A signal that the tool received for the guest (SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH); removes it.
+  func takeSignal() -> Int?
+}

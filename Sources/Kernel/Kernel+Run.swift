@@ -1,0 +1,216 @@
+// The run loop: pick a task, let it take one step, and do what its trap asks for, until the run has a verdict.
+
+import LinuxABI
+import Platform
+
+extension Kernel {
+  /// Runs until there is a verdict. Throws when the host cannot go on.
+  public func run() throws(MachineError) {
+    while verdict == nil {
+      fireDueTimers()
+      takeHostSignals()
+      guard let task = nextTask() else {
+        waitForSomething()
+        continue
+      }
+      try step(task)
+      if let machineError { throw machineError }
+    }
+  }
+
+  /// The current task if it may go on, else the next from the queue.
+  private func nextTask() -> Task? {
+    if let current = scheduler.current { return current }
+    let count = scheduler.queue.count
+    if count == 0 { return nil }
+    let index = count == 1 ? 0 : decisions.pick(count: count, at: .blocked)
+    let next = scheduler.take(at: index)
+    scheduler.current = next
+    statistics.switches += 1
+    return next
+  }
+
+  /// One step of a task's run loop.
+  private func step(_ task: Task) throws(MachineError) {
+    switch task.runState {
+    case .user:
+      if hasDeliverableSignal(task) || task.syscallInProgress != nil {
+        deliverSignals(task)
+        guard case .user = task.runState else { return leave(task) }
+      }
+      let limit = RunLimit(wallSeconds: scheduler.hasOthers ? configuration.spinSecondsMax : 0)
+      let trap = try machine.run(task.context, limit: limit)
+      statistics.traps += 1
+      clock.trapPassed()
+      handle(trap, of: task)
+    case .resumeSyscall(let reason):
+      resumeSyscall(task, reason)
+    case .exiting:
+      finishExit(task)
+    case .blocked, .groupStopped, .zombie, .dead:
+      preconditionFailure("task \(task.id) was scheduled in state \(task.runState)")
+    }
+    leave(task)
+  }
+
+  /// After a step: gives up the turn when the task cannot go on, or when the schedule says so.
+  private func leave(_ task: Task) {
+    switch task.runState {
+    case .user, .resumeSyscall, .exiting:
+      if scheduler.hasOthers, scheduler.current === task {
+        let point: SchedulingPoint = task.yielding ? .yield : .afterTrap(syscall: task.syscallInProgress)
+        if decisions.shouldPreempt(at: point, task: task.id, runnable: scheduler.queue.count) {
+          scheduler.current = nil
+          let index = decisions.pick(count: scheduler.queue.count, at: point)
+          let next = scheduler.take(at: index)
+          scheduler.enqueue(task)
+          scheduler.current = next
+          statistics.switches += 1
+        }
+      }
+      task.yielding = false
+    case .blocked, .groupStopped, .zombie, .dead:
+      if scheduler.current === task { scheduler.current = nil }
+    }
+  }
+
+  // MARK: Traps
+
+  private func handle(_ trap: Trap, of task: Task) {
+    switch trap {
+    case .syscall:
+      statistics.syscalls += 1
+      let registers = task.context.registers
+      invoke(
+        Syscall(
+          kernel: self, task: task, number: registers.origRax, arguments: registers.syscallArguments, wake: nil,
+          resume: nil))
+    case .foreignSyscall:
+      // A 64-bit kernel without CONFIG_IA32_EMULATION: `int 0x80` is a general protection fault.
+      raiseFault(Fault(signal: 11, code: 128, address: GuestAddress(0)), in: task)
+    case .vsyscall:
+      emulateVsyscall(task)
+    case .fault(let fault):
+      raiseFault(fault, in: task)
+    case .instruction(let instruction, let length):
+      emulate(instruction, length: length, in: task)
+    case .budget:
+      break
+    case .unresponsive:
+      verdict = .spin(
+        "task \(task.id) (\(task.name)) made no trap for \(configuration.spinSecondsMax) s at pc "
+          + "\(GuestAddress(task.context.registers.rip)) while \(scheduler.queue.count) other tasks could run")
+    case .interrupted:
+      verdict = .interrupted
+    }
+  }
+
+  /// Calls a handler and does what it answers.
+  func invoke(_ call: Syscall) {
+    let task = call.task
+    guard let entry = syscalls[call.number] else {
+      countUnknownSyscall(call)
+      return finish(call, -Int64(Errno.ENOSYS.rawValue))
+    }
+    do throws(Errno) {
+      switch try entry.handler(call) {
+      case .value(let value): finish(call, value)
+      case .registersSet: break
+      case .block(let block): self.block(task, call, block)
+      }
+    } catch {
+      if error == .ERESTART_RESTARTBLOCK, task.restartBlock == nil {
+        task.restartBlock = RestartBlock(number: call.number, arguments: call.arguments, resume: call.resume)
+      }
+      finish(call, -Int64(error.rawValue))
+    }
+  }
+
+  private func finish(_ call: Syscall, _ value: Int64) {
+    call.task.context.registers.rax = UInt64(bitPattern: value)
+    // Looked at by signal delivery: only restart errnos need it.
+    call.task.syscallInProgress = value <= -512 && value >= -516 ? call.number : nil
+  }
+
+  private func countUnknownSyscall(_ call: Syscall) {
+    if let index = statistics.unknownSyscalls.firstIndex(where: { $0.number == call.number }) {
+      statistics.unknownSyscalls[index].count += 1
+    } else {
+      statistics.unknownSyscalls.append((call.number, 1))
+    }
+    observer.note(.unknownSyscall(task: call.task.id.rawValue, number: call.number))
+  }
+
+  // MARK: Blocking
+
+  private func block(_ task: Task, _ call: Syscall, _ block: Block) {
+    var blocked = BlockedSyscall(number: call.number, arguments: call.arguments, block: block, timer: nil)
+    if let deadline = block.deadline, deadline < .max {
+      task.waitTicket += 1
+      blocked.timer = timers.arm(deadline, task, token: task.waitTicket)
+    }
+    for queue in block.queues { queue.add(task) }
+    task.blocked = blocked
+    task.runState = .blocked
+    task.usage.voluntarySwitches += 1
+    if block.interruptible && hasDeliverableSignal(task) { wake(task, .signal) }
+  }
+
+  /// Ends a task's wait. Does nothing when it is not blocked (any more).
+  func wake(_ task: Task, _ reason: WakeReason) {
+    guard case .blocked = task.runState, let blocked = task.blocked else { return }
+    for queue in blocked.block.queues { queue.remove(task) }
+    if let timer = blocked.timer { timers.cancel(timer) }
+    task.runState = .resumeSyscall(reason)
+    scheduler.enqueue(task)
+  }
+
+  private func resumeSyscall(_ task: Task, _ reason: WakeReason) {
+    guard let blocked = task.blocked else { preconditionFailure("task \(task.id) resumes no syscall") }
+    task.blocked = nil
+    task.runState = .user
+    invoke(
+      Syscall(
+        kernel: self, task: task, number: blocked.number, arguments: blocked.arguments, wake: reason,
+        resume: blocked.block.resume))
+  }
+
+  // MARK: Time and the host
+
+  private func fireDueTimers() {
+    while let entry = timers.popDue(clock.monotonic) {
+      entry.target.timerFired(self, token: entry.token)
+    }
+  }
+
+  /// Nothing can run now: go to the next timer, wait for host input, or say that this is a deadlock.
+  private func waitForSomething() {
+    let waitsForInput = tasks.tasks.values.contains { task in
+      if case .blocked = task.runState, let blocked = task.blocked {
+        return blocked.block.queues.contains { $0 === hostInputQueue }
+      }
+      return false
+    }
+    if waitsForInput {
+      if host.inputIsReady() { return hostInputQueue.wakeAll(self) }
+      if timers.nextDeadline() == nil {
+        _ = host.waitForInput(milliseconds: -1)
+        if host.inputIsReady() { hostInputQueue.wakeAll(self) }
+        return
+      }
+    }
+    if let deadline = timers.nextDeadline() {
+      clock.jump(to: deadline)
+      observer.note(.timeJumped(nanoseconds: UInt64(max(0, deadline.rawValue))))
+      return
+    }
+    verdict = .deadlock(describeDeadlock())
+  }
+}
+
+extension Task: TimerTarget {
+  /// The deadline of the wait numbered `token`.
+  func timerFired(_ kernel: Kernel, token: UInt64) {
+    if token == waitTicket { kernel.wake(self, .timeout) }
+  }
+}

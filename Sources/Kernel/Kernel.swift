@@ -1,0 +1,75 @@
+// The emulated Linux: gVisor's Kernel. It owns every object of the run, hands out identifiers, and meets the platform
+// only through `Machine`, the host only through `HostView`, and chance only through `Decisions`.
+
+import LinuxABI
+import Platform
+
+public final class Kernel {
+  let machine: any Machine
+  let host: any HostView
+  let decisions: any Decisions
+  let observer: any Observer
+  let configuration: KernelConfiguration
+  let syscalls: SyscallTable
+
+  var tasks = TaskSet()
+  var scheduler = Scheduler()
+  var clock: Timekeeper
+  var timers = TimerQueue()
+  var identifiers = Identifiers()
+  /// Woken when the standard input may have something.
+  var hostInputQueue = WaitQueue()
+  /// init, pid 1: visible, idle, the parent of orphans.
+  var initProcess: ThreadGroup?
+  /// The first guest process, pid 2. Its end ends the run.
+  var firstProcess: ThreadGroup?
+  /// Set when the run is over.
+  public internal(set) var verdict: Verdict?
+  public internal(set) var statistics = Statistics()
+  /// A host failure that ended the run (exit 125).
+  var machineError: MachineError?
+
+  public init(
+    machine: any Machine, host: any HostView, decisions: any Decisions, observer: any Observer,
+    configuration: KernelConfiguration
+  ) {
+    self.machine = machine
+    self.host = host
+    self.decisions = decisions
+    self.observer = observer
+    self.configuration = configuration
+    syscalls = .standard()
+    clock = Timekeeper(epoch: decisions.epoch)
+  }
+}
+
+/// Identifiers for the nouns of the seam: counted up, never reused, so that traces repeat.
+struct Identifiers: Sendable {
+  private var space: UInt32 = 0
+  private var context: UInt32 = 0
+  private var object: UInt32 = 0
+
+  mutating func nextSpace() -> AddressSpaceID {
+    space += 1
+    return AddressSpaceID(rawValue: space)
+  }
+  mutating func nextContext() -> ContextID {
+    context += 1
+    return ContextID(rawValue: context)
+  }
+  mutating func nextObject() -> MemoryObjectID {
+    object += 1
+    return MemoryObjectID(rawValue: object)
+  }
+}
+
+/// What the run's summary says.
+public struct Statistics: Sendable {
+  public var syscalls: UInt64 = 0
+  public var traps: UInt64 = 0
+  public var switches: UInt64 = 0
+  /// Numbers that have no entry in the table, in order of first sight, with how often.
+  public var unknownSyscalls: [(number: UInt64, count: Int)] = []
+  /// Network targets that were refused, in order.
+  public var refusedTargets: [String] = []
+}
