@@ -4,6 +4,8 @@
 // A copy is made in two steps, because the graph has cycles: first a new instance with the same fields, then every
 // field that refers to another kernel object is replaced by that object's copy.
 
+import Platform
+
 /// A class whose instances are kernel state.
 public protocol DeepCopyable: AnyObject {
   /// A new instance with the same field values; references still point at the originals.
@@ -16,7 +18,10 @@ public protocol DeepCopyable: AnyObject {
 public final class CopyContext {
   private var copies: [ObjectIdentifier: AnyObject] = [:]
   private var keepAlive: [AnyObject] = []
-  public init() {}
+  /// The machine of the copy: the same identifiers name its own address spaces, contexts and objects.
+  public let machine: any Machine
+
+  public init(machine: any Machine) { self.machine = machine }
 
   public func copy<T: DeepCopyable>(_ original: T) -> T {
     if let known = copies[ObjectIdentifier(original)] { return unsafeDowncast(known, to: T.self) }

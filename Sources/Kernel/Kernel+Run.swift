@@ -38,7 +38,8 @@ extension Kernel {
         deliverSignals(task)
         guard case .user = task.runState else { return leave(task) }
       }
-      let limit = RunLimit(wallSeconds: scheduler.hasOthers ? configuration.spinSecondsMax : 0)
+      let othersCouldRun = scheduler.hasOthers || sleepers > 0
+      let limit = RunLimit(wallSeconds: othersCouldRun ? configuration.spinSecondsMax : 0)
       let trap = try machine.run(task.context, limit: limit)
       statistics.traps += 1
       clock.trapPassed()
@@ -99,7 +100,7 @@ extension Kernel {
     case .unresponsive:
       verdict = .spin(
         "task \(task.id) (\(task.name)) made no trap for \(configuration.spinSecondsMax) s at pc "
-          + "\(GuestAddress(task.context.registers.rip)) while \(scheduler.queue.count) other tasks could run")
+          + "\(GuestAddress(task.context.registers.rip)) while other tasks could run")
     case .interrupted:
       verdict = .interrupted
     }
@@ -148,6 +149,7 @@ extension Kernel {
     if let deadline = block.deadline, deadline < .max {
       task.waitTicket += 1
       blocked.timer = timers.arm(deadline, task, token: task.waitTicket)
+      sleepers += 1
     }
     for queue in block.queues { queue.add(task) }
     task.blocked = blocked
@@ -160,7 +162,10 @@ extension Kernel {
   func wake(_ task: Task, _ reason: WakeReason) {
     guard case .blocked = task.runState, let blocked = task.blocked else { return }
     for queue in blocked.block.queues { queue.remove(task) }
-    if let timer = blocked.timer { timers.cancel(timer) }
+    if let timer = blocked.timer {
+      timers.cancel(timer)
+      sleepers -= 1
+    }
     task.runState = .resumeSyscall(reason)
     scheduler.enqueue(task)
   }

@@ -17,6 +17,8 @@ public final class Kernel {
   var clock: Timekeeper
   var timers = TimerQueue()
   var identifiers = Identifiers()
+  /// Tasks that wait with a deadline: they could run once virtual time gets there.
+  var sleepers = 0
   /// Woken when the standard input may have something.
   var hostInputQueue = WaitQueue()
   /// init, pid 1: visible, idle, the parent of orphans.

@@ -1,3 +1,0 @@
-import Testing
-
-@Suite struct KernelPlaceholder { @Test func builds() { #expect(Bool(true)) } }
