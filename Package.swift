@@ -18,8 +18,8 @@ let package = Package(
   ],
   targets: [
     // C: raw host calls, the blob that lives in the guest, and Debian's libraries (linked statically).
-    .target(name: "CLinux", cSettings: strictC),
-    .target(name: "CStub", cSettings: strictC),
+    .target(name: "CLinux", exclude: ["README.md"], cSettings: strictC),
+    .target(name: "CStub", exclude: ["README.md"], cSettings: strictC),
     .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
     .systemLibrary(name: "CSeccomp", providers: [.apt(["libseccomp-dev"])]),
     .systemLibrary(name: "CXXHash", providers: [.apt(["libxxhash-dev"])]),

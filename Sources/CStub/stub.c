@@ -1,2 +1,15 @@
 #include "CStub.h"
-typedef int rsb_stub_placeholder;
+
+extern const uint8_t rsb_blob_start[] __attribute__((visibility("hidden")));
+extern const uint8_t rsb_blob_single[] __attribute__((visibility("hidden")));
+extern const uint8_t rsb_blob_list[] __attribute__((visibility("hidden")));
+extern const uint8_t rsb_blob_end[] __attribute__((visibility("hidden")));
+
+struct rsb_blob rsb_blob_get(void) {
+  return (struct rsb_blob){
+      .bytes = rsb_blob_start,
+      .size = (uint32_t)(rsb_blob_end - rsb_blob_start),
+      .single = (uint32_t)(rsb_blob_single - rsb_blob_start),
+      .list = (uint32_t)(rsb_blob_list - rsb_blob_start),
+  };
+}

@@ -7,4 +7,6 @@
 /// The raw syscall instruction: returns the kernel's value or -errno, errno untouched.
 long rsb_syscall(long number, long a0, long a1, long a2, long a3, long a4, long a5);
 
+#include "CLinuxPtrace.h"
+
 #endif

@@ -2,4 +2,16 @@
 #ifndef REPLAYSB_CSTUB_H
 #define REPLAYSB_CSTUB_H
 #include <stdint.h>
+
+/// The blob's bytes and the offsets of its entries. The image's own entry is offset 0.
+struct rsb_blob {
+  const uint8_t *bytes;
+  uint32_t size;
+  /// `syscall; int3` with everything in registers.
+  uint32_t single;
+  /// Runs the list at r12 with r13 calls; see blob.S.
+  uint32_t list;
+};
+
+struct rsb_blob rsb_blob_get(void);
 #endif

@@ -1,0 +1,170 @@
+// One turn of a guest task, and what its stop means. docs: ptrace(2), siginfo in sigaction(2), arch/x86/kernel/traps.c.
+import CLinux
+import Platform
+
+private enum Signal {
+  static let illegal = 4
+  static let trap = 5
+  static let bus = 7
+  static let arithmetic = 8
+  static let segmentation = 11
+  static let badSystemCall = 31
+  /// SIGTRAP with the bit of PTRACE_O_TRACESYSGOOD.
+  static let systemCall = 5 | 0x80
+}
+
+private let eventStop = 128  // PTRACE_EVENT_STOP
+private let fromKernel: Int32 = 128  // SI_KERNEL
+
+/// The vsyscall page (arch/x86/include/uapi/asm/vsyscall.h) and the calls its three entries stand for.
+private enum VsyscallPage {
+  static let start: UInt64 = 0xffff_ffff_ff60_0000
+  static let entries: [(offset: UInt64, number: UInt64)] = [(0, 96), (0x400, 201), (0x800, 309)]
+  static func number(at address: UInt64) -> UInt64? {
+    entries.first { start + $0.offset == address }?.number
+  }
+}
+
+extension PtraceMachine {
+  public func run(_ context: ExecutionContext, limit: RunLimit) throws(MachineError) -> Trap {
+    precondition(limit.ticks == nil && limit.instructions == 0, "the direct engine has no ticks")
+    let stub = try stub(context.space)
+    if !stub.queue.isEmpty { try stub.flush() }
+    try load(context.id, into: stub)
+
+    let ticks = limit.wallSeconds == 0 ? 0 : limit.wallSeconds * 2 + 1
+    let held = stub.heldIsKnown
+    stub.heldIsKnown = false
+    var status = withRegisters(context.registers, stub) { registers, heldWords in
+      rsb_stub_run(watch, stub.pid, ticks, registers, held ? heldWords : nil)
+    }
+    if status == RSB_RUN_INTERRUPTED {
+      stub.heldIsKnown = held
+      return .interrupted
+    }
+    while true {
+      guard status >= 0, status & 0xff == 0x7f else { throw ended(stub, status) }
+      if let trap = try trap(stub, status) {
+        context.registers = stub.held
+        stub.heldIsKnown = true
+        if trap != .syscall { try settle(trap, context, stub) }
+        return trap
+      }
+      status = withRegisters(stub.held, stub) { registers, _ in rsb_stub_rerun(watch, stub.pid, registers) }
+    }
+  }
+
+  /// Lends the wanted registers and the held ones as words; afterwards the stub's `held` is what the call left in the first.
+  private func withRegisters(
+    _ wanted: Registers, _ stub: Stub, _ body: (UnsafeMutablePointer<UInt64>, UnsafePointer<UInt64>) -> Int
+  ) -> Int {
+    // Sound: Registers is 27 words in user_regs_struct's order (asserted in CLinux), and both live for the call.
+    var registers = wanted
+    let result = withUnsafeMutablePointer(to: &registers) { pointer in
+      withUnsafePointer(to: &stub.held) { held in
+        pointer.withMemoryRebound(to: UInt64.self, capacity: Registers.wordCount) { words in
+          held.withMemoryRebound(to: UInt64.self, capacity: Registers.wordCount) { body(words, $0) }
+        }
+      }
+    }
+    stub.held = registers
+    return result
+  }
+
+  private func ended(_ stub: Stub, _ status: Int) -> MachineError {
+    if status < 0 { return MachineError("stub \(stub.pid) cannot run: \(describe(errno: -status))") }
+    return MachineError("stub \(stub.pid) ended under the guest: \(describe(waitStatus: status))")
+  }
+
+  /// What the stop means; nil when it is no concern of the guest and the stub should go on.
+  private func trap(_ stub: Stub, _ status: Int) throws(MachineError) -> Trap? {
+    let signal = status >> 8 & 0xff
+    if signal == Signal.systemCall { return try systemCallTrap(stub) }
+    if status >> 16 == eventStop {
+      if rsb_interrupt_requested() != 0 { return .interrupted }
+      return rsb_watch_expired(watch) != 0 ? .unresponsive : nil
+    }
+    switch signal {
+    case Signal.illegal, Signal.trap, Signal.bus, Signal.arithmetic, Signal.segmentation, Signal.badSystemCall:
+      break
+    default:
+      return nil
+    }
+    var info = rsb_signal_info()
+    try checked(rsb_ptrace_get_signal(stub.pid, &info), "PTRACE_GETSIGINFO")
+    if info.code <= 0 { return nil }  // Sent by a process of the host: not the guest's.
+    return faultTrap(stub, info)
+  }
+
+  private func systemCallTrap(_ stub: Stub) throws(MachineError) -> Trap {
+    let registers = stub.held
+    // What `syscall` leaves in rcx and r11. A guest that forges both around `int 0x80` merely makes a 64-bit call of it.
+    if registers.rcx == registers.rip, registers.r11 == registers.eflags, registers.cs == 0x33 { return .syscall }
+    var arch: UInt32 = 0
+    try checked(rsb_ptrace_syscall_arch(stub.pid, &arch), "PTRACE_GET_SYSCALL_INFO")
+    return arch == RSB_ARCH_X86_64 ? .syscall : .foreignSyscall
+  }
+
+  private func faultTrap(_ stub: Stub, _ info: rsb_signal_info) -> Trap {
+    let rip = stub.held.rip
+    if info.signal == Signal.badSystemCall, VsyscallPage.number(at: info.call_address) != nil { return .vsyscall }
+    if info.signal == Signal.segmentation {
+      if info.address == rip, VsyscallPage.number(at: rip) != nil { return .vsyscall }
+      if info.code == fromKernel, info.address == 0, let trap = trappedInstruction(stub, at: rip) { return trap }
+    }
+    return .fault(
+      Fault(signal: UInt8(truncatingIfNeeded: info.signal), code: info.code, address: GuestAddress(info.address)))
+  }
+
+  /// rdtsc and rdtscp under PR_SET_TSC raise a general protection fault like many others: only the opcode tells.
+  private func trappedInstruction(_ stub: Stub, at rip: UInt64) -> Trap? {
+    var bytes = [UInt8](repeating: 0, count: 15)
+    let count = max(0, rsb_process_read(stub.pid, &bytes, rip, bytes.count))
+    var index = 0
+    while index < count, isPrefix(bytes[index]) { index += 1 }
+    if index + 2 <= count, bytes[index] == 0x0f, bytes[index + 1] == 0x31 {
+      return .instruction(.rdtsc, length: UInt8(index + 2))
+    }
+    if index + 3 <= count, bytes[index] == 0x0f, bytes[index + 1] == 0x01, bytes[index + 2] == 0xf9 {
+      return .instruction(.rdtscp, length: UInt8(index + 3))
+    }
+    return nil
+  }
+
+  /// Prefixes that these instructions ignore: operand and address size, segments, repeat, REX.
+  private func isPrefix(_ byte: UInt8) -> Bool {
+    switch byte {
+    case 0x66, 0x67, 0xf2, 0xf3, 0x2e, 0x36, 0x3e, 0x26, 0x64, 0x65, 0x40...0x4f: true
+    default: false
+    }
+  }
+
+  /// Makes the registers of a trap other than `syscall` what the seam promises.
+  private func settle(_ trap: Trap, _ context: ExecutionContext, _ stub: Stub) throws(MachineError) {
+    let number = context.registers.origRax
+    context.registers.origRax = ~0
+    switch trap {
+    case .foreignSyscall:
+      context.registers.rax = number
+      var bytes: [UInt8] = [0, 0]
+      let rip = context.registers.rip
+      let count = rsb_process_read(stub.pid, &bytes, rip &- 2, 2)
+      // After sysenter and a compat `syscall` rip is in the host's unmapped vdso, at an address that varies.
+      context.registers.rip = count == 2 && bytes == [0xcd, 0x80] ? rip - 2 : 0
+    case .vsyscall:
+      let rip = context.registers.rip
+      if let number = VsyscallPage.number(at: rip) {
+        context.registers.rax = number  // Page not mapped: as where it is emulated, and rax is clobbered anyway.
+        return
+      }
+      // The host has already returned from the page (emulate_vsyscall in arch/x86/entry/vsyscall): undo that.
+      var info = rsb_signal_info()
+      try checked(rsb_ptrace_get_signal(stub.pid, &info), "PTRACE_GETSIGINFO")
+      context.registers.rip = info.call_address
+      context.registers.rsp &-= 8
+      context.registers.rax = VsyscallPage.number(at: info.call_address) ?? context.registers.rax
+    default:
+      break
+    }
+  }
+}

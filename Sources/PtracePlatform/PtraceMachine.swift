@@ -1,0 +1,200 @@
+// The direct engine: one stub process for each guest address space, whose processor runs guest code as it is; every
+// syscall stops in PTRACE_SYSEMU. README.md of this target tells the whole scheme.
+import CLinux
+import Platform
+
+/// Executes guest code on the host's processor by ptrace(2).
+///
+/// All calls come from the thread that made it. While it lives, that thread cannot read a clock through the vdso (the
+/// time stamp counter is trapped): use `rsb_clock_ns`, and see `onTracerThread`.
+public final class PtraceMachine: Machine {
+  public struct Configuration: Sendable {
+    /// Keep the calling thread, and with it every stub, on one processor: a stop costs a tenth of one across processors.
+    public var pinsProcessor = true
+    /// Trap the counter in the calling thread too; without it each stop pays for switching the trap on and off.
+    public var trapsTimeStampCounter = true
+    public init() {}
+  }
+
+  /// The processor that the sandbox runs on; nil when not pinned.
+  public let processor: Int?
+  /// What `doctor` and verbose output should tell about this host.
+  public private(set) var notes: [String] = []
+
+  var zygote: Stub?
+  /// Address spaces, contexts and objects by their identifiers, which count from 1.
+  var stubs: [Stub?] = []
+  var contexts: [ContextState?] = []
+  var objects: [MemoryObject?] = []
+  let layout: ExtendedStateLayout
+  /// Signal-safe state that the watchdog's handler reads; it lives as long as its timer.
+  let watch: UnsafeMutablePointer<rsb_watch>
+  private let thread: ThreadSetting
+  private let sockets: (tracer: Int32, stub: Int32)
+
+  public init(_ configuration: Configuration = Configuration()) throws(MachineError) {
+    _ = rsb_descriptor_limit_raise()
+    var pair: (Int32, Int32) = (-1, -1)
+    let made = withUnsafeMutablePointer(to: &pair) {
+      $0.withMemoryRebound(to: Int32.self, capacity: 2) { rsb_socket_pair($0) }
+    }
+    try checked(made, "socketpair")
+    let thread = ThreadSetting(configuration)
+    let zygote: Zygote
+    let layout: ExtendedStateLayout
+    do throws(MachineError) {
+      (zygote, layout) = try Self.start(tracer: pair.0, stub: pair.1)
+    } catch {
+      thread.restore()
+      _ = rsb_file_close(pair.0)
+      _ = rsb_file_close(pair.1)
+      throw error
+    }
+    self.thread = thread
+    self.layout = layout
+    self.zygote = zygote.stub
+    processor = thread.processor
+    notes = zygote.notes
+    sockets = (pair.0, pair.1)
+    watch = .allocate(capacity: 1)
+    watch.initialize(to: rsb_watch())
+    let started = rsb_watch_start(watch)
+    if started < 0 { notes.append("no watchdog timer: \(describe(errno: -started))") }
+  }
+
+  deinit {
+    shutdown()
+    watch.deallocate()
+  }
+
+  /// Ends all stubs and gives the thread back as it was. Nothing else may be called afterwards.
+  public func shutdown() {
+    guard let zygote else { return }
+    for stub in stubs { stub?.kill() }
+    stubs = []
+    contexts = []
+    objects = []
+    zygote.kill()
+    self.zygote = nil
+    rsb_watch_stop(watch)
+    _ = rsb_file_close(sockets.tracer)
+    _ = rsb_file_close(sockets.stub)
+    thread.restore()
+  }
+
+  private static func start(tracer: Int32, stub: Int32) throws(MachineError) -> (Zygote, ExtendedStateLayout) {
+    let zygote = try Zygote(stubSocket: stub, tracerSocket: tracer)
+    do throws(MachineError) {
+      return (zygote, try ExtendedStateLayout(pristine: pristineArea(zygote.stub)))
+    } catch {
+      zygote.stub.kill()
+      throw error
+    }
+  }
+
+  private static func pristineArea(_ stub: Stub) throws(MachineError) -> [UInt8] {
+    var area = [UInt8](repeating: 0, count: 65536)
+    let size = area.withUnsafeMutableBytes { rsb_ptrace_get_xstate(stub.pid, $0.baseAddress, $0.count) }
+    return Array(area.prefix(try checked(size, "PTRACE_GETREGSET")))
+  }
+
+  // MARK: Stopping from outside
+
+  /// Async-signal-safe: a guest that runs stops with `.interrupted`, and so does every later run until
+  /// `clearInterrupt`. For all machines of this process.
+  public static func requestInterrupt() { rsb_interrupt_request() }
+  public static func clearInterrupt() { rsb_interrupt_clear() }
+
+  // MARK: What the direct engine does not have
+
+  public func takeLocalEvents() -> [LocalEvent] { [] }
+  public func ticks(of context: ContextID) -> Ticks { Ticks(rawValue: 0) }
+
+  // MARK: Address spaces
+
+  func stub(_ id: AddressSpaceID) throws(MachineError) -> Stub {
+    let index = Int(id.rawValue)
+    guard index < stubs.count, let stub = stubs[index] else {
+      throw MachineError("address space \(id.rawValue) does not exist")
+    }
+    return stub
+  }
+
+  public func createAddressSpace(_ id: AddressSpaceID) throws(MachineError) {
+    guard let zygote else { throw MachineError("the machine is shut down") }
+    stubs.place(try zygote.fork(), at: id.rawValue)
+  }
+
+  public func forkAddressSpace(_ parent: AddressSpaceID, as id: AddressSpaceID) throws(MachineError) {
+    let stub = try stub(parent)
+    try stub.flush()
+    stubs.place(try stub.fork(), at: id.rawValue)
+  }
+
+  public func destroyAddressSpace(_ id: AddressSpaceID) {
+    guard let stub = try? stub(id) else { return }
+    // A task may outlive the space (execve); its extended state must not go with the process.
+    try? stub.loaded?.unload()
+    stub.kill()
+    stubs[Int(id.rawValue)] = nil
+  }
+
+  // MARK: Contexts
+
+  private func state(_ id: ContextID) throws(MachineError) -> ContextState {
+    let index = Int(id.rawValue)
+    guard index < contexts.count, let state = contexts[index] else {
+      throw MachineError("context \(id.rawValue) does not exist")
+    }
+    return state
+  }
+
+  /// Makes sure that the task's extended state is in the stub.
+  func load(_ id: ContextID, into stub: Stub) throws(MachineError) {
+    let state = try state(id)
+    if stub.loaded !== state { try state.load(into: stub) }
+  }
+
+  public func createContext(_ id: ContextID, extendedState: ExtendedStateSource) throws(MachineError) {
+    switch extendedState {
+    case .initial:
+      contexts.place(ContextState(area: layout.initial), at: id.rawValue)
+    case .copy(let other):
+      let source = try state(other)
+      try source.fetch()
+      contexts.place(ContextState(area: source.area), at: id.rawValue)
+    }
+  }
+
+  public func destroyContext(_ id: ContextID) {
+    guard let state = try? state(id) else { return }
+    state.loadedIn?.loaded = nil
+    state.loadedIn = nil
+    contexts[Int(id.rawValue)] = nil
+  }
+
+  public func extendedState(of context: ExecutionContext) throws(MachineError) -> [UInt8] {
+    let state = try state(context.id)
+    try state.fetch()
+    return layout.canonical(state.area)
+  }
+
+  public func setExtendedState(of context: ExecutionContext, _ bytes: [UInt8]) throws(MachineError) {
+    let state = try state(context.id)
+    // What the stub holds is replaced, so it need not be fetched first.
+    state.loadedIn?.loaded = nil
+    state.loadedIn = nil
+    state.area = layout.sanitized(bytes)
+  }
+}
+
+extension Array {
+  /// Stores at an identifier that was never used, with room made for it.
+  fileprivate mutating func place<Wrapped>(_ value: Wrapped, at id: UInt32) where Element == Wrapped? {
+    let index = Int(id)
+    precondition(index < 1 << 24, "identifiers count up from 1")
+    while count <= index { append(nil) }
+    precondition(self[index] == nil, "identifiers are never reused")
+    self[index] = value
+  }
+}

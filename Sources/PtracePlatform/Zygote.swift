@@ -1,0 +1,108 @@
+// The first stub: born, emptied, confined, and kept pristine. Every address space begins as a fork of it.
+import CLinux
+import Platform
+
+/// The tracer's end of the socket that passes descriptors, and the zygote itself.
+struct Zygote {
+  let stub: Stub
+  /// Host mappings that could not be removed (kernels that seal the vdso); empty where all is well.
+  var notes: [String] = []
+
+  /// Starts the zygote. The calling thread becomes its tracer.
+  init(stubSocket: Int32, tracerSocket: Int32) throws(MachineError) {
+    let image = Int32(try checked(rsb_memory_file("replaysb-stub"), "memfd_create"))
+    defer { _ = rsb_file_close(image) }
+    let bytes = StubLayout.image()
+    try checked(rsb_file_pwrite(image, bytes, bytes.count, 0), "write of the stub's image")
+    let pid = Int32(try checked(rsb_birth(image, stubSocket), "start of the first stub (vfork, execveat)"))
+    stub = Stub(pid: pid)
+    stub.tracerSocket = tracerSocket
+    stub.blob = StubLayout.birth
+    do throws(MachineError) {
+      try attach()
+      try empty()
+      try confine()
+    } catch {
+      stub.kill()
+      throw error
+    }
+  }
+
+  private func attach() throws(MachineError) {
+    let pid = stub.pid
+    try checked(rsb_ptrace_seize(pid), "ptrace(PTRACE_SEIZE)")
+    try checked(rsb_ptrace_interrupt(pid), "ptrace(PTRACE_INTERRUPT)")
+    var status: Int32 = 0
+    try checked(rsb_wait_stop(pid, &status), "wait4")
+    if status & 0xff != 0x7f { throw MachineError("first stub ended: \(describe(waitStatus: Int(status)))") }
+  }
+
+  private func required(_ number: UInt64, _ arguments: InlineArray<6, UInt64>, _ what: String) throws(MachineError) {
+    let result = try stub.call(number, arguments)
+    if result < 0 && result >= -4095 { throw MachineError("first stub: \(what): \(describe(errno: -result))") }
+  }
+
+  /// Leaves the blob and the list page alone in the address space.
+  private mutating func empty() throws(MachineError) {
+    let page = StubLayout.pageSize
+    let low = StubLayout.birth, afterLow = StubLayout.birth + page
+    try required(HostCall.munmap, [StubLayout.lowest, low - StubLayout.lowest, 0, 0, 0, 0], "munmap below")
+    let above = try stub.call(HostCall.munmap, [afterLow, StubLayout.end - afterLow, 0, 0, 0, 0])
+    if above < 0 { try emptyPiecewise() }
+    let fixed = HostFlag.mapPrivate | HostFlag.mapFixed
+    try required(
+      HostCall.mmap, [StubLayout.blob, page, 5, fixed, StubLayout.imageDescriptor, page], "mmap of the blob")
+    try required(
+      HostCall.mmap, [StubLayout.list, page, 3, fixed | HostFlag.mapAnonymous, ~0, 0], "mmap of the list page")
+    stub.blob = StubLayout.blob
+    try required(HostCall.munmap, [low, page, 0, 0, 0, 0], "munmap of the image")
+    try required(HostCall.close, [StubLayout.imageDescriptor, 0, 0, 0, 0, 0], "close of the image")
+  }
+
+  /// For kernels that seal system mappings (mseal(2) on the vdso): what can go goes, the rest is told.
+  private mutating func emptyPiecewise() throws(MachineError) {
+    for mapping in try HostMapping.all(of: stub.pid)
+    where mapping.start != StubLayout.birth && mapping.start < StubLayout.end {
+      let result = try stub.call(HostCall.munmap, [mapping.start, mapping.end - mapping.start, 0, 0, 0, 0])
+      if result < 0 {
+        notes.append(
+          "the host keeps \(String(mapping.start, radix: 16))-\(String(mapping.end, radix: 16)) mapped in guests: "
+            + describe(errno: -result))
+      }
+    }
+  }
+
+  /// Own session, no signals, trapped TSC, the filter.
+  private func confine() throws(MachineError) {
+    let scratch = StubLayout.calls
+    try required(HostCall.setsid, [0, 0, 0, 0, 0, 0], "setsid")
+    try stub.writeList([~0], at: scratch)
+    try required(HostCall.rtSigprocmask, [2, scratch, 0, 8, 0, 0], "rt_sigprocmask")
+    let setTSC: UInt64 = 26, setNoNewPrivileges: UInt64 = 38
+    try required(HostCall.prctl, [setTSC, 2, 0, 0, 0, 0], "prctl(PR_SET_TSC)")
+    try required(HostCall.prctl, [setNoNewPrivileges, 1, 0, 0, 0, 0], "prctl(PR_SET_NO_NEW_PRIVS)")
+
+    let program = try SeccompFilter.program()
+    let header: [UInt64] = [UInt64(program.count / 8), scratch + 16]  // struct sock_fprog
+    let words = program.withUnsafeBytes { Array($0.bindMemory(to: UInt64.self)) }
+    try stub.writeList(header + words, at: scratch)
+    // SECCOMP_SET_MODE_FILTER with SECCOMP_FILTER_FLAG_SPEC_ALLOW: the guest is no less trusted than any program.
+    try required(HostCall.seccomp, [1, 4, scratch, 0, 0, 0], "seccomp")
+    let blank = [UInt64](repeating: 0, count: Int(StubLayout.pageSize) / 8)
+    try stub.writeList(blank, at: StubLayout.list)
+  }
+}
+
+extension Stub {
+  /// A copy of this stub's process: attached, stopped, its registers not set yet.
+  func fork() throws(MachineError) -> Stub {
+    let pid = try call(HostCall.clone, [HostFlag.cloneStub, 0, 0, 0, 0, 0])
+    if pid <= 0 { throw MachineError("fork of stub \(self.pid): \(describe(errno: -pid))") }
+    var status: Int32 = 0
+    try checked(rsb_wait_stop(Int32(pid), &status), "wait4 for a new stub")
+    if status & 0xff != 0x7f { throw MachineError("new stub ended: \(describe(waitStatus: Int(status)))") }
+    let child = Stub(pid: Int32(pid))
+    child.tracerSocket = tracerSocket
+    return child
+  }
+}

@@ -1,3 +1,0 @@
-import Testing
-
-@Suite struct PtracePlatformPlaceholder { @Test func builds() { #expect(Bool(true)) } }
