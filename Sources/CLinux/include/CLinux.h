@@ -3,6 +3,7 @@
 #define REPLAYSB_CLINUX_H
 #include <stddef.h>
 #include <stdint.h>
+#include "CLinuxFiles.h"
 
 /// The raw syscall instruction: returns the kernel's value or -errno, errno untouched.
 long rsb_syscall(long number, long a0, long a1, long a2, long a3, long a4, long a5);

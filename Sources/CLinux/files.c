@@ -1,0 +1,110 @@
+// Host files for the trace. See CLinuxFiles.h.
+#define _GNU_SOURCE
+#include "CLinuxFiles.h"
+
+#include "CLinux.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/memfd.h>
+#include <linux/prctl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+long rsb_file_open(const char *path, int flags, unsigned mode) {
+  int f = O_CLOEXEC | ((flags & RSB_FILE_WRITE) ? O_RDWR : O_RDONLY);
+  if (flags & RSB_FILE_CREATE) f |= O_CREAT;
+  if (flags & RSB_FILE_TRUNCATE) f |= O_TRUNC;
+  long fd = rsb_syscall(SYS_openat, AT_FDCWD, (long)path, f, mode, 0, 0);
+  if (fd == -ENXIO || ((flags & RSB_FILE_WRITE) && fd == -EINVAL))
+    fd = rsb_syscall(SYS_openat, AT_FDCWD, (long)path, (f & ~O_ACCMODE) | O_WRONLY, mode, 0, 0);
+  return fd;
+}
+
+long rsb_file_close(int fd) { return rsb_syscall(SYS_close, fd, 0, 0, 0, 0, 0); }
+
+long rsb_file_read(int fd, void *buffer, size_t count, uint64_t offset) {
+  long n;
+  do n = rsb_syscall(SYS_pread64, fd, (long)buffer, (long)count, (long)offset, 0, 0);
+  while (n == -EINTR);
+  return n;
+}
+
+long rsb_file_write_all(int fd, const void *buffer, size_t count, uint64_t offset) {
+  const char *at = buffer;
+  while (count > 0) {
+    long n = rsb_syscall(SYS_pwrite64, fd, (long)at, (long)count, (long)offset, 0, 0);
+    if (n == -ESPIPE) n = rsb_syscall(SYS_write, fd, (long)at, (long)count, 0, 0, 0);
+    if (n == -EINTR) continue;
+    if (n < 0) return n;
+    if (n == 0) return -EIO;
+    at += n;
+    count -= (size_t)n;
+    offset += (uint64_t)n;
+  }
+  return 0;
+}
+
+long rsb_file_status(int fd, uint64_t *size) {
+  struct stat st;
+  if (fstat(fd, &st) != 0) return -errno;
+  *size = (uint64_t)st.st_size;
+  return S_ISREG(st.st_mode);
+}
+
+long rsb_file_truncate(int fd, uint64_t size) { return rsb_syscall(SYS_ftruncate, fd, (long)size, 0, 0, 0, 0); }
+
+long rsb_file_change_mode(int fd, unsigned mode) { return rsb_syscall(SYS_fchmod, fd, mode, 0, 0, 0, 0); }
+
+long rsb_file_allocate(int fd, uint64_t size) {
+  long result;
+  do result = rsb_syscall(SYS_fallocate, fd, 0, 0, (long)size, 0, 0);
+  while (result == -EINTR);
+  if (result != -EOPNOTSUPP && result != -ENOSYS) return result;
+  static const char zeros[65536];
+  for (uint64_t offset = 0; offset < size; offset += sizeof zeros) {
+    size_t count = size - offset < sizeof zeros ? (size_t)(size - offset) : sizeof zeros;
+    result = rsb_file_write_all(fd, zeros, count, offset);
+    if (result < 0) return result;
+  }
+  return 0;
+}
+
+long rsb_file_rename(const char *from, const char *to) {
+  long result = rsb_syscall(SYS_renameat2, AT_FDCWD, (long)from, AT_FDCWD, (long)to, 1 /* RENAME_NOREPLACE */, 0);
+  if (result != -EINVAL && result != -ENOSYS) return result;
+  long there = rsb_file_exists(to);
+  if (there != 0) return there < 0 ? there : -EEXIST;
+  return rsb_syscall(SYS_rename, (long)from, (long)to, 0, 0, 0, 0);
+}
+
+long rsb_file_unlink(const char *path) { return rsb_syscall(SYS_unlink, (long)path, 0, 0, 0, 0, 0); }
+
+long rsb_file_exists(const char *path) {
+  struct stat st;
+  if (lstat(path, &st) == 0) return 1;
+  return errno == ENOENT ? 0 : -errno;
+}
+
+long rsb_file_anonymous(const char *name) { return rsb_syscall(SYS_memfd_create, (long)name, MFD_CLOEXEC, 0, 0, 0, 0); }
+
+void *rsb_file_map(int fd, size_t size, long *error) {
+  long at = rsb_syscall(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (at < 0 && at > -4096) {
+    *error = at;
+    return NULL;
+  }
+  *error = 0;
+  return (void *)at;
+}
+
+void rsb_file_unmap(void *address, size_t size) { rsb_syscall(SYS_munmap, (long)address, (long)size, 0, 0, 0, 0); }
+
+void rsb_thread_settle(const void *mask, size_t mask_bytes) {
+  uint64_t all = ~0ull;
+  rsb_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, 0, 8, 0, 0);
+  rsb_syscall(SYS_prctl, PR_SET_TSC, PR_TSC_ENABLE, 0, 0, 0, 0);
+  if (mask_bytes > 0) rsb_syscall(SYS_sched_setaffinity, 0, (long)mask_bytes, (long)mask, 0, 0, 0);
+}

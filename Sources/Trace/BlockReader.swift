@@ -1,0 +1,152 @@
+// Blocks by number: from the file's frames, then, when the recorder was killed, from its journal.
+
+/// One block's records, still encoded. `bytes` holds the payload from `start` on.
+struct Block {
+  var header: BlockHeader
+  var bytes: [UInt8]
+  var start: Int
+  /// False for a block of the journal, whose seal was never set.
+  var isSealed: Bool
+}
+
+final class BlockReader {
+  private let input: TraceInput
+  private let decompressor: FrameDecompressor
+  let header: TraceHeader
+  /// Journal blocks by number, from the first that the file may lack.
+  private let journal: [Block]
+  /// Offsets of the frames known so far, by block number; offsets past the last are known once it was read.
+  private var offsets: [UInt64] = [0]
+  /// First events by block number from the seek table; empty without one.
+  private(set) var firstEvents: [UInt64] = []
+  /// The last unpacked blocks, newest last, for references to content.
+  private var recent: [Block] = []
+  private static let recentLimit = 16
+  /// Most compressed bytes of a frame: zstd's bound for the largest block.
+  private static let frameLimit = FrameCompressor.bound(FirstBlock.limit)
+
+  /// True once the file was found to end inside a frame.
+  private(set) var endsInsideFrame = false
+
+  init(_ input: TraceInput, journal journalBytes: [UInt8]?) throws(TraceError) {
+    self.input = input
+    guard let decompressor = FrameDecompressor() else {
+      throw TraceError(.host, "no memory to unpack the trace", path: input.path)
+    }
+    self.decompressor = decompressor
+    let first = try Self.firstFrame(input, decompressor)
+    header = first.header
+    offsets.append(UInt64(first.size))
+    journal = journalBytes.map { JournalReader.blocks($0, firstBlock: first.bytes) } ?? []
+    try findSeekTable()
+  }
+
+  private static func firstFrame(
+    _ input: TraceInput, _ decompressor: FrameDecompressor
+  ) throws(TraceError) -> (header: TraceHeader, size: Int, bytes: [UInt8]) {
+    let loaded = try input.load(0, frameLimit)
+    func notATrace(_ why: String) -> TraceError {
+      TraceError(.notATrace, "not a trace: " + why, path: input.path)
+    }
+    switch loaded.count == 0 ? .incomplete : FrameDecompressor.next(input.window, from: loaded.index, count: loaded.count) {
+    case .incomplete: throw notATrace("it ends before the end of its first frame")
+    case .skippable, .garbage: throw notATrace("it does not start with a zstd frame")
+    case .frame(let size):
+      let bytes: [UInt8]
+      let first: (version: UInt32, header: TraceHeader?)
+      do throws(DecodeFailure) {
+        bytes = try decompressor.unpack(input.window, loaded.index..<loaded.index + size, limit: FirstBlock.limit)
+        first = try FirstBlock.decoded(bytes)
+      } catch { throw notATrace(error.message) }
+      guard let header = first.header else {
+        throw TraceError(
+          .version,
+          "the trace has format version \(first.version), and this tool reads version \(TraceFormat.version)",
+          path: input.path)
+      }
+      return (header, size, bytes)
+    }
+  }
+
+  private func findSeekTable() throws(TraceError) {
+    let footer = UInt64(SeekTable.footerLength)
+    if input.size < footer + 8 { return }
+    let tail = try input.load(input.size - footer, SeekTable.footerLength)
+    if tail.count != SeekTable.footerLength { return }
+    var source = ByteSource(input.window, from: tail.index)
+    guard (try? source.word()) != nil, let length = try? source.word32(), let magic = try? source.word32(),
+      magic == TraceFormat.seekFooterMagic, UInt64(length) <= input.size
+    else { return }
+    let offset = input.size - UInt64(length)
+    let loaded = try input.load(offset, Int(length))
+    if loaded.count != Int(length) { return }
+    guard let entries = SeekTable.decoded(Array(input.window[loaded.index..<loaded.index + loaded.count])),
+      entries.count >= 2, entries[0].offset == 0, entries[1].offset == offsets[1], entries.last!.offset < offset
+    else { return }
+    offsets = entries.map { $0.offset }
+    firstEvents = entries.map { $0.firstEvent }
+    tableOffset = offset
+  }
+  private var tableOffset: UInt64?
+
+  /// Number of blocks when the seek table says it.
+  var knownBlockCount: Int? { tableOffset == nil ? nil : offsets.count }
+
+  /// The block of that number, or nil past the last.
+  func block(_ number: Int) throws(TraceError) -> Block? {
+    if let index = recent.lastIndex(where: { $0.header.number == UInt32(truncatingIfNeeded: number) }) {
+      return recent[index]
+    }
+    // Without a seek table the frames must be walked once up to here.
+    while offsets.count <= number {
+      let last = offsets.count - 1
+      if tableOffset != nil { return nil }
+      guard let size = try frame(at: offsets[last], number: last)?.size else { return journalBlock(number) }
+      offsets.append(offsets[last] + UInt64(size))
+    }
+    guard let found = try frame(at: offsets[number], number: number) else { return journalBlock(number) }
+    if tableOffset == nil && offsets.count == number + 1 { offsets.append(offsets[number] + UInt64(found.size)) }
+    let position = TracePosition(block: UInt32(truncatingIfNeeded: number), record: 0, byte: 0)
+    do throws(DecodeFailure) {
+      let limit = TraceFormat.blockHeaderLength + TraceFormat.blockPayloadLimit
+      let bytes = try decompressor.unpack(input.window, found.index..<found.index + found.size, limit: limit)
+      let header = try BlockHeader(from: bytes, at: 0, sealed: true)
+      if header.number != UInt32(truncatingIfNeeded: number) {
+        throw DecodeFailure("block \(header.number) stands where block \(number) belongs")
+      }
+      if header.recordCount > TraceFormat.blockRecordLimit { throw DecodeFailure("a block has too many records") }
+      let block = Block(header: header, bytes: bytes, start: TraceFormat.blockHeaderLength, isSealed: true)
+      remember(block)
+      return block
+    } catch { throw TraceError(.corrupt, error.message, path: input.path, position: position) }
+  }
+
+  private func remember(_ block: Block) {
+    if recent.count == Self.recentLimit { recent.removeFirst() }
+    recent.append(block)
+  }
+
+  /// Where the frame at an offset lies in the input's window; nil at the end of the frames.
+  private func frame(at offset: UInt64, number: Int) throws(TraceError) -> (index: Int, size: Int)? {
+    // Most frames are far below the limit; a second look brings the rest of a large one.
+    for count in [64 << 10, Self.frameLimit] {
+      let loaded = try input.load(offset, count)
+      if loaded.count == 0 { return nil }
+      switch FrameDecompressor.next(input.window, from: loaded.index, count: loaded.count) {
+      case .frame(let size): return (loaded.index, size)
+      case .skippable: return nil
+      case .incomplete: continue
+      case .garbage:
+        throw TraceError(
+          .corrupt, "byte \(offset) of the file does not start a frame", path: input.path,
+          position: TracePosition(block: UInt32(truncatingIfNeeded: number), record: 0, byte: 0))
+      }
+    }
+    endsInsideFrame = true
+    return nil
+  }
+
+  private func journalBlock(_ number: Int) -> Block? {
+    journal.first { $0.header.number == UInt32(truncatingIfNeeded: number) }
+  }
+}

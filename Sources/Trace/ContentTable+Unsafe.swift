@@ -1,0 +1,56 @@
+// Which content the trace holds already, and where. Bounded: a table of fixed size that forgets by overwriting, so that
+// a guest that writes for days costs no memory. Embedded files have a table of their own, which memory writes cannot
+// push out.
+//
+// Content is known by its 128-bit XXH3 hash, which covers the length. That is not a cryptographic hash: a program
+// that forges a collision spoils its own replay, which then reports a divergence.
+//
+// Unsafe because hashing takes a pointer and the tables come from calloc, whose untouched pages cost nothing. Sound
+// because indices are masked to the tables' size.
+import CXXHash
+import Glibc
+
+final class ContentTable {
+  private struct Entry {
+    var low: UInt64
+    var high: UInt64
+    var block: UInt32
+    var offset: UInt32
+  }
+
+  private static let entryCount = 1 << 16
+  private let files: UnsafeMutablePointer<Entry>
+  private let writes: UnsafeMutablePointer<Entry>
+
+  init() {
+    func table() -> UnsafeMutablePointer<Entry> {
+      guard let memory = calloc(Self.entryCount, MemoryLayout<Entry>.stride) else { fatalError("out of memory") }
+      return memory.bindMemory(to: Entry.self, capacity: Self.entryCount)
+    }
+    files = table()
+    writes = table()
+  }
+
+  deinit {
+    free(files)
+    free(writes)
+  }
+
+  /// Where these bytes are already; otherwise remembers that they come at (block, offset).
+  func find(
+    _ bytes: UnsafeRawBufferPointer, isFile: Bool, block: UInt32, offset: Int
+  ) -> (block: UInt32, offset: UInt32)? {
+    let hash = rsb_hash128(bytes.baseAddress, bytes.count)
+    let index = Int(hash.low & UInt64(Self.entryCount - 1))
+    // Block 0 is the header's, so an empty entry never matches.
+    if files[index].block != 0, files[index].low == hash.low, files[index].high == hash.high {
+      return (files[index].block, files[index].offset)
+    }
+    if writes[index].block != 0, writes[index].low == hash.low, writes[index].high == hash.high {
+      return (writes[index].block, writes[index].offset)
+    }
+    let entry = Entry(low: hash.low, high: hash.high, block: block, offset: UInt32(offset))
+    if isFile { files[index] = entry } else { writes[index] = entry }
+    return nil
+  }
+}

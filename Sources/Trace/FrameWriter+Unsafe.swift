@@ -1,0 +1,296 @@
+// The journal and the thread that turns full blocks into frames of the file.
+//
+// Policy: the tracing thread encodes records straight into a mapped file beside the trace, `<path>.journal`, and
+// stores the count of whole bytes after them. A kill at any instant therefore loses nothing that was appended: the
+// pages belong to the kernel's page cache. The journal has a ring of segments, one block each; a full one is left to
+// the worker thread, which seals, compresses and appends it to the trace, and only then marks the segment free. The
+// journal's bytes are allocated at the start: a full disk is an error before the guest runs, never a SIGBUS.
+//
+// Layout of the journal: a page with magic, version, segment count, segment size and the checksum of the trace's
+// header; then the segments: word of committed counts (records << 32 | bytes) at 0, block number + 1 (0: free) at 8,
+// the block's header at 24, its records at 64.
+//
+// Unsafe because the journal is a mapping. Sound because offsets are below the segment size by construction; a segment
+// belongs to the tracing thread until its number is submitted and to the worker until it counts as written, and both
+// counters change under the lock.
+import CLinux
+import Glibc
+
+enum JournalLayout {
+  static let magic: UInt32 = 0x4A42_5352  // "RSBJ"
+  static let headerLength = 4096
+  static let segmentCount = 4
+  static let blockHeaderOffset = 24
+  static let payloadOffset = 64
+  static let segmentSize = (payloadOffset + TraceFormat.blockPayloadLimit + 4095) & ~4095
+  static let fileSize = headerLength + segmentCount * segmentSize
+}
+
+final class FrameWriter: @unchecked Sendable {
+  let path: String
+  let journalPath: String
+  private let fileDescriptor: Int32
+  private let journalDescriptor: Int32
+  private let isRegular: Bool
+  private var journal: UnsafeMutableRawPointer?
+  private let firstFrame: [UInt8]
+  private let headerChecksum: UInt64
+  private let affinity: [UInt8]
+
+  // Shared between the threads, under `lock`.
+  private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  private var prepared = false
+  private var submittedThrough: UInt32 = 0
+  private var writtenThrough: UInt32 = 0
+  private var levels = [Int32](repeating: 3, count: JournalLayout.segmentCount)
+  private var closing = false
+  private var completing = false
+  private var failure: TraceError?
+  /// Nonzero once `failure` is set: read without the lock by every append.
+  private let failed = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
+
+  // The worker's own.
+  private var fileOffset: UInt64 = 0
+  private var seekEntries: [(firstEvent: UInt64, offset: UInt64)] = []
+  private var thread: pthread_t?
+
+  /// Opens the trace and its journal and writes the first frame. `firstBlock` is preamble and header block.
+  init(path: String, firstBlock: [UInt8], affinity: [UInt8]) throws(TraceError) {
+    self.path = path
+    self.affinity = affinity
+    let stem = path + ".journal"
+    firstFrame = firstBlock
+    headerChecksum = checksum(firstBlock, 0..<firstBlock.count)
+    let fd = rsb_file_open(path, Int32(RSB_FILE_WRITE | RSB_FILE_CREATE | RSB_FILE_TRUNCATE), 0o600)
+    if fd < 0 { throw Self.error("cannot open the trace for writing", path, fd) }
+    fileDescriptor = Int32(fd)
+    var size: UInt64 = 0
+    isRegular = rsb_file_status(fileDescriptor, &size) == 1
+    if isRegular { _ = rsb_file_change_mode(fileDescriptor, 0o600) }
+    // A device or pipe has no place beside it: its journal is memory.
+    journalPath = isRegular ? stem : ""
+    let journalResult: Int
+    if isRegular {
+      _ = rsb_file_unlink(stem)
+      journalResult = rsb_file_open(
+        stem, Int32(RSB_FILE_WRITE | RSB_FILE_CREATE | RSB_FILE_TRUNCATE), 0o600)
+    } else {
+      journalResult = rsb_file_anonymous("journal")
+    }
+    journalDescriptor = Int32(truncatingIfNeeded: journalResult)
+    pthread_mutex_init(lock, nil)
+    pthread_cond_init(changed, nil)
+    failed.initialize(to: 0)
+    if journalResult < 0 { throw Self.error("cannot open the trace's journal", stem, journalResult) }
+    try start()
+  }
+
+  deinit {
+    stop(complete: false)
+    if let journal { rsb_file_unmap(journal, JournalLayout.fileSize) }
+    if journalDescriptor >= 0 { _ = rsb_file_close(journalDescriptor) }
+    _ = rsb_file_close(fileDescriptor)
+    pthread_cond_destroy(changed)
+    pthread_mutex_destroy(lock)
+    changed.deallocate()
+    lock.deallocate()
+    failed.deallocate()
+  }
+
+  static func error(_ message: String, _ path: String, _ result: Int) -> TraceError {
+    let number = Int32(truncatingIfNeeded: -result)
+    return TraceError(.host, message + ": " + String(cString: strerror(number)), path: path, hostError: number)
+  }
+
+  // MARK: The tracing thread
+
+  /// What went wrong so far, if anything.
+  @inline(__always) var hasFailed: Bool { rsb_load_acquire(failed) != 0 }
+
+  func checkFailure() throws(TraceError) {
+    pthread_mutex_lock(lock)
+    let failure = self.failure
+    pthread_mutex_unlock(lock)
+    if let failure { throw failure }
+  }
+
+  /// The segment for block `number` (from 1, one by one), once its last block is in the file.
+  func openSegment(_ header: BlockHeader) throws(TraceError) -> UnsafeMutablePointer<UInt8> {
+    let number = header.number
+    pthread_mutex_lock(lock)
+    while failure == nil && UInt64(writtenThrough) + UInt64(JournalLayout.segmentCount) < UInt64(number) {
+      pthread_cond_wait(changed, lock)
+    }
+    let failure = self.failure
+    pthread_mutex_unlock(lock)
+    if let failure { throw failure }
+    let base = segment(number)
+    rsb_store_release(base.assumingMemoryBound(to: UInt64.self), 0)
+    header.store(at: (base + JournalLayout.blockHeaderOffset).assumingMemoryBound(to: UInt8.self))
+    rsb_store_release((base + 8).assumingMemoryBound(to: UInt64.self), UInt64(number) + 1)
+    return base.assumingMemoryBound(to: UInt8.self)
+  }
+
+  /// Leaves a full block to the worker.
+  func submit(_ header: BlockHeader, level: Int32) {
+    let base = segment(header.number) + JournalLayout.blockHeaderOffset
+    header.store(at: base.assumingMemoryBound(to: UInt8.self))
+    pthread_mutex_lock(lock)
+    levels[Int(header.number) % JournalLayout.segmentCount] = level
+    submittedThrough = header.number
+    pthread_cond_broadcast(changed)
+    pthread_mutex_unlock(lock)
+  }
+
+  /// Writes what is left and the seek table, and removes the journal.
+  func finish() throws(TraceError) {
+    stop(complete: true)
+    try checkFailure()
+    if isRegular {
+      let result = rsb_file_unlink(journalPath)
+      if result < 0 && result != -Int(ENOENT) { throw Self.error("cannot remove the journal", journalPath, result) }
+    }
+  }
+
+  private func start() throws(TraceError) {
+    var id = pthread_t()
+    let result = pthread_create(
+      &id, nil,
+      { argument in
+        Unmanaged<FrameWriter>.fromOpaque(argument!).takeUnretainedValue().work()
+        return nil
+      }, Unmanaged.passUnretained(self).toOpaque())
+    if result != 0 { throw Self.error("cannot start the trace's thread", path, -Int(result)) }
+    thread = id
+    pthread_mutex_lock(lock)
+    while !prepared { pthread_cond_wait(changed, lock) }
+    let failure = self.failure
+    pthread_mutex_unlock(lock)
+    if let failure {
+      stop(complete: false)
+      if isRegular {
+        _ = rsb_file_unlink(journalPath)
+        _ = rsb_file_unlink(path)
+      }
+      throw failure
+    }
+  }
+
+  private func stop(complete: Bool) {
+    guard let thread else { return }
+    pthread_mutex_lock(lock)
+    closing = true
+    completing = complete
+    pthread_cond_broadcast(changed)
+    pthread_mutex_unlock(lock)
+    pthread_join(thread, nil)
+    self.thread = nil
+  }
+
+  // MARK: The worker
+
+  /// The worker's life: prepare, blocks in order, the seek table. All writing happens here, where SIGXFSZ is blocked.
+  private func work() {
+    affinity.withUnsafeBytes { rsb_thread_settle($0.baseAddress, $0.count) }
+    var failure: TraceError?
+    let compressor = FrameCompressor()
+    do throws(TraceError) { try prepare(compressor) } catch { failure = error }
+    pthread_mutex_lock(lock)
+    prepared = true
+    if let failure { fail(failure) }
+    pthread_cond_broadcast(changed)
+    defer { pthread_mutex_unlock(lock) }
+    guard failure == nil, let compressor else { return }
+
+    let room = FrameCompressor.bound(TraceFormat.blockHeaderLength + TraceFormat.blockPayloadLimit)
+    let output = UnsafeMutableRawBufferPointer.allocate(byteCount: room, alignment: 16)
+    defer { output.deallocate() }
+    while true {
+      while writtenThrough == submittedThrough && !closing { pthread_cond_wait(changed, lock) }
+      if writtenThrough == submittedThrough { break }
+      let number = writtenThrough + 1
+      let level = levels[Int(number) % JournalLayout.segmentCount]
+      pthread_mutex_unlock(lock)
+      var failure: TraceError?
+      do throws(TraceError) { try writeBlock(number, compressor, output, level) } catch { failure = error }
+      pthread_mutex_lock(lock)
+      if let failure {
+        fail(failure)
+        return
+      }
+      rsb_store_release((segment(number) + 8).assumingMemoryBound(to: UInt64.self), 0)
+      writtenThrough = number
+      pthread_cond_broadcast(changed)
+    }
+    if completing {
+      do throws(TraceError) { try write(seekFrame()) } catch { fail(error) }
+    }
+  }
+
+  /// With the lock held.
+  private func fail(_ error: TraceError) {
+    failure = error
+    rsb_store_release(failed, 1)
+    pthread_cond_broadcast(changed)
+  }
+
+  private func prepare(_ compressor: FrameCompressor?) throws(TraceError) {
+    guard let frame = compressor?.compress(firstFrame) else {
+      throw TraceError(.host, "no memory for the trace's compressor", path: path, hostError: ENOMEM)
+    }
+    let allocated = rsb_file_allocate(journalDescriptor, UInt64(JournalLayout.fileSize))
+    if allocated < 0 { throw Self.error("no room for the trace's journal", path + ".journal", allocated) }
+    var error = 0
+    guard let mapping = rsb_file_map(journalDescriptor, JournalLayout.fileSize, &error) else {
+      throw Self.error("cannot map the trace's journal", path + ".journal", error)
+    }
+    journal = mapping
+    mapping.storeBytes(of: TraceFormat.version, toByteOffset: 4, as: UInt32.self)
+    mapping.storeBytes(of: UInt32(JournalLayout.segmentCount), toByteOffset: 8, as: UInt32.self)
+    mapping.storeBytes(of: UInt32(JournalLayout.segmentSize), toByteOffset: 12, as: UInt32.self)
+    mapping.storeBytes(of: headerChecksum, toByteOffset: 16, as: UInt64.self)
+    mapping.storeBytes(of: JournalLayout.magic, as: UInt32.self)
+    seekEntries.append((1, 0))
+    try write(frame)
+  }
+
+  private func segment(_ number: UInt32) -> UnsafeMutableRawPointer {
+    journal! + JournalLayout.headerLength + Int(number) % JournalLayout.segmentCount * JournalLayout.segmentSize
+  }
+
+  private func writeBlock(
+    _ number: UInt32, _ compressor: FrameCompressor, _ output: UnsafeMutableRawBufferPointer, _ level: Int32
+  ) throws(TraceError) {
+    let base = segment(number) + JournalLayout.blockHeaderOffset
+    let length = Int((base + 36).load(as: UInt32.self))
+    let header = BlockHeader(
+      number: number, firstEvent: (base + 16).load(as: UInt64.self), chain: (base + 24).load(as: UInt64.self),
+      recordCount: (base + 32).load(as: UInt32.self), payloadLength: UInt32(length))
+    header.seal(at: base.assumingMemoryBound(to: UInt8.self))
+    let input = UnsafeRawBufferPointer(start: base, count: TraceFormat.blockHeaderLength + length)
+    guard let size = compressor.compress(input, into: output, level: level) else {
+      throw TraceError(.host, "no memory to compress the trace", path: path, hostError: ENOMEM)
+    }
+    seekEntries.append((header.firstEvent, fileOffset))
+    try write(UnsafeRawBufferPointer(start: output.baseAddress, count: size))
+  }
+
+  private func write(_ bytes: [UInt8]) throws(TraceError) {
+    var failure: TraceError?
+    bytes.withUnsafeBytes {
+      do throws(TraceError) { try write($0) } catch { failure = error }
+    }
+    if let failure { throw failure }
+  }
+
+  private func write(_ bytes: UnsafeRawBufferPointer) throws(TraceError) {
+    let result = rsb_file_write_all(fileDescriptor, bytes.baseAddress, bytes.count, fileOffset)
+    if result < 0 { throw Self.error("cannot write the trace", path, result) }
+    fileOffset += UInt64(bytes.count)
+  }
+
+  /// The seek table: for each block the number of its first event and its frame's offset. Ends with a checksum, the
+  /// frame's length and a magic number, so that it can be found from the end of the file.
+  private func seekFrame() -> [UInt8] { SeekTable.encoded(seekEntries) }
+}

@@ -1,0 +1,224 @@
+// The effects of the kernel, one method each, with the names of `Machine`.
+// Unsafe because content is copied from the caller's array into the mapped block by pointer; `ByteSink.raw` checks that
+// it fits, and pieces are cut at `TraceFormat.contentLimit` before.
+import Platform
+
+extension TraceWriter {
+  // MARK: Contexts
+
+  public func createContext(_ id: ContextID, extendedState: ExtendedStateSource) throws(TraceError) {
+    switch extendedState {
+    case .initial:
+      try begin(.createContext)
+      sink.varint(UInt64(id.rawValue))
+    case .copy(let original):
+      try begin(.copyContext)
+      sink.varint(UInt64(id.rawValue))
+      sink.varint(UInt64(original.rawValue))
+    }
+    commit()
+  }
+
+  public func destroyContext(_ id: ContextID) throws(TraceError) { try identifier(.destroyContext, id.rawValue) }
+
+  /// At most `TraceFormat.contentLimit` bytes, which no processor's state exceeds.
+  public func setExtendedState(of context: ContextID, _ bytes: [UInt8]) throws(TraceError) {
+    precondition(bytes.count <= TraceFormat.contentLimit)
+    try begin(.setExtendedState)
+    sink.varint(UInt64(context.rawValue))
+    bytes.withUnsafeBytes { content($0, isFile: false) }
+    commit()
+  }
+
+  // MARK: Address spaces
+
+  public func createAddressSpace(_ id: AddressSpaceID) throws(TraceError) {
+    try identifier(.createAddressSpace, id.rawValue)
+  }
+
+  public func forkAddressSpace(_ parent: AddressSpaceID, as id: AddressSpaceID) throws(TraceError) {
+    try begin(.forkAddressSpace)
+    sink.varint(UInt64(parent.rawValue))
+    sink.varint(UInt64(id.rawValue))
+    commit()
+  }
+
+  /// `memoryHash`: of the writable memory that goes, 0 when none was taken.
+  public func destroyAddressSpace(_ id: AddressSpaceID, memoryHash: UInt64) throws(TraceError) {
+    try begin(.destroyAddressSpace)
+    sink.varint(UInt64(id.rawValue))
+    sink.word(memoryHash)
+    commit()
+  }
+
+  public func map(
+    _ id: AddressSpaceID, _ range: GuestRange, _ protection: Protection, _ source: MappingSource
+  ) throws(TraceError) {
+    switch source {
+    case .anonymous: try begin(.mapAnonymous)
+    case .privateObject: try begin(.mapPrivate)
+    case .sharedObject: try begin(.mapShared)
+    }
+    space(id)
+    self.range(range)
+    sink.byte(protection.rawValue)
+    switch source {
+    case .anonymous: break
+    case .privateObject(let object, let offset), .sharedObject(let object, let offset):
+      self.object(object)
+      sink.varint(offset)
+    }
+    commit()
+  }
+
+  public func unmap(_ id: AddressSpaceID, _ range: GuestRange) throws(TraceError) {
+    try begin(.unmap)
+    space(id)
+    self.range(range)
+    commit()
+  }
+
+  public func protect(_ id: AddressSpaceID, _ range: GuestRange, _ protection: Protection) throws(TraceError) {
+    try begin(.protect)
+    space(id)
+    self.range(range)
+    sink.byte(protection.rawValue)
+    commit()
+  }
+
+  public func remap(_ id: AddressSpaceID, _ range: GuestRange, to target: GuestRange) throws(TraceError) {
+    try begin(.remap)
+    space(id)
+    self.range(range)
+    self.range(target)
+    commit()
+  }
+
+  public func discard(_ id: AddressSpaceID, _ range: GuestRange) throws(TraceError) {
+    try begin(.discard)
+    space(id)
+    self.range(range)
+    commit()
+  }
+
+  // MARK: Memory
+
+  /// A write into guest memory, of the bytes that were really stored. Split into records at `contentLimit`.
+  public func memoryWrite(
+    _ id: AddressSpaceID, _ address: GuestAddress, _ bytes: ArraySlice<UInt8>
+  ) throws(TraceError) {
+    var at = bytes.startIndex
+    while at < bytes.endIndex {
+      let end = min(at + TraceFormat.contentLimit, bytes.endIndex)
+      try begin(.memoryWrite)
+      space(id)
+      self.address(address + UInt64(at - bytes.startIndex))
+      bytes[at..<end].withUnsafeBytes { content($0, isFile: false) }
+      commit()
+      at = end
+    }
+  }
+
+  public func createObject(_ id: MemoryObjectID, size: UInt64) throws(TraceError) {
+    try begin(.createObject)
+    object(id)
+    sink.varint(size)
+    commit()
+  }
+
+  /// An object with content: its size, then the pieces that are not zero, each embedded once in the trace.
+  public func createObject(_ id: MemoryObjectID, content bytes: [UInt8]) throws(TraceError) {
+    try createObject(id, size: UInt64(bytes.count))
+    var at = 0
+    while at < bytes.count {
+      let end = min(at + TraceFormat.contentLimit, bytes.count)
+      if !bytes[at..<end].allSatisfy({ $0 == 0 }) {
+        try objectPiece(id, UInt64(at), bytes[at..<end], isFile: true)
+      }
+      at = end
+    }
+  }
+
+  public func destroyObject(_ id: MemoryObjectID) throws(TraceError) {
+    try begin(.destroyObject)
+    object(id)
+    commit()
+  }
+
+  public func resizeObject(_ id: MemoryObjectID, size: UInt64) throws(TraceError) {
+    try begin(.resizeObject)
+    object(id)
+    sink.varint(size)
+    commit()
+  }
+
+  public func writeObject(_ id: MemoryObjectID, offset: UInt64, _ bytes: ArraySlice<UInt8>) throws(TraceError) {
+    var at = bytes.startIndex
+    while at < bytes.endIndex {
+      let end = min(at + TraceFormat.contentLimit, bytes.endIndex)
+      try objectPiece(id, offset &+ UInt64(at - bytes.startIndex), bytes[at..<end], isFile: false)
+      at = end
+    }
+  }
+
+  private func objectPiece(
+    _ id: MemoryObjectID, _ offset: UInt64, _ bytes: ArraySlice<UInt8>, isFile: Bool
+  ) throws(TraceError) {
+    try begin(.objectWrite)
+    object(id)
+    sink.varint(offset)
+    bytes.withUnsafeBytes { content($0, isFile: isFile) }
+    commit()
+  }
+
+  // MARK: Fields
+
+  private func identifier(_ tag: RecordTag, _ id: UInt32) throws(TraceError) {
+    try begin(tag)
+    sink.varint(UInt64(id))
+    commit()
+  }
+
+  func space(_ id: AddressSpaceID) {
+    sink.delta(UInt64(id.rawValue), from: UInt64(state.lastSpace))
+    state.lastSpace = id.rawValue
+  }
+
+  func object(_ id: MemoryObjectID) {
+    sink.delta(UInt64(id.rawValue), from: UInt64(state.lastObject))
+    state.lastObject = id.rawValue
+  }
+
+  func address(_ address: GuestAddress) {
+    sink.delta(address.rawValue, from: state.lastAddress)
+    state.lastAddress = address.rawValue
+  }
+
+  func range(_ range: GuestRange) {
+    address(range.start)
+    sink.varint(range.length)
+  }
+
+  /// Content: length * 2 and the bytes, or length * 2 + 1 and where they stand (blocks back, offset in the block's
+  /// records).
+  func content(_ bytes: UnsafeRawBufferPointer, isFile: Bool) {
+    let length = UInt64(bytes.count) << 1
+    if bytes.count < TraceFormat.sharedContentMinimum {
+      sink.varint(length)
+      sink.raw(bytes)
+      return
+    }
+    // The length's own size is known before, so the offset of the bytes is too.
+    let lengthSize = length < 1 << 14 ? 2 : length < 1 << 21 ? 3 : 4
+    let offset = sink.count + lengthSize
+    if let known = contents.find(bytes, isFile: isFile, block: blockNumber, offset: offset) {
+      sink.varint(length | 1)
+      sink.varint(UInt64(blockNumber - known.block))
+      sink.varint(UInt64(known.offset))
+      return
+    }
+    sink.varint(length)
+    sink.raw(bytes)
+    if isFile { blockFileBytes += bytes.count }
+  }
+}

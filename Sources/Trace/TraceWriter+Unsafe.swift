@@ -1,0 +1,129 @@
+// Writing a trace. Records are appended on the tracing thread, in order, by one method a kind (TraceWriter+Effects.swift,
+// TraceWriter+Events.swift); the file is written by a thread of the writer's own (FrameWriter+Unsafe.swift).
+//
+// Unsafe because records are encoded in the mapped journal: the sink and the commit word point into the open segment,
+// which `openBlock` sets together and which stays mapped until the frame writer, a member, goes.
+//
+// Blocks end on counts of bytes and records and never on time, so the same records make the same file.
+import CLinux
+import Platform
+
+/// Appends records to a new trace. One thread uses it. The first failed call may come some records after the host's
+/// refusal; from then on every call throws the same error, and what the file and journal hold is still readable.
+public final class TraceWriter {
+  public let path: String
+  public let header: TraceHeader
+  /// The number of the last event appended; 0 before the first.
+  public private(set) var lastEvent = EventNumber(0)
+
+  let state = CodingState()
+  var sink: ByteSink
+  let contents = ContentTable()
+  var chain = RegisterChain()
+  /// The last register hash in the trace.
+  var recordedChain: UInt64 = 0
+  var filesEmbedded: UInt64 = 0
+  var bytesEmbedded: UInt64 = 0
+
+  private let frames: FrameWriter
+  private var isOpen = false
+  private var isClosed = false
+  private(set) var blockNumber: UInt32 = 0
+  private var recordCount: UInt32 = 0
+  private var firstEvent: UInt64 = 1
+  private var commitWord: UnsafeMutablePointer<UInt64>
+  private var blockChain: UInt64 = 0
+  /// Bytes of files in this block and in all, which decide the compression level.
+  var blockFileBytes = 0
+  private var allFileBytes: UInt64 = 0
+
+  /// Creates the file (mode 0600, an old one is overwritten) and its journal, and writes the header. Whatever stands in
+  /// the way of writing is known when this returns. `affinity`: the CPU mask (as sched_setaffinity takes it) of the
+  /// writing thread; empty leaves it the caller's.
+  public init(path: String, header: TraceHeader, affinity: [UInt8] = []) throws(TraceError) {
+    self.path = path
+    var header = header
+    header.formatVersion = TraceFormat.version
+    self.header = header
+    let first = FirstBlock.encoded(header)
+    if first.count > FirstBlock.limit {
+      throw TraceError(.outOfRange, "the arguments are too long for a trace's header", path: path)
+    }
+    frames = try FrameWriter(path: path, firstBlock: first, affinity: affinity)
+    let none = UnsafeMutablePointer<UInt8>(bitPattern: 8)!
+    sink = ByteSink(base: none, capacity: 0)
+    commitWord = UnsafeMutablePointer(bitPattern: 8)!
+  }
+
+  // MARK: The frame of every record
+
+  /// Starts a record: afterwards `TraceFormat.recordLimit` bytes may be written to `sink`.
+  @inline(__always) func begin() throws(TraceError) {
+    if !isOpen || frames.hasFailed { try openBlock() }
+  }
+
+  @inline(__always) func begin(_ tag: RecordTag) throws(TraceError) {
+    try begin()
+    sink.byte(tag.rawValue)
+  }
+
+  /// Ends the record: from here on a kill cannot lose it.
+  @inline(__always) func commit() {
+    precondition(sink.count <= sink.capacity, "a trace record outgrew its block")
+    recordCount &+= 1
+    rsb_store_release(commitWord, UInt64(recordCount) &<< 32 | UInt64(sink.count))
+    if sink.count >= TraceFormat.blockTarget || recordCount >= TraceFormat.blockRecordLimit { closeBlock() }
+  }
+
+  func nextEventNumber() -> EventNumber {
+    lastEvent.rawValue += 1
+    return lastEvent
+  }
+
+  private func openBlock() throws(TraceError) {
+    precondition(!isClosed, "a record after the trace's end")
+    try frames.checkFailure()
+    if isOpen { return }
+    blockNumber += 1
+    firstEvent = lastEvent.rawValue + 1
+    recordCount = 0
+    blockFileBytes = 0
+    let header = BlockHeader(number: blockNumber, firstEvent: firstEvent, chain: recordedChain)
+    blockChain = recordedChain
+    let segment = try frames.openSegment(header)
+    commitWord = UnsafeMutableRawPointer(segment).assumingMemoryBound(to: UInt64.self)
+    sink = ByteSink(base: segment + JournalLayout.payloadOffset, capacity: TraceFormat.blockPayloadLimit)
+    state.reset()
+    isOpen = true
+  }
+
+  private func closeBlock() {
+    // Files are most of a small trace: its first few megabytes are worth a better level. Counts decide, never time.
+    let mostlyFiles = blockFileBytes * 2 > sink.count && allFileBytes < 8 << 20
+    allFileBytes += UInt64(blockFileBytes)
+    let header = BlockHeader(
+      number: blockNumber, firstEvent: firstEvent, chain: blockChain, recordCount: recordCount,
+      payloadLength: UInt32(sink.count))
+    isOpen = false
+    frames.submit(header, level: mostlyFiles ? 7 : 3)
+  }
+
+  // MARK: The end
+
+  /// Throws when anything that was appended so far could not be written. Blocks that are not full stay in the journal.
+  public func check() throws(TraceError) {
+    if frames.hasFailed { try frames.checkFailure() }
+  }
+
+  /// Appends the end record, waits for the file to be whole and removes the journal. Counts in `end` are filled in.
+  public func close(_ end: TraceEnd) throws(TraceError) {
+    var end = end
+    end.eventCount = lastEvent.rawValue
+    end.filesEmbedded = filesEmbedded
+    end.bytesEmbedded = bytesEmbedded
+    try appendEnd(end)
+    if isOpen { closeBlock() }
+    isClosed = true
+    try frames.finish()
+  }
+}
