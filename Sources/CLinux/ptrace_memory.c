@@ -85,22 +85,22 @@ long rsb_process_write(int pid, const void *local, uint64_t remote, size_t count
   return CALL(SYS_process_vm_writev, pid, &here, 1, &there, 1, 0);
 }
 
-long rsb_memory_file(const char *name) {
+long rsb_memfd_make(const char *name) {
   const long executable = 0x10;  // MFD_EXEC, Linux 6.3
   long result = CALL(SYS_memfd_create, name, MFD_CLOEXEC | executable, 0, 0, 0, 0);
   return result == -EINVAL ? CALL(SYS_memfd_create, name, MFD_CLOEXEC, 0, 0, 0, 0) : result;
 }
 
-long rsb_file_resize(int descriptor, uint64_t size) { return CALL(SYS_ftruncate, descriptor, size, 0, 0, 0, 0); }
+long rsb_memfd_resize(int descriptor, uint64_t size) { return CALL(SYS_ftruncate, descriptor, size, 0, 0, 0, 0); }
 
-long rsb_file_pread(int descriptor, void *bytes, size_t count, uint64_t offset) {
+long rsb_memfd_pread(int descriptor, void *bytes, size_t count, uint64_t offset) {
   long result;
   do result = CALL(SYS_pread64, descriptor, bytes, count, offset, 0, 0);
   while (result == -EINTR);
   return result;
 }
 
-long rsb_file_pwrite(int descriptor, const void *bytes, size_t count, uint64_t offset) {
+long rsb_memfd_pwrite(int descriptor, const void *bytes, size_t count, uint64_t offset) {
   size_t done = 0;
   while (done < count) {
     long result = CALL(SYS_pwrite64, descriptor, (const char *)bytes + done, count - done, offset + done, 0, 0);
@@ -111,9 +111,9 @@ long rsb_file_pwrite(int descriptor, const void *bytes, size_t count, uint64_t o
   return (long)done;
 }
 
-long rsb_file_close(int descriptor) { return CALL(SYS_close, descriptor, 0, 0, 0, 0, 0); }
+long rsb_descriptor_close(int descriptor) { return CALL(SYS_close, descriptor, 0, 0, 0, 0, 0); }
 
-long rsb_file_open_read(const char *path) {
+long rsb_proc_open(const char *path) {
   return CALL(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
 }
 

@@ -25,13 +25,13 @@ struct HostMapping {
 
 /// A file of /proc, whole.
 func readHostFile(_ path: String) throws(MachineError) -> [UInt8] {
-  let descriptor = try checked(rsb_file_open_read(path), "open \(path)")
-  defer { _ = rsb_file_close(Int32(descriptor)) }
+  let descriptor = try checked(rsb_proc_open(path), "open \(path)")
+  defer { _ = rsb_descriptor_close(Int32(descriptor)) }
   var bytes: [UInt8] = []
   while true {
     let offset = UInt64(bytes.count)
     var chunk = [UInt8](repeating: 0, count: 65536)
-    let count = try checked(rsb_file_pread(Int32(descriptor), &chunk, chunk.count, offset), "read \(path)")
+    let count = try checked(rsb_memfd_pread(Int32(descriptor), &chunk, chunk.count, offset), "read \(path)")
     if count == 0 { return bytes }
     bytes += chunk.prefix(count)
   }

@@ -138,9 +138,9 @@ extension PtraceMachine {
   }
 
   public func createObject(_ id: MemoryObjectID, size: UInt64) throws(MachineError) {
-    let file = Int32(try checked(rsb_memory_file("replaysb"), "memfd_create"))
+    let file = Int32(try checked(rsb_memfd_make("replaysb"), "memfd_create"))
     let object = MemoryObject(descriptor: file, size: size)
-    try checked(rsb_file_resize(file, size), "size of a memory object")
+    try checked(rsb_memfd_resize(file, size), "size of a memory object")
     let index = Int(id.rawValue)
     precondition(index < 1 << 24, "identifiers count up from 1")
     while objects.count <= index { objects.append(nil) }
@@ -152,7 +152,7 @@ extension PtraceMachine {
     try createObject(id, size: UInt64(content.count))
     if content.isEmpty { return }
     let file = try object(id).descriptor
-    try checked(rsb_file_pwrite(file, content, content.count, 0), "content of a memory object")
+    try checked(rsb_memfd_pwrite(file, content, content.count, 0), "content of a memory object")
   }
 
   public func destroyObject(_ id: MemoryObjectID) {
@@ -162,7 +162,7 @@ extension PtraceMachine {
 
   public func resizeObject(_ id: MemoryObjectID, size: UInt64) throws(MachineError) {
     let object = try object(id)
-    try checked(rsb_file_resize(object.descriptor, size), "size of a memory object")
+    try checked(rsb_memfd_resize(object.descriptor, size), "size of a memory object")
     object.size = size
   }
 
@@ -171,7 +171,7 @@ extension PtraceMachine {
     if offset >= object.size || count <= 0 { return [] }
     let wanted = Int(min(UInt64(count), object.size - offset))
     var bytes = [UInt8](repeating: 0, count: wanted)
-    let result = rsb_file_pread(object.descriptor, &bytes, wanted, offset)
+    let result = rsb_memfd_pread(object.descriptor, &bytes, wanted, offset)
     bytes.removeLast(wanted - (try checked(result, "read of a memory object")))
     return bytes
   }
@@ -180,7 +180,7 @@ extension PtraceMachine {
     _ id: MemoryObjectID, offset: UInt64, _ bytes: ArraySlice<UInt8>
   ) throws(MachineError) {
     let object = try object(id)
-    let result = bytes.withUnsafeBytes { rsb_file_pwrite(object.descriptor, $0.baseAddress, $0.count, offset) }
+    let result = bytes.withUnsafeBytes { rsb_memfd_pwrite(object.descriptor, $0.baseAddress, $0.count, offset) }
     try checked(result, "write of a memory object")
     object.size = max(object.size, offset + UInt64(bytes.count))
   }

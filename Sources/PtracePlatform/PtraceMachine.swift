@@ -46,8 +46,8 @@ public final class PtraceMachine: Machine {
       (zygote, layout) = try Self.start(tracer: pair.0, stub: pair.1)
     } catch {
       thread.restore()
-      _ = rsb_file_close(pair.0)
-      _ = rsb_file_close(pair.1)
+      _ = rsb_descriptor_close(pair.0)
+      _ = rsb_descriptor_close(pair.1)
       throw error
     }
     self.thread = thread
@@ -77,8 +77,8 @@ public final class PtraceMachine: Machine {
     zygote.kill()
     self.zygote = nil
     rsb_watch_stop(watch)
-    _ = rsb_file_close(sockets.tracer)
-    _ = rsb_file_close(sockets.stub)
+    _ = rsb_descriptor_close(sockets.tracer)
+    _ = rsb_descriptor_close(sockets.stub)
     thread.restore()
   }
 

@@ -26,11 +26,11 @@ enum SeccompFilter {
     try checked(
       Int(seccomp_rule_add_array(context, allow, Int32(HostCall.clone), 1, &isStubFork)), "seccomp_rule_add")
 
-    let file = Int32(try checked(rsb_memory_file("filter"), "memfd_create"))
-    defer { _ = rsb_file_close(file) }
+    let file = Int32(try checked(rsb_memfd_make("filter"), "memfd_create"))
+    defer { _ = rsb_descriptor_close(file) }
     try checked(Int(seccomp_export_bpf(context, file)), "seccomp_export_bpf")
     var bytes = [UInt8](repeating: 0, count: 4096)
-    let count = try checked(rsb_file_pread(file, &bytes, bytes.count, 0), "read of the filter")
+    let count = try checked(rsb_memfd_pread(file, &bytes, bytes.count, 0), "read of the filter")
     guard count > 0, count % 8 == 0, count < 2048 else { throw MachineError("filter of \(count) bytes") }
     return Array(bytes.prefix(count))
   }

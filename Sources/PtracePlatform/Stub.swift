@@ -10,7 +10,7 @@ final class MemoryObject {
     self.descriptor = descriptor
     self.size = size
   }
-  deinit { _ = rsb_file_close(descriptor) }
+  deinit { _ = rsb_descriptor_close(descriptor) }
 }
 
 /// A host call that waits for the next list. With an object, argument 4 becomes the object's descriptor there.

@@ -10,10 +10,10 @@ struct Zygote {
 
   /// Starts the zygote. The calling thread becomes its tracer.
   init(stubSocket: Int32, tracerSocket: Int32) throws(MachineError) {
-    let image = Int32(try checked(rsb_memory_file("replaysb-stub"), "memfd_create"))
-    defer { _ = rsb_file_close(image) }
+    let image = Int32(try checked(rsb_memfd_make("replaysb-stub"), "memfd_create"))
+    defer { _ = rsb_descriptor_close(image) }
     let bytes = StubLayout.image()
-    try checked(rsb_file_pwrite(image, bytes, bytes.count, 0), "write of the stub's image")
+    try checked(rsb_memfd_pwrite(image, bytes, bytes.count, 0), "write of the stub's image")
     let pid = Int32(try checked(rsb_birth(image, stubSocket), "start of the first stub (vfork, execveat)"))
     stub = Stub(pid: pid)
     stub.tracerSocket = tracerSocket

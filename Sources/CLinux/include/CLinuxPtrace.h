@@ -85,13 +85,13 @@ long rsb_stub_inject(int pid, uint64_t *registers);
 long rsb_process_read(int pid, void *local, uint64_t remote, size_t count);
 long rsb_process_write(int pid, const void *local, uint64_t remote, size_t count);
 /// An executable memfd where the kernel tells the kinds apart.
-long rsb_memory_file(const char *name);
-long rsb_file_resize(int descriptor, uint64_t size);
-long rsb_file_pread(int descriptor, void *bytes, size_t count, uint64_t offset);
+long rsb_memfd_make(const char *name);
+long rsb_memfd_resize(int descriptor, uint64_t size);
+long rsb_memfd_pread(int descriptor, void *bytes, size_t count, uint64_t offset);
 /// All of it, or -errno.
-long rsb_file_pwrite(int descriptor, const void *bytes, size_t count, uint64_t offset);
-long rsb_file_close(int descriptor);
-long rsb_file_open_read(const char *path);
+long rsb_memfd_pwrite(int descriptor, const void *bytes, size_t count, uint64_t offset);
+long rsb_descriptor_close(int descriptor);
+long rsb_proc_open(const char *path);
 /// A pair of SOCK_SEQPACKET sockets, close-on-exec.
 long rsb_socket_pair(int32_t pair[2]);
 /// One message with one byte and these descriptors.

@@ -1,0 +1,100 @@
+// A hash of what the guest wrote: private pages that are no longer their source. Recorder and replayer compare it.
+// docs: Documentation/admin-guide/mm/pagemap.rst.
+import CLinux
+import CXXHash
+import Platform
+
+extension PtraceMachine {
+  /// XXH3 (64 bits, chained) over address and content of every private page of the space that the guest or the kernel wrote, in
+  /// order of addresses. All-zero pages do not count, so that touching a page and reading it are the same. Objects and our
+  /// own pages are left out.
+  public func memoryHash(_ space: AddressSpaceID) throws(MachineError) -> UInt64 {
+    let stub = try stub(space)
+    if !stub.queue.isEmpty { try stub.flush() }
+    let file = Int32(try checked(rsb_proc_open("/proc/\(stub.pid)/pagemap"), "open of pagemap"))
+    defer { _ = rsb_descriptor_close(file) }
+    let hash = try PageHash(stub.pid)
+    let end = StubLayout.blob
+    var runs = [rsb_page_run](repeating: rsb_page_run(), count: 512)
+    var position = StubLayout.lowest
+    while position < end {
+      var next = end
+      let found = rsb_pagemap_scan(file, position, end, &runs, runs.count, &next)
+      if found == -25 || found == -22 { return try hashByPagemap(stub, file) }  // ENOTTY, EINVAL: before Linux 6.7
+      try checked(found, "PAGEMAP_SCAN")
+      for run in runs.prefix(found) { try hash.add(run.start, run.end) }
+      if next <= position { break }
+      position = next
+    }
+    return hash.value
+  }
+
+  /// The same from the entries of pagemap themselves.
+  private func hashByPagemap(_ stub: Stub, _ file: Int32) throws(MachineError) -> UInt64 {
+    let hash = try PageHash(stub.pid)
+    let page = StubLayout.pageSize
+    let presentOrSwapped: UInt64 = 3 << 62, fileOrShared: UInt64 = 1 << 61
+    var entries = [UInt64](repeating: 0, count: 4096)
+    for mapping in try HostMapping.all(of: stub.pid) where mapping.start < StubLayout.blob {
+      var position = mapping.start
+      while position < mapping.end {
+        let wanted = min(entries.count, Int((mapping.end - position) / page))
+        let size = try checked(
+          rsb_memfd_pread(file, &entries, wanted * 8, position / page * 8), "read of pagemap")
+        if size < 8 { break }
+        for entry in entries.prefix(size / 8) {
+          if entry & presentOrSwapped != 0, entry & fileOrShared == 0 { try hash.add(position, position + page) }
+          position += page
+        }
+      }
+    }
+    return hash.value
+  }
+}
+
+/// Chains pages of a stub: each page is hashed with the hash so far and its address as the seed.
+private final class PageHash {
+  private(set) var value: UInt64 = 0
+  private let pid: Int32
+  /// /proc/PID/mem, for pages that are mapped without read permission.
+  private let memory: Int32
+  private var buffer = [UInt8](repeating: 0, count: 64 * 4096)
+
+  init(_ pid: Int32) throws(MachineError) {
+    self.pid = pid
+    memory = Int32(try checked(rsb_proc_open("/proc/\(pid)/mem"), "open of mem"))
+  }
+
+  deinit { _ = rsb_descriptor_close(memory) }
+
+  func add(_ start: UInt64, _ end: UInt64) throws(MachineError) {
+    let pageSize = Int(StubLayout.pageSize)
+    var position = start
+    while position < end {
+      let wanted = min(buffer.count, Int(end - position))
+      var count = rsb_process_read(pid, &buffer, position, wanted)
+      if count != wanted { count = rsb_memfd_pread(memory, &buffer, wanted, position) }
+      if count != wanted { throw MachineError("pages at \(String(position, radix: 16)) cannot be read for the hash") }
+      buffer.withUnsafeBytes { bytes in
+        // Sound: offsets stay below `wanted`, which is at most the buffer's size and a multiple of the page size.
+        for offset in stride(from: 0, to: wanted, by: pageSize) {
+          let page = UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + pageSize])
+          if isZero(page) { continue }
+          // An odd factor spreads the address over the whole seed.
+          let seed = value ^ ((position + UInt64(offset)) &* 0x9e37_79b9_7f4a_7c15)
+          value = rsb_hash64_seeded(page.baseAddress, pageSize, seed)
+        }
+      }
+      position += UInt64(wanted)
+    }
+  }
+
+  private func isZero(_ page: UnsafeRawBufferPointer) -> Bool {
+    for offset in stride(from: 0, to: page.count, by: 64) {
+      var any: UInt64 = 0
+      for word in stride(from: 0, to: 64, by: 8) { any |= page.load(fromByteOffset: offset + word, as: UInt64.self) }
+      if any != 0 { return false }
+    }
+    return true
+  }
+}
