@@ -13,26 +13,26 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-long rsb_file_open(const char *path, int flags, unsigned mode) {
-  int f = O_CLOEXEC | ((flags & RSB_FILE_WRITE) ? O_RDWR : O_RDONLY);
-  if (flags & RSB_FILE_CREATE) f |= O_CREAT;
-  if (flags & RSB_FILE_TRUNCATE) f |= O_TRUNC;
+long rsb_tracefile_open(const char *path, int flags, unsigned mode) {
+  int f = O_CLOEXEC | ((flags & RSB_TRACEFILE_WRITE) ? O_RDWR : O_RDONLY);
+  if (flags & RSB_TRACEFILE_CREATE) f |= O_CREAT;
+  if (flags & RSB_TRACEFILE_TRUNCATE) f |= O_TRUNC;
   long fd = rsb_syscall(SYS_openat, AT_FDCWD, (long)path, f, mode, 0, 0);
-  if (fd == -ENXIO || ((flags & RSB_FILE_WRITE) && fd == -EINVAL))
+  if (fd == -ENXIO || ((flags & RSB_TRACEFILE_WRITE) && fd == -EINVAL))
     fd = rsb_syscall(SYS_openat, AT_FDCWD, (long)path, (f & ~O_ACCMODE) | O_WRONLY, mode, 0, 0);
   return fd;
 }
 
-long rsb_file_close(int fd) { return rsb_syscall(SYS_close, fd, 0, 0, 0, 0, 0); }
+long rsb_tracefile_close(int fd) { return rsb_syscall(SYS_close, fd, 0, 0, 0, 0, 0); }
 
-long rsb_file_read(int fd, void *buffer, size_t count, uint64_t offset) {
+long rsb_tracefile_read(int fd, void *buffer, size_t count, uint64_t offset) {
   long n;
   do n = rsb_syscall(SYS_pread64, fd, (long)buffer, (long)count, (long)offset, 0, 0);
   while (n == -EINTR);
   return n;
 }
 
-long rsb_file_write_all(int fd, const void *buffer, size_t count, uint64_t offset) {
+long rsb_tracefile_write_all(int fd, const void *buffer, size_t count, uint64_t offset) {
   const char *at = buffer;
   while (count > 0) {
     long n = rsb_syscall(SYS_pwrite64, fd, (long)at, (long)count, (long)offset, 0, 0);
@@ -47,18 +47,18 @@ long rsb_file_write_all(int fd, const void *buffer, size_t count, uint64_t offse
   return 0;
 }
 
-long rsb_file_status(int fd, uint64_t *size) {
+long rsb_tracefile_status(int fd, uint64_t *size) {
   struct stat st;
   if (fstat(fd, &st) != 0) return -errno;
   *size = (uint64_t)st.st_size;
   return S_ISREG(st.st_mode);
 }
 
-long rsb_file_truncate(int fd, uint64_t size) { return rsb_syscall(SYS_ftruncate, fd, (long)size, 0, 0, 0, 0); }
+long rsb_tracefile_truncate(int fd, uint64_t size) { return rsb_syscall(SYS_ftruncate, fd, (long)size, 0, 0, 0, 0); }
 
-long rsb_file_change_mode(int fd, unsigned mode) { return rsb_syscall(SYS_fchmod, fd, mode, 0, 0, 0, 0); }
+long rsb_tracefile_change_mode(int fd, unsigned mode) { return rsb_syscall(SYS_fchmod, fd, mode, 0, 0, 0, 0); }
 
-long rsb_file_allocate(int fd, uint64_t size) {
+long rsb_tracefile_allocate(int fd, uint64_t size) {
   long result;
   do result = rsb_syscall(SYS_fallocate, fd, 0, 0, (long)size, 0, 0);
   while (result == -EINTR);
@@ -66,31 +66,31 @@ long rsb_file_allocate(int fd, uint64_t size) {
   static const char zeros[65536];
   for (uint64_t offset = 0; offset < size; offset += sizeof zeros) {
     size_t count = size - offset < sizeof zeros ? (size_t)(size - offset) : sizeof zeros;
-    result = rsb_file_write_all(fd, zeros, count, offset);
+    result = rsb_tracefile_write_all(fd, zeros, count, offset);
     if (result < 0) return result;
   }
   return 0;
 }
 
-long rsb_file_rename(const char *from, const char *to) {
+long rsb_tracefile_rename(const char *from, const char *to) {
   long result = rsb_syscall(SYS_renameat2, AT_FDCWD, (long)from, AT_FDCWD, (long)to, 1 /* RENAME_NOREPLACE */, 0);
   if (result != -EINVAL && result != -ENOSYS) return result;
-  long there = rsb_file_exists(to);
+  long there = rsb_tracefile_exists(to);
   if (there != 0) return there < 0 ? there : -EEXIST;
   return rsb_syscall(SYS_rename, (long)from, (long)to, 0, 0, 0, 0);
 }
 
-long rsb_file_unlink(const char *path) { return rsb_syscall(SYS_unlink, (long)path, 0, 0, 0, 0, 0); }
+long rsb_tracefile_unlink(const char *path) { return rsb_syscall(SYS_unlink, (long)path, 0, 0, 0, 0, 0); }
 
-long rsb_file_exists(const char *path) {
+long rsb_tracefile_exists(const char *path) {
   struct stat st;
   if (lstat(path, &st) == 0) return 1;
   return errno == ENOENT ? 0 : -errno;
 }
 
-long rsb_file_anonymous(const char *name) { return rsb_syscall(SYS_memfd_create, (long)name, MFD_CLOEXEC, 0, 0, 0, 0); }
+long rsb_tracefile_anonymous(const char *name) { return rsb_syscall(SYS_memfd_create, (long)name, MFD_CLOEXEC, 0, 0, 0, 0); }
 
-void *rsb_file_map(int fd, size_t size, long *error) {
+void *rsb_tracefile_map(int fd, size_t size, long *error) {
   long at = rsb_syscall(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (at < 0 && at > -4096) {
     *error = at;
@@ -100,7 +100,7 @@ void *rsb_file_map(int fd, size_t size, long *error) {
   return (void *)at;
 }
 
-void rsb_file_unmap(void *address, size_t size) { rsb_syscall(SYS_munmap, (long)address, (long)size, 0, 0, 0, 0); }
+void rsb_tracefile_unmap(void *address, size_t size) { rsb_syscall(SYS_munmap, (long)address, (long)size, 0, 0, 0, 0); }
 
 void rsb_thread_settle(const void *mask, size_t mask_bytes) {
   uint64_t all = ~0ull;

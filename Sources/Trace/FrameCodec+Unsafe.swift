@@ -69,11 +69,11 @@ func checksum(_ bytes: [UInt8], _ range: Range<Int>) -> UInt64 {
 }
 
 /// Makes frames. One thread uses one.
-final class FrameCompressor {
+package final class FrameCompressor {
   private let context: OpaquePointer
   private var level: Int32 = 0
 
-  init?() {
+  package init?() {
     guard let context = ZSTD_createCCtx() else { return nil }
     self.context = context
     ZSTD_CCtx_setParameter(context, ZSTD_c_contentSizeFlag, 1)

@@ -62,21 +62,21 @@ final class FrameWriter: @unchecked Sendable {
     let stem = path + ".journal"
     firstFrame = firstBlock
     headerChecksum = checksum(firstBlock, 0..<firstBlock.count)
-    let fd = rsb_file_open(path, Int32(RSB_FILE_WRITE | RSB_FILE_CREATE | RSB_FILE_TRUNCATE), 0o600)
+    let fd = rsb_tracefile_open(path, Int32(RSB_TRACEFILE_WRITE | RSB_TRACEFILE_CREATE | RSB_TRACEFILE_TRUNCATE), 0o600)
     if fd < 0 { throw Self.error("cannot open the trace for writing", path, fd) }
     fileDescriptor = Int32(fd)
     var size: UInt64 = 0
-    isRegular = rsb_file_status(fileDescriptor, &size) == 1
-    if isRegular { _ = rsb_file_change_mode(fileDescriptor, 0o600) }
+    isRegular = rsb_tracefile_status(fileDescriptor, &size) == 1
+    if isRegular { _ = rsb_tracefile_change_mode(fileDescriptor, 0o600) }
     // A device or pipe has no place beside it: its journal is memory.
     journalPath = isRegular ? stem : ""
     let journalResult: Int
     if isRegular {
-      _ = rsb_file_unlink(stem)
-      journalResult = rsb_file_open(
-        stem, Int32(RSB_FILE_WRITE | RSB_FILE_CREATE | RSB_FILE_TRUNCATE), 0o600)
+      _ = rsb_tracefile_unlink(stem)
+      journalResult = rsb_tracefile_open(
+        stem, Int32(RSB_TRACEFILE_WRITE | RSB_TRACEFILE_CREATE | RSB_TRACEFILE_TRUNCATE), 0o600)
     } else {
-      journalResult = rsb_file_anonymous("journal")
+      journalResult = rsb_tracefile_anonymous("journal")
     }
     journalDescriptor = Int32(truncatingIfNeeded: journalResult)
     pthread_mutex_init(lock, nil)
@@ -88,9 +88,9 @@ final class FrameWriter: @unchecked Sendable {
 
   deinit {
     stop(complete: false)
-    if let journal { rsb_file_unmap(journal, JournalLayout.fileSize) }
-    if journalDescriptor >= 0 { _ = rsb_file_close(journalDescriptor) }
-    _ = rsb_file_close(fileDescriptor)
+    if let journal { rsb_tracefile_unmap(journal, JournalLayout.fileSize) }
+    if journalDescriptor >= 0 { _ = rsb_tracefile_close(journalDescriptor) }
+    _ = rsb_tracefile_close(fileDescriptor)
     pthread_cond_destroy(changed)
     pthread_mutex_destroy(lock)
     changed.deallocate()
@@ -148,7 +148,7 @@ final class FrameWriter: @unchecked Sendable {
     stop(complete: true)
     try checkFailure()
     if isRegular {
-      let result = rsb_file_unlink(journalPath)
+      let result = rsb_tracefile_unlink(journalPath)
       if result < 0 && result != -Int(ENOENT) { throw Self.error("cannot remove the journal", journalPath, result) }
     }
   }
@@ -170,8 +170,8 @@ final class FrameWriter: @unchecked Sendable {
     if let failure {
       stop(complete: false)
       if isRegular {
-        _ = rsb_file_unlink(journalPath)
-        _ = rsb_file_unlink(path)
+        _ = rsb_tracefile_unlink(journalPath)
+        _ = rsb_tracefile_unlink(path)
       }
       throw failure
     }
@@ -239,10 +239,10 @@ final class FrameWriter: @unchecked Sendable {
     guard let frame = compressor?.compress(firstFrame) else {
       throw TraceError(.host, "no memory for the trace's compressor", path: path, hostError: ENOMEM)
     }
-    let allocated = rsb_file_allocate(journalDescriptor, UInt64(JournalLayout.fileSize))
+    let allocated = rsb_tracefile_allocate(journalDescriptor, UInt64(JournalLayout.fileSize))
     if allocated < 0 { throw Self.error("no room for the trace's journal", path + ".journal", allocated) }
     var error = 0
-    guard let mapping = rsb_file_map(journalDescriptor, JournalLayout.fileSize, &error) else {
+    guard let mapping = rsb_tracefile_map(journalDescriptor, JournalLayout.fileSize, &error) else {
       throw Self.error("cannot map the trace's journal", path + ".journal", error)
     }
     journal = mapping
@@ -285,7 +285,7 @@ final class FrameWriter: @unchecked Sendable {
   }
 
   private func write(_ bytes: UnsafeRawBufferPointer) throws(TraceError) {
-    let result = rsb_file_write_all(fileDescriptor, bytes.baseAddress, bytes.count, fileOffset)
+    let result = rsb_tracefile_write_all(fileDescriptor, bytes.baseAddress, bytes.count, fileOffset)
     if result < 0 { throw Self.error("cannot write the trace", path, result) }
     fileOffset += UInt64(bytes.count)
   }

@@ -15,12 +15,12 @@ final class TraceInput {
   private(set) var start: UInt64 = 0
 
   init(path: String) throws(TraceError) {
-    let fd = rsb_file_open(path, Int32(RSB_FILE_READ), 0)
+    let fd = rsb_tracefile_open(path, Int32(RSB_TRACEFILE_READ), 0)
     if fd < 0 { throw FrameWriter.error("cannot open the trace", path, fd) }
     var size: UInt64 = 0
-    let status = rsb_file_status(Int32(fd), &size)
+    let status = rsb_tracefile_status(Int32(fd), &size)
     if status != 1 {
-      _ = rsb_file_close(Int32(fd))
+      _ = rsb_tracefile_close(Int32(fd))
       if status < 0 { throw FrameWriter.error("cannot look at the trace", path, status) }
       throw TraceError(.notATrace, "not a trace: it is not a regular file", path: path)
     }
@@ -37,7 +37,7 @@ final class TraceInput {
     window = bytes
   }
 
-  deinit { if fileDescriptor >= 0 { _ = rsb_file_close(fileDescriptor) } }
+  deinit { if fileDescriptor >= 0 { _ = rsb_tracefile_close(fileDescriptor) } }
 
   /// Brings at least `count` bytes from `offset`, or all up to the end, into the window; the index of `offset` in it and
   /// how many bytes follow there.
@@ -55,7 +55,7 @@ final class TraceInput {
     var filled = 0
     while filled < room {
       let n = buffer.withUnsafeMutableBytes {
-        rsb_file_read(fileDescriptor, $0.baseAddress! + filled, room - filled, offset + UInt64(filled))
+        rsb_tracefile_read(fileDescriptor, $0.baseAddress! + filled, room - filled, offset + UInt64(filled))
       }
       if n < 0 { throw FrameWriter.error("cannot read the trace", path, n) }
       if n == 0 { break }

@@ -18,13 +18,13 @@ public enum TraceNaming {
     var number = try firstFree(prefix)
     while true {
       let target = prefix + "trace-\(number).zst"
-      let result = rsb_file_rename(path, target)
+      let result = rsb_tracefile_rename(path, target)
       if result == -17 /* EEXIST: another recorder was faster */, number < numberLimit {
         number += 1
         continue
       }
       if result < 0 { throw FrameWriter.error("cannot move the last trace to \(target)", path, result) }
-      if try exists(path + ".journal") { _ = rsb_file_rename(path + ".journal", target + ".journal") }
+      if try exists(path + ".journal") { _ = rsb_tracefile_rename(path + ".journal", target + ".journal") }
       return path
     }
   }
@@ -44,7 +44,7 @@ public enum TraceNaming {
   }
 
   private static func exists(_ path: String) throws(TraceError) -> Bool {
-    let result = rsb_file_exists(path)
+    let result = rsb_tracefile_exists(path)
     if result < 0 { throw FrameWriter.error("cannot look for older traces", path, result) }
     return result == 1
   }

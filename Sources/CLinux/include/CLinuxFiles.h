@@ -5,35 +5,35 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// open(2), always with O_CLOEXEC. `flags` are the RSB_FILE_ bits.
-enum { RSB_FILE_READ = 0, RSB_FILE_WRITE = 1, RSB_FILE_CREATE = 2, RSB_FILE_TRUNCATE = 4 };
-long rsb_file_open(const char *path, int flags, unsigned mode);
+/// open(2), always with O_CLOEXEC. `flags` are the RSB_TRACEFILE_ bits.
+enum { RSB_TRACEFILE_READ = 0, RSB_TRACEFILE_WRITE = 1, RSB_TRACEFILE_CREATE = 2, RSB_TRACEFILE_TRUNCATE = 4 };
+long rsb_tracefile_open(const char *path, int flags, unsigned mode);
 /// close(2).
-long rsb_file_close(int fd);
+long rsb_tracefile_close(int fd);
 /// pread(2), repeated after EINTR.
-long rsb_file_read(int fd, void *buffer, size_t count, uint64_t offset);
+long rsb_tracefile_read(int fd, void *buffer, size_t count, uint64_t offset);
 /// Writes everything at the offset (pwrite(2), or write(2) where the file cannot seek). 0 or -errno.
-long rsb_file_write_all(int fd, const void *buffer, size_t count, uint64_t offset);
+long rsb_tracefile_write_all(int fd, const void *buffer, size_t count, uint64_t offset);
 /// fstat(2): 1 for a regular file, whose size is stored, else 0.
-long rsb_file_status(int fd, uint64_t *size);
+long rsb_tracefile_status(int fd, uint64_t *size);
 /// ftruncate(2).
-long rsb_file_truncate(int fd, uint64_t size);
+long rsb_tracefile_truncate(int fd, uint64_t size);
 /// fchmod(2).
-long rsb_file_change_mode(int fd, unsigned mode);
+long rsb_tracefile_change_mode(int fd, unsigned mode);
 /// Makes every byte of [0, size) real: fallocate(2), or zeros written where the file system has none.
-long rsb_file_allocate(int fd, uint64_t size);
+long rsb_tracefile_allocate(int fd, uint64_t size);
 /// rename(2) that never replaces a file (RENAME_NOREPLACE, or a check first where that is missing).
-long rsb_file_rename(const char *from, const char *to);
+long rsb_tracefile_rename(const char *from, const char *to);
 /// unlink(2).
-long rsb_file_unlink(const char *path);
+long rsb_tracefile_unlink(const char *path);
 /// 1 when something is at the path (lstat), 0 when nothing is, else -errno.
-long rsb_file_exists(const char *path);
+long rsb_tracefile_exists(const char *path);
 /// memfd_create(2), closed on exec.
-long rsb_file_anonymous(const char *name);
+long rsb_tracefile_anonymous(const char *name);
 /// mmap(2) shared, readable and writable, of [0, size). NULL on failure, with -errno in *error.
-void *rsb_file_map(int fd, size_t size, long *error);
+void *rsb_tracefile_map(int fd, size_t size, long *error);
 /// munmap(2).
-void rsb_file_unmap(void *address, size_t size);
+void rsb_tracefile_unmap(void *address, size_t size);
 
 /// For a thread that only works for the sandbox: blocks every signal, lets it read the TSC whatever its parent could,
 /// and gives it the CPUs of `mask` (none when `mask_bytes` is 0).

@@ -1,1 +1,0 @@
-@main struct TraceFuzz { static func main() {} }
