@@ -88,17 +88,4 @@ import Testing
       machine.destroyContext(task.id)
     }
   }
-
-  @Test func manySpacesLeaveNothing() {
-    withBench { bench in
-      for round in 0..<200 {
-        let id = try bench.space(Asm.getppidLoop)
-        let task = try bench.context(id)
-        bench.checks.equal(try bench.run(task), .syscall)
-        if round % 2 == 0 { bench.machine.destroyAddressSpace(id) }
-      }
-      bench.machine.shutdown()
-      bench.checks.equal(childrenOfThisThread(), [], "children left")
-    }
-  }
 }

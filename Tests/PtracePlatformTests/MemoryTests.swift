@@ -144,4 +144,48 @@ import Testing
       bench.checks.equal(try bench.run(copy), .syscall)
     }
   }
+
+  /// Two spaces with the same writes have the same hash, whatever else was touched or mapped.
+  @Test func hashSeesWritesAlone() {
+    withBench { bench in
+      let machine = bench.machine
+      let object = MemoryObjectID(rawValue: 1)
+      try machine.createObject(object, content: [UInt8](repeating: 5, count: 3 * 4096))
+      func build() throws -> AddressSpaceID {
+        let id = bench.nextSpace()
+        try machine.createAddressSpace(id)
+        try machine.map(id, range(data, pages: 8), [.read, .write], .anonymous)
+        try machine.map(id, range(code, pages: 3), [.read, .write], .privateObject(object, offset: 0))
+        try machine.map(id, range(stackTop), [.read, .write], .sharedObject(object, offset: 0))
+        _ = try machine.write(id, GuestAddress(data + 100), [1, 2, 3])
+        _ = try machine.write(id, GuestAddress(code + page), [4])
+        return id
+      }
+      let a = try build(), b = try build()
+      let hash = try machine.memoryHash(a)
+      bench.checks.check(hash != 0, "something is there")
+      // Reading, zeroes and shared memory do not count; neither does losing the right to read.
+      _ = try machine.read(b, GuestAddress(code), 3 * 4096)
+      _ = try machine.read(b, GuestAddress(data), 8 * 4096)
+      _ = try machine.write(b, GuestAddress(data + 5 * page), [0])
+      _ = try machine.write(b, GuestAddress(stackTop), [9])
+      try machine.protect(b, range(data), [])
+      bench.checks.equal(try machine.memoryHash(b), hash)
+      let fork = bench.nextSpace()
+      try machine.forkAddressSpace(b, as: fork)
+      bench.checks.equal(try machine.memoryHash(fork), hash, "a fork")
+      _ = try machine.write(b, GuestAddress(data + 6 * page), [1])
+      bench.checks.check(try machine.memoryHash(b) != hash, "a write shows")
+      bench.checks.equal(try machine.memoryHash(fork), hash, "in its own space only")
+      try machine.discard(b, range(data + 6 * page))
+      bench.checks.equal(try machine.memoryHash(b), hash, "discarded")
+      // A huge sparse mapping costs nothing.
+      let huge = GuestRange(GuestAddress(0x1000_0000_0000), GuestAddress(0x2000_0000_0000))
+      try machine.map(b, huge, [.read, .write], .anonymous)
+      bench.checks.equal(try machine.memoryHash(b), hash, "sparse")
+      let empty = bench.nextSpace()
+      try machine.createAddressSpace(empty)
+      bench.checks.equal(try machine.memoryHash(empty), 0, "nothing written")
+    }
+  }
 }

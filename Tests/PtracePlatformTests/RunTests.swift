@@ -175,15 +175,4 @@ import Testing
       bench.checks.equal(try bench.run(context), .syscall)
     }
   }
-
-  @Test func interruptStopsGuest() {
-    withBench { bench in
-      PtraceMachine.requestInterrupt()
-      let context = try bench.context(try bench.space(Asm.jump(-2)))
-      bench.checks.equal(try bench.machine.run(context, limit: .unlimited), .interrupted)
-      bench.checks.equal(context.registers.rip, code)
-      PtraceMachine.clearInterrupt()
-      bench.checks.equal(try bench.machine.run(context, limit: RunLimit(wallSeconds: 1)), .unresponsive)
-    }
-  }
 }
