@@ -20,7 +20,7 @@ extension PtraceMachine {
     while position < end {
       var next = end
       let found = rsb_pagemap_scan(file, position, end, &runs, runs.count, &next)
-      if found == -25 || found == -22 { return try hashByPagemap(stub, file) }  // ENOTTY, EINVAL: before Linux 6.7
+      if found == -25 || found == -22 { return try memoryHashByPagemap(space) }  // ENOTTY, EINVAL: before Linux 6.7
       try checked(found, "PAGEMAP_SCAN")
       for run in runs.prefix(found) { try hash.add(run.start, run.end) }
       if next <= position { break }
@@ -30,7 +30,10 @@ extension PtraceMachine {
   }
 
   /// The same from the entries of pagemap themselves.
-  private func hashByPagemap(_ stub: Stub, _ file: Int32) throws(MachineError) -> UInt64 {
+  func memoryHashByPagemap(_ space: AddressSpaceID) throws(MachineError) -> UInt64 {
+    let stub = try stub(space)
+    let file = Int32(try checked(rsb_proc_open("/proc/\(stub.pid)/pagemap"), "open of pagemap"))
+    defer { _ = rsb_descriptor_close(file) }
     let hash = try PageHash(stub.pid)
     let page = StubLayout.pageSize
     let presentOrSwapped: UInt64 = 3 << 62, fileOrShared: UInt64 = 1 << 61
