@@ -19,6 +19,8 @@ extension Kernel {
     new.timers = timers
     new.timers.copyReferences(context)
     new.identifiers = identifiers
+    new.ipc = ipc
+    new.ipc.copyReferences(context)
     new.sleepers = sleepers
     new.hostInputQueue = context.copy(hostInputQueue)
     new.initProcess = context.copy(initProcess)

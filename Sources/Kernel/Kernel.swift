@@ -17,6 +17,8 @@ public final class Kernel {
   var clock: Timekeeper
   var timers = TimerQueue()
   var identifiers = Identifiers()
+  /// Futexes, and what waits for the realtime clock.
+  var ipc = IpcState()
   /// Tasks that wait with a deadline: they could run once virtual time gets there.
   var sleepers = 0
   /// Woken when the standard input may have something.
@@ -72,6 +74,8 @@ public struct Statistics: Sendable {
   public var switches: UInt64 = 0
   /// Numbers that have no entry in the table, in order of first sight, with how often.
   public var unknownSyscalls: [(number: UInt64, count: Int)] = []
+  /// Cycles of lock owners that were seen, under `DeadlockPolicy.report`.
+  public var lockCycles: [String] = []
   /// Network targets that were refused, in order.
   public var refusedTargets: [String] = []
 }

@@ -30,6 +30,8 @@ public struct KernelConfiguration: Sendable {
   public var hiddenPaths: [[UInt8]] = []
   /// End the run when the first process ends (false: `--wait-all`).
   public var endsWithFirstProcess = true
+  /// What a cycle of lock owners means while other tasks can run.
+  public var deadlockPolicy = DeadlockPolicy.end
   public init() {}
 }
 

@@ -1,5 +1,9 @@
+// The syscalls of this folder, joined.
+
 import LinuxABI
 
 extension SyscallTable {
-  static var ipcSyscalls: [SyscallEntry] { [] }
+  static var ipcSyscalls: [SyscallEntry] {
+    futexSyscalls
+  }
 }
