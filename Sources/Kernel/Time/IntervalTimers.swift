@@ -1,0 +1,4 @@
+import LinuxABI
+extension SyscallTable {
+  static var intervalTimerSyscalls: [SyscallEntry] { [] }
+}
