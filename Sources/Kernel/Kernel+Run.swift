@@ -43,7 +43,9 @@ extension Kernel {
       let trap = try machine.run(task.context, limit: limit)
       statistics.traps += 1
       clock.trapPassed()
+      task.usage.systemTime += Timekeeper.stepPerSyscall
       handle(trap, of: task)
+      checkCPUTimers(of: task)
     case .resumeSyscall(let reason):
       resumeSyscall(task, reason)
     case .exiting:

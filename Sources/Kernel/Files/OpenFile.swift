@@ -30,6 +30,9 @@ public class OpenFile: DeepCopyable {
   /// For F_SETOWN and kin.
   final var owner: Int32 = 0
 
+  /// Interest lists of epoll that it stands in.
+  final var epollItems: [EpollItem] = []
+
   init(flags: UInt32) { self.flags = flags }
 
   final var isReadable: Bool { flags & 3 != 1 && flags & 0o10000000 == 0 }
@@ -40,7 +43,9 @@ public class OpenFile: DeepCopyable {
   final func releaseReference(_ kernel: Kernel) {
     references -= 1
     precondition(references >= 0, "an open file lost more references than it had")
-    if references == 0 { release(kernel) }
+    if references > 0 { return }
+    for item in epollItems { item.fileIsReleased(kernel) }
+    release(kernel)
   }
 
   // MARK: For subclasses
@@ -73,12 +78,14 @@ public class OpenFile: DeepCopyable {
   // MARK: Copying
 
   public func shallowCopy() -> Self { preconditionFailure("\(type(of: self)) does not say how to copy itself") }
-  public func copyReferences(_ context: CopyContext) {}
+  /// Subclasses call this first.
+  public func copyReferences(_ context: CopyContext) { epollItems = context.copy(epollItems) }
   /// For `shallowCopy` of subclasses: the fields of this class.
   final func copyBaseFields(from other: OpenFile) {
     references = other.references
     offset = other.offset
     owner = other.owner
+    epollItems = other.epollItems
   }
 }
 

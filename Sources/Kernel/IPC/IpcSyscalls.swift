@@ -4,6 +4,6 @@ import LinuxABI
 
 extension SyscallTable {
   static var ipcSyscalls: [SyscallEntry] {
-    futexSyscalls + pipeSyscalls + pollSyscalls
+    futexSyscalls + pipeSyscalls + pollSyscalls + eventSyscalls + epollSyscalls + timerFileSyscalls
   }
 }

@@ -17,6 +17,8 @@ public final class ThreadGroup: DeepCopyable {
   /// Process-directed pending signals, interval timers, job-control state.
   var signals = GroupSignals()
   var limits: ResourceLimits
+  /// Timers that send it signals.
+  private(set) var timers = ProcessTimers()
   /// Woken when a child changes state (exit, stop, continue).
   private(set) var childEvents = WaitQueue()
   /// Set when the whole process is on its way out: the wait status for the parent.
@@ -53,6 +55,7 @@ public final class ThreadGroup: DeepCopyable {
     new.children = children
     new.signals = signals
     new.childEvents = childEvents
+    new.timers = timers
     new.exitStatus = exitStatus
     new.exitSignal = exitSignal
     new.arguments = arguments
@@ -75,6 +78,7 @@ public final class ThreadGroup: DeepCopyable {
     processGroup = context.copy(processGroup)
     handlers = context.copy(handlers)
     childEvents = context.copy(childEvents)
+    timers = context.copy(timers)
     signals.copyReferences(context)
   }
 }
