@@ -9,5 +9,6 @@
 long rsb_syscall(long number, long a0, long a1, long a2, long a3, long a4, long a5);
 
 #include "CLinuxPtrace.h"
+#include "CLinuxHost.h"
 
 #endif

@@ -1,0 +1,140 @@
+// The real host behind the kernel's `HostView`: files as they are, minus what is hidden, in an order of our own.
+
+import CLinux
+import Kernel
+import LinuxABI
+
+/// Host files and standard streams by raw calls. Used from the tracing thread.
+public final class PosixHostView: HostView {
+  private let hidden: HiddenPaths
+  let input: InputStream
+  let outputs: OutputPolicy
+  /// Status of directories that our own files change, by path, from the first look.
+  private var ownDirectories: [(path: [UInt8], status: HostFileStatus)] = []
+
+  public init(hidden: HiddenPaths, input: InputStream = .descriptor, outputs: OutputPolicy = .passThrough) {
+    self.hidden = hidden
+    self.input = input
+    self.outputs = outputs
+  }
+
+  // MARK: Files
+
+  public func status(_ path: [UInt8]) throws(Errno) -> HostFileStatus {
+    if hidden.contains(path) { throw .ENOENT }
+    if hidden.isOwnDirectory(path) { return try ownDirectoryStatus(path) }
+    return try hostStatus(path)
+  }
+
+  private func hostStatus(_ path: [UInt8]) throws(Errno) -> HostFileStatus {
+    var host = rsb_host_status()
+    try check(withPath(path) { rsb_host_status_get(-100, $0, &host) })
+    return HostFileStatus(
+      mode: host.mode, user: host.user, group: host.group, links: UInt32(truncatingIfNeeded: host.links),
+      size: host.size, modified: Nanoseconds(host.modified_ns), changed: Nanoseconds(host.changed_ns),
+      deviceNumber: host.special, identity: HostFileIdentity(device: host.device, inode: host.inode))
+  }
+
+  /// A directory that holds a trace changes with every recording: its times become those of its newest visible entry,
+  /// and its size a fixed one.
+  private func ownDirectoryStatus(_ path: [UInt8]) throws(Errno) -> HostFileStatus {
+    if let known = ownDirectories.first(where: { $0.path == path }) { return known.status }
+    var status = try hostStatus(path)
+    var newest = Nanoseconds.zero
+    for name in try list(path) {
+      guard let entry = try? hostStatus(path == [slash] ? path + name : path + [slash] + name) else { continue }
+      newest = max(newest, entry.modified)
+    }
+    status.modified = newest
+    status.changed = newest
+    status.size = 4096
+    ownDirectories.append((path, status))
+    return status
+  }
+
+  public func readLink(_ path: [UInt8]) throws(Errno) -> [UInt8] {
+    if hidden.contains(path) { throw .ENOENT }
+    do throws(HostRefusal) { return try HostPath.readLinkBytes(path) } catch { throw Errno(rawValue: error.error) }
+  }
+
+  public func list(_ path: [UInt8]) throws(Errno) -> [[UInt8]] {
+    if hidden.contains(path) { throw .ENOENT }
+    let descriptor = Int32(try check(withPath(path) { rsb_host_open($0, OpenFlags.directory, 0) }))
+    defer { _ = rsb_host_close(descriptor) }
+    var names: [[UInt8]] = []
+    var buffer = [UInt8](repeating: 0, count: 64 << 10)
+    while true {
+      let count = try check(rsb_host_entries(descriptor, &buffer, buffer.count))
+      if count == 0 { break }
+      var offset = 0
+      // struct linux_dirent64: inode 8, offset 8, record length 2, type 1, name with a zero.
+      while offset + 19 < count {
+        let length = Int(buffer[offset + 16]) | Int(buffer[offset + 17]) << 8
+        let name = buffer[(offset + 19)..<(offset + length)].prefix { $0 != 0 }
+        offset += length
+        if name.elementsEqual(".".utf8) || name.elementsEqual("..".utf8) { continue }
+        names.append(Array(name))
+      }
+    }
+    names.sort { $0.lexicographicallyPrecedes($1) }
+    let prefix = path == [slash] ? path : path + [slash]
+    return names.filter { !hidden.contains(prefix + $0) }
+  }
+
+  public func content(_ path: [UInt8]) throws(Errno) -> [UInt8] {
+    let descriptor = try openFile(path)
+    defer { _ = rsb_host_close(descriptor) }
+    var host = rsb_host_status()
+    try check(rsb_host_status_get(descriptor, nil, &host))
+    return try read(descriptor, offset: 0, count: Int(max(0, host.size)))
+  }
+
+  public func content(_ path: [UInt8], offset: Int64, count: Int) throws(Errno) -> [UInt8] {
+    let descriptor = try openFile(path)
+    defer { _ = rsb_host_close(descriptor) }
+    return try read(descriptor, offset: offset, count: count)
+  }
+
+  private func openFile(_ path: [UInt8]) throws(Errno) -> Int32 {
+    if hidden.contains(path) { throw .ENOENT }
+    // O_NONBLOCK: a named pipe must not hold us.
+    return Int32(try check(withPath(path) { rsb_host_open($0, OpenFlags.readOnly | OpenFlags.nonblocking, 0) }))
+  }
+
+  private func read(_ descriptor: Int32, offset: Int64, count: Int) throws(Errno) -> [UInt8] {
+    var failure: Int = 0
+    let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+      initialized = 0
+      while initialized < count {
+        let result = rsb_host_pread(
+          descriptor, buffer.baseAddress! + initialized, count - initialized, offset + Int64(initialized))
+        if result < 0 { failure = result }
+        if result <= 0 { break }
+        initialized += result
+      }
+    }
+    try check(failure)
+    return bytes
+  }
+
+  public func isAccessible(_ path: [UInt8], mode: Int32) -> Bool {
+    if hidden.contains(path) { return false }
+    return withPath(path) { rsb_host_access($0, mode) } == 0
+  }
+
+  // MARK: Signals
+
+  public func takeSignal() -> Int? {
+    let signal = rsb_host_signal_take()
+    return signal == 0 ? nil : Int(signal)
+  }
+}
+
+private let slash = UInt8(ascii: "/")
+
+/// The value of a host call, or its errno as the guest may see it.
+@discardableResult
+func check(_ result: Int) throws(Errno) -> Int {
+  if result < 0 { throw Errno(rawValue: Int32(truncatingIfNeeded: -result)) }
+  return result
+}

@@ -1,0 +1,25 @@
+// The kernel's annotations and the guest's output, into the same trace in the same order.
+
+import Platform
+import Trace
+
+public final class RecordingObserver: Observer {
+  private let machine: RecordingMachine
+
+  /// Shares the machine's writer and its failure.
+  public init(_ machine: RecordingMachine) { self.machine = machine }
+
+  public func note(_ annotation: Annotation) {
+    machine.noteLater { (writer) throws(TraceError) in try writer.annotation(annotation) }
+  }
+
+  /// The record lies in the journal when this returns, before any byte leaves for the host: a recorder that is killed
+  /// lost nothing that was seen.
+  public func output(_ stream: OutputStream, space: AddressSpaceID, pieces: [GuestRange], bytes: ArraySlice<UInt8>) {
+    machine.noteLater { (writer) throws(TraceError) in try writer.output(stream, space: space, pieces: pieces) }
+  }
+
+  public func output(_ stream: OutputStream, bytes: ArraySlice<UInt8>) {
+    machine.noteLater { (writer) throws(TraceError) in try writer.output(stream, bytes: bytes) }
+  }
+}
