@@ -63,6 +63,18 @@ long rsb_host_pread(int descriptor, void *bytes, size_t count, int64_t offset) {
   while (result == -EINTR);
   return result;
 }
+long rsb_host_pwrite(int descriptor, const void *bytes, size_t count, int64_t offset) {
+  size_t done = 0;
+  while (done < count) {
+    long result = CALL(SYS_pwrite64, descriptor, (const char *)bytes + done, count - done, offset + (int64_t)done);
+    if (result == -EINTR) continue;
+    if (result < 0) return result;
+    if (result == 0) return -EIO;
+    done += (size_t)result;
+  }
+  return (long)done;
+}
+long rsb_host_file_resize(int descriptor, uint64_t size) { return CALL(SYS_ftruncate, descriptor, size, 0, 0); }
 long rsb_host_access(const char *path, int mode) {
   long result = CALL(439 /* faccessat2 */, AT_FDCWD, path, mode, AT_EACCESS);
   if (result == -ENOSYS || result == -EPERM) result = CALL(SYS_faccessat, AT_FDCWD, path, mode, 0);

@@ -83,4 +83,10 @@ public protocol HostView: AnyObject {
   func setTerminalAttributes(_ descriptor: Int32, _ bytes: [UInt8], when: Int32) throws(Errno)
   /// A signal that the tool received for the guest (SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH); removes it.
   func takeSignal() -> Int?
+  /// Whether the user asked for the end of the run (second Ctrl-C).
+  var endIsRequested: Bool { get }
+}
+
+extension HostView {
+  public var endIsRequested: Bool { false }
 }

@@ -7,6 +7,7 @@ extension Kernel {
   /// Runs until there is a verdict. Throws when the host cannot go on.
   public func run() throws(MachineError) {
     while verdict == nil {
+      if configuration.timeout != nil && endIfTimeIsOver() { return }
       fireDueTimers()
       takeHostSignals()
       guard let task = nextTask() else {
@@ -38,9 +39,7 @@ extension Kernel {
         deliverSignals(task)
         guard case .user = task.runState else { return leave(task) }
       }
-      let othersCouldRun = scheduler.hasOthers || sleepers > 0
-      let limit = RunLimit(wallSeconds: othersCouldRun ? configuration.spinSecondsMax : 0)
-      let trap = try machine.run(task.context, limit: limit)
+      let trap = try machine.run(task.context, limit: RunLimit(wallSeconds: wallSecondsMax))
       statistics.traps += 1
       clock.trapPassed()
       task.usage.systemTime += Timekeeper.stepPerSyscall
@@ -54,6 +53,14 @@ extension Kernel {
       preconditionFailure("task \(task.id) was scheduled in state \(task.runState)")
     }
     leave(task)
+  }
+
+  /// Wall time that the next turn may last: bounded while another task could run (it may be what this one waits for by
+  /// spinning), and when the run has a time limit, which virtual time without traps never reaches.
+  private var wallSecondsMax: UInt32 {
+    if scheduler.hasOthers || sleepers > 0 { return configuration.spinSecondsMax }
+    guard let timeout = configuration.timeout else { return 0 }
+    return UInt32(clamping: max(1, timeout.rawValue / Nanoseconds.second.rawValue))
   }
 
   /// After a step: gives up the turn when the task cannot go on, or when the schedule says so.
@@ -101,8 +108,9 @@ extension Kernel {
       break
     case .unresponsive:
       verdict = .spin(
-        "task \(task.id) (\(task.name)) made no trap for \(configuration.spinSecondsMax) s at pc "
-          + "\(GuestAddress(task.context.registers.rip)) while other tasks could run")
+        "task \(task.id) (\(task.name)) made no trap for \(wallSecondsMax) s at pc "
+          + "\(GuestAddress(task.context.registers.rip))"
+          + (scheduler.hasOthers || sleepers > 0 ? " while other tasks could run" : ""))
     case .interrupted:
       verdict = .interrupted
     }
@@ -192,6 +200,7 @@ extension Kernel {
 
   /// Nothing can run now: go to the next timer, wait for host input, or say that this is a deadlock.
   private func waitForSomething() {
+    if host.endIsRequested { return verdict = .interrupted }
     let waitsForInput = tasks.tasks.values.contains { task in
       if case .blocked = task.runState, let blocked = task.blocked {
         return blocked.block.queues.contains { $0 === hostInputQueue }
@@ -206,7 +215,8 @@ extension Kernel {
         return
       }
     }
-    if let deadline = timers.nextDeadline() {
+    if var deadline = timers.nextDeadline() {
+      if let timeout = configuration.timeout { deadline = min(deadline, Timekeeper.uptimeAtStart + timeout) }
       clock.jump(to: deadline)
       observer.note(.timeJumped(nanoseconds: UInt64(max(0, deadline.rawValue))))
       return

@@ -32,6 +32,8 @@ public struct KernelConfiguration: Sendable {
   public var endsWithFirstProcess = true
   /// What a cycle of lock owners means while other tasks can run.
   public var deadlockPolicy = DeadlockPolicy.end
+  /// Virtual time after which the run ends with `.timedOut`; nil for never.
+  public var timeout: Nanoseconds?
   public init() {}
 }
 
@@ -43,6 +45,8 @@ public enum Verdict: Hashable, Sendable {
   case deadlock(String)
   /// A task trapped nothing for too long while others could run. Text names task and pc.
   case spin(String)
+  /// The configured virtual time is over.
+  case timedOut(String)
   /// The user asked for the end (second Ctrl-C).
   case interrupted
 }

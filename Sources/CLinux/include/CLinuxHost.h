@@ -23,6 +23,9 @@ long rsb_host_readlink(const char *path, void *bytes, size_t capacity);
 long rsb_host_entries(int descriptor, void *bytes, size_t capacity);
 /// pread64(2), again on EINTR.
 long rsb_host_pread(int descriptor, void *bytes, size_t count, int64_t offset);
+/// pwrite64(2), all of it or -errno.
+long rsb_host_pwrite(int descriptor, const void *bytes, size_t count, int64_t offset);
+long rsb_host_file_resize(int descriptor, uint64_t size);
 /// faccessat2(2) with the effective ids; falls back to faccessat(2).
 long rsb_host_access(const char *path, int mode);
 long rsb_host_unlink(const char *path);

@@ -128,6 +128,8 @@ public final class PosixHostView: HostView {
     let signal = rsb_host_signal_take()
     return signal == 0 ? nil : Int(signal)
   }
+
+  public var endIsRequested: Bool { rsb_interrupt_requested() != 0 }
 }
 
 private let slash = UInt8(ascii: "/")

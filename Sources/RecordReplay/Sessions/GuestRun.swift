@@ -1,0 +1,114 @@
+// One execution of a guest under the kernel: the parts put together, run, and asked what happened.
+
+import CLinux
+import Kernel
+import LinuxABI
+import Platform
+import PtracePlatform
+
+extension PtraceMachine: MemoryHashing {}
+
+/// The kernel with its four doors, for one run. Made and used on the tracing thread.
+final class GuestRun {
+  private let options: RunOptions
+  private let kernel: Kernel
+
+  init(
+    _ options: RunOptions, machine: any Machine, observer: any Observer, host: PosixHostView
+  ) {
+    self.options = options
+    let epoch = Nanoseconds(options.epochNanoseconds)
+    let decisions: any Decisions =
+      options.usesHostClock
+      ? HostClockDecisions(seed: options.seed, policy: options.policy, epoch: epoch)
+      : SeededDecisions(seed: options.seed, policy: options.policy, epoch: epoch)
+    kernel = Kernel(
+      machine: machine, host: host, decisions: decisions, observer: observer,
+      configuration: Self.configuration(options))
+  }
+
+  private static func configuration(_ options: RunOptions) -> KernelConfiguration {
+    var configuration = KernelConfiguration()
+    configuration.cpuCount = options.cpuCount
+    configuration.user = UInt32(rsb_host_user())
+    configuration.group = UInt32(rsb_host_group())
+    var groups = [UInt32](repeating: 0, count: 256)
+    let count = rsb_host_groups(&groups, Int32(groups.count))
+    configuration.supplementaryGroups = Array(groups.prefix(max(0, count)))
+    configuration.umask = UInt32(rsb_host_umask_get())
+    configuration.workingDirectory = options.workingDirectory
+    configuration.hiddenPaths = options.hidden.trees
+    configuration.endsWithFirstProcess = !options.waitsForAll
+    configuration.deadlockPolicy = options.deadlockPolicy
+    if let seconds = options.timeoutSeconds {
+      configuration.timeout = Nanoseconds(Int64(min(seconds, 9e9) * 1e9))
+    }
+    return configuration
+  }
+
+  /// Runs the program to its end. Throws when the tool cannot go on.
+  func run() throws(SessionError) -> RunResult {
+    do throws(Errno) {
+      try kernel.start(program: options.program, arguments: options.arguments, environment: options.environment)
+    } catch {
+      let name = String(decoding: options.arguments.first ?? options.program, as: UTF8.self)
+      throw SessionError("cannot execute \(name): \(describe(error))", exitStatus: error == .ENOENT ? 127 : 126)
+    }
+    rsb_host_signals_catch()
+    PtraceMachine.clearInterrupt()
+    defer { rsb_host_signals_restore() }
+    do throws(MachineError) { try kernel.run() } catch { throw SessionError(error.description) }
+    return try result()
+  }
+
+  private func result() throws(SessionError) -> RunResult {
+    let end: RunEnd
+    switch kernel.verdict {
+    case .exited(let status): end = .exited(status: status)
+    case .deadlock(let text): end = .deadlock(text)
+    case .spin(let text): end = .spin(text)
+    case .timedOut(let text): end = .timedOut(text)
+    case .interrupted: end = .interrupted
+    case nil: throw SessionError("the run ended without a verdict")
+    }
+    var result = RunResult(end: end)
+    result.events = kernel.statistics.traps
+    result.syscalls = kernel.statistics.syscalls
+    result.switches = kernel.statistics.switches
+    result.virtualNanoseconds = kernel.virtualTimeElapsed.rawValue
+    result.unknownSyscalls = kernel.statistics.unknownSyscalls.map { (SyscallNumber.name($0.number), $0.count) }
+    result.refusedTargets = kernel.statistics.refusedTargets
+    result.killedProcesses = kernel.livingProcesses()
+    result.deadlockReports = kernel.statistics.lockCycles
+    return result
+  }
+}
+
+/// Seeded decisions with the host's clock (`--clock host`).
+final class HostClockDecisions: Decisions {
+  private let seeded: SeededDecisions
+  init(seed: UInt64, policy: SchedulePolicy, epoch: Nanoseconds) {
+    seeded = SeededDecisions(seed: seed, policy: policy, epoch: epoch)
+  }
+  var epoch: Nanoseconds { seeded.epoch }
+  func shouldPreempt(at point: SchedulingPoint, task: TaskID, runnable: Int) -> Bool {
+    seeded.shouldPreempt(at: point, task: task, runnable: runnable)
+  }
+  func pick(count: Int, at point: SchedulingPoint) -> Int { seeded.pick(count: count, at: point) }
+  func randomBytes(_ count: Int) -> [UInt8] { seeded.randomBytes(count) }
+  func hostRealtime() -> Nanoseconds? { Nanoseconds(rsb_clock_ns(0)) }
+}
+
+/// An errno in words, for the few that a start can meet.
+func describe(_ error: Errno) -> String {
+  switch error {
+  case .ENOENT: "no such file or directory"
+  case .EACCES: "permission denied"
+  case .ENOEXEC: "not an executable this machine can run"
+  case .ELOOP: "too many symbolic links"
+  case .ENOTDIR: "a part of the path is not a directory"
+  case .ENOMEM: "out of memory"
+  case .E2BIG: "arguments and environment are too long"
+  default: "errno \(error.rawValue)"
+  }
+}

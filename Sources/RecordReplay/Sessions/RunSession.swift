@@ -1,0 +1,97 @@
+// `run` and `record`: the same execution without and with a trace.
+
+import CLinux
+import Kernel
+import Platform
+import PtracePlatform
+import Trace
+
+/// A run that keeps nothing.
+public enum RunSession {
+  public static func run(
+    _ options: RunOptions, input: InputStream = .descriptor, outputs: OutputPolicy = .passThrough
+  ) throws(SessionError) -> RunResult {
+    let machine = try makeMachine()
+    defer { machine.shutdown() }
+    let host = PosixHostView(hidden: options.hidden, input: input, outputs: outputs)
+    let seam: any Machine = options.traceCalls ? CallTracingMachine(machine) : machine
+    return try GuestRun(options, machine: seam, observer: SilentObserver(), host: host).run()
+  }
+}
+
+/// A run that a trace keeps.
+public enum RecordSession {
+  /// Records into a new file at `path`. Whatever stands in the way of writing it is known before the guest starts; a
+  /// failure later ends the run, with the trace closed after its last whole record.
+  public static func record(
+    _ options: RunOptions, to path: String, input: InputStream = .descriptor,
+    outputs: OutputPolicy = .passThrough
+  ) throws(SessionError) -> RunResult {
+    // The writer first: its thread must not inherit the tracing thread's processor and trapped counter.
+    let writer: TraceWriter
+    do throws(TraceError) { writer = try TraceWriter(path: path, header: header(options)) } catch {
+      throw SessionError("cannot write the trace: \(error)")
+    }
+    let machine: PtraceMachine
+    do throws(SessionError) { machine = try makeMachine() } catch {
+      remove(path)
+      throw error
+    }
+    defer { machine.shutdown() }
+    let host = PosixHostView(hidden: options.hidden, input: input, outputs: outputs)
+    let recording = RecordingMachine(machine, writer: writer)
+    let seam: any Machine = options.traceCalls ? CallTracingMachine(recording) : recording
+    let run = GuestRun(options, machine: seam, observer: RecordingObserver(recording), host: host)
+    let result: RunResult
+    do throws(SessionError) { result = try run.run() } catch {
+      if error.exitStatus != 125 { remove(path) } else { try? writer.close(TraceEnd(verdict: "tool error")) }
+      if let failure = recording.failure { throw SessionError("the trace cannot be written: \(failure)") }
+      throw error
+    }
+    if let failure = recording.failure { throw SessionError("the trace cannot be written: \(failure)") }
+    do throws(TraceError) { try writer.close(traceEnd(result)) } catch {
+      throw SessionError("the trace cannot be written: \(error)")
+    }
+    return result
+  }
+
+  private static func remove(_ path: String) {
+    _ = rsb_host_unlink(path)
+    _ = rsb_host_unlink(path + ".journal")
+  }
+
+  private static func traceEnd(_ result: RunResult) -> TraceEnd {
+    var status: Int32 = 0
+    if case .exited(let exit) = result.end { status = exit }
+    return TraceEnd(
+      status: status, verdict: result.end.verdict, filesChanged: UInt64(result.filesChanged),
+      virtualNanoseconds: UInt64(max(0, result.virtualNanoseconds)))
+  }
+
+  private static func header(_ options: RunOptions) -> TraceHeader {
+    var extra: [String] = []
+    if let seconds = options.timeoutSeconds { extra.append("--timeout \(seconds)") }
+    if options.deadlockPolicy == .report { extra.append("--deadlock report") }
+    if options.waitsForAll { extra.append("--wait-all") }
+    if options.usesHostClock { extra.append("--clock host") }
+    if options.isPortable { extra.append("--portable") }
+    return TraceHeader(
+      toolVersion: Tool.version, engine: "direct",
+      cpuFingerprint: options.isPortable ? "" : PtraceMachine.cpuFingerprint(), seed: options.seed,
+      epochNanoseconds: UInt64(max(0, options.epochNanoseconds)), scheduler: options.policy.rawValue,
+      guestCPUCount: UInt32(options.cpuCount),
+      arguments: options.arguments.map { String(decoding: $0, as: UTF8.self) },
+      workingDirectory: String(decoding: options.workingDirectory, as: UTF8.self),
+      environmentNames: options.environmentNames, withheldNames: options.withheldNames, options: extra)
+  }
+}
+
+public enum Tool {
+  public static let version = "0.1.0"
+}
+
+func makeMachine() throws(SessionError) -> PtraceMachine {
+  do throws(MachineError) { return try PtraceMachine() } catch {
+    throw SessionError("this machine does not let us trace: \(error) (see `replaysb doctor`)")
+  }
+}
