@@ -93,6 +93,7 @@ long rsb_host_umask_get(void) {
   return old;
 }
 long rsb_host_getrandom(void *bytes, size_t count) { return CALL(SYS_getrandom, bytes, count, 0, 0); }
+long rsb_host_process(void) { return CALL(SYS_getpid, 0, 0, 0, 0); }
 long rsb_host_user(void) { return CALL(SYS_geteuid, 0, 0, 0, 0); }
 long rsb_host_group(void) { return CALL(SYS_getegid, 0, 0, 0, 0); }
 long rsb_host_groups(uint32_t *groups, int capacity) { return CALL(SYS_getgroups, capacity, groups, 0, 0); }

@@ -37,6 +37,8 @@ long rsb_host_getcwd(char *bytes, size_t capacity);
 long rsb_host_dup2(int from, int to);
 long rsb_host_umask_get(void);
 long rsb_host_getrandom(void *bytes, size_t count);
+/// getpid(2), for names of temporary files.
+long rsb_host_process(void);
 long rsb_host_user(void);
 long rsb_host_group(void);
 /// getgroups(2).
