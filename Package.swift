@@ -66,7 +66,7 @@ let package = Package(
       name: "TraceFuzz", dependencies: ["Trace"], exclude: ["README.md"], swiftSettings: strict),
 
     .testTarget(name: "LinuxABITests", dependencies: ["LinuxABI"], swiftSettings: strict),
-    .testTarget(name: "TraceTests", dependencies: ["Trace", "Platform"], swiftSettings: strict),
+    .testTarget(name: "TraceTests", dependencies: ["Trace", "TraceFuzz", "Platform", "CLinux"], swiftSettings: strict),
     .testTarget(name: "KernelTests", dependencies: ["Kernel", "Platform", "LinuxABI"], swiftSettings: strict),
     .testTarget(
       name: "PtracePlatformTests", dependencies: ["PtracePlatform", "Platform", "LinuxABI", "CLinux"],

@@ -14,13 +14,9 @@
 #include <sys/syscall.h>
 
 long rsb_tracefile_open(const char *path, int flags, unsigned mode) {
-  int f = O_CLOEXEC | ((flags & RSB_TRACEFILE_WRITE) ? O_RDWR : O_RDONLY);
-  if (flags & RSB_TRACEFILE_CREATE) f |= O_CREAT;
-  if (flags & RSB_TRACEFILE_TRUNCATE) f |= O_TRUNC;
-  long fd = rsb_syscall(SYS_openat, AT_FDCWD, (long)path, f, mode, 0, 0);
-  if (fd == -ENXIO || ((flags & RSB_TRACEFILE_WRITE) && fd == -EINVAL))
-    fd = rsb_syscall(SYS_openat, AT_FDCWD, (long)path, (f & ~O_ACCMODE) | O_WRONLY, mode, 0, 0);
-  return fd;
+  int access = flags & RSB_TRACEFILE_READ_WRITE ? O_RDWR : flags & RSB_TRACEFILE_WRITE ? O_WRONLY : O_RDONLY;
+  int fresh = flags & RSB_TRACEFILE_FRESH ? O_CREAT | O_TRUNC : 0;
+  return rsb_syscall(SYS_openat, AT_FDCWD, (long)path, access | fresh | O_CLOEXEC | O_NOCTTY, mode, 0, 0);
 }
 
 long rsb_tracefile_close(int fd) { return rsb_syscall(SYS_close, fd, 0, 0, 0, 0, 0); }

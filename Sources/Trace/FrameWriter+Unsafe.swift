@@ -62,7 +62,7 @@ final class FrameWriter: @unchecked Sendable {
     let stem = path + ".journal"
     firstFrame = firstBlock
     headerChecksum = checksum(firstBlock, 0..<firstBlock.count)
-    let fd = rsb_tracefile_open(path, Int32(RSB_TRACEFILE_WRITE | RSB_TRACEFILE_CREATE | RSB_TRACEFILE_TRUNCATE), 0o600)
+    let fd = rsb_tracefile_open(path, Int32(RSB_TRACEFILE_WRITE | RSB_TRACEFILE_FRESH), 0o600)
     if fd < 0 { throw Self.error("cannot open the trace for writing", path, fd) }
     fileDescriptor = Int32(fd)
     var size: UInt64 = 0
@@ -73,8 +73,7 @@ final class FrameWriter: @unchecked Sendable {
     let journalResult: Int
     if isRegular {
       _ = rsb_tracefile_unlink(stem)
-      journalResult = rsb_tracefile_open(
-        stem, Int32(RSB_TRACEFILE_WRITE | RSB_TRACEFILE_CREATE | RSB_TRACEFILE_TRUNCATE), 0o600)
+      journalResult = rsb_tracefile_open(stem, Int32(RSB_TRACEFILE_READ_WRITE | RSB_TRACEFILE_FRESH), 0o600)
     } else {
       journalResult = rsb_tracefile_anonymous("journal")
     }

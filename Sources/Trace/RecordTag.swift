@@ -17,9 +17,9 @@ enum RecordTag: UInt8 {
 
 /// Limits on text in annotations, in bytes: longer ones are cut when written.
 enum TextLimit {
-  static let path = 16 << 10
+  static let path = 4 << 10
   static let word = 4 << 10
   static let argument = 16 << 10
-  static let allArguments = 64 << 10
+  static let allArguments = 40 << 10
   static let randomBytes = 256
 }

@@ -62,11 +62,11 @@ extension TraceWriter {
 
   // MARK: Output
 
-  /// The guest wrote these pieces of its memory to a stream. Split into records at 4096 pieces.
+  /// The guest wrote these pieces of its memory to a stream. Split into records at 1024 pieces.
   public func output(_ stream: OutputStream, space id: AddressSpaceID, pieces: [GuestRange]) throws(TraceError) {
     var at = 0
     while at < pieces.count {
-      let end = min(at + 4096, pieces.count)
+      let end = min(at + 1024, pieces.count)
       try begin(.output)
       sink.byte(stream.rawValue)
       space(id)

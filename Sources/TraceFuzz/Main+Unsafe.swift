@@ -13,6 +13,7 @@ nonisolated(unsafe) private var current: (seed: UInt64, number: UInt64) = (0, 0)
            TraceFuzz --only K --seed S [--corpus DIR]             one execution again
            TraceFuzz --replay DIR                                 read every file of a corpus
            TraceFuzz --write FILE --syscalls N                    write a sample trace (0: until killed)
+           TraceFuzz --write-random FILE --records N              write random records
            TraceFuzz --make-corpus DIR                            write the small corpus
            TraceFuzz --embed FILE PROGRAM...                      a trace that embeds these files
            TraceFuzz --bench FILE                                 time and size of a loop of 1000000 syscalls
@@ -36,6 +37,18 @@ nonisolated(unsafe) private var current: (seed: UInt64, number: UInt64) = (0, 0)
         try makeCorpus(directory)
       } else if let path = options["--write"] {
         try write(path, number("--syscalls", 1000))
+      } else if let path = options["--write-random"] {
+        let writer = try TraceWriter(path: path, header: sampleHeader)
+        var generator = RecordGenerator(seed: number("--seed", 1))
+        for index in 0..<number("--records", 1000) {
+          try writer.append(generator.record())
+          // Something that does not compress.
+          if index % 16 == 0 {
+            let noise = (0..<512).flatMap { _ in withUnsafeBytes(of: generator.random.next()) { Array($0) } }
+            try writer.memoryWrite(AddressSpaceID(rawValue: 1), GuestAddress(index), noise[...])
+          }
+        }
+        try writer.close(TraceEnd())
       } else if let path = options["--embed"] {
         try embed(path, rest)
       } else if let path = options["--bench"] {

@@ -6,7 +6,13 @@
 #include <stdint.h>
 
 /// open(2), always with O_CLOEXEC. `flags` are the RSB_TRACEFILE_ bits.
-enum { RSB_TRACEFILE_READ = 0, RSB_TRACEFILE_WRITE = 1, RSB_TRACEFILE_CREATE = 2, RSB_TRACEFILE_TRUNCATE = 4 };
+enum {
+  RSB_TRACEFILE_READ = 0,
+  RSB_TRACEFILE_WRITE = 1,
+  RSB_TRACEFILE_READ_WRITE = 2,
+  /// Created when missing, emptied when not.
+  RSB_TRACEFILE_FRESH = 4,
+};
 long rsb_tracefile_open(const char *path, int flags, unsigned mode);
 /// close(2).
 long rsb_tracefile_close(int fd);

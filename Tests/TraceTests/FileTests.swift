@@ -1,0 +1,202 @@
+// Files and processes: kills, full disks, names, other readers.
+import CLinux
+import Glibc
+import Platform
+import Testing
+
+@testable import Trace
+@testable import TraceFuzz
+
+@Suite(.serialized) struct FileTests {
+  private func events(_ records: [Record]) -> Int { records.count { if case .event = $0 { true } else { false } } }
+
+  /// A recorder killed with -9: everything that it had said it appended is there.
+  @Test func killedRecorderLosesNothing() throws {
+    let directory = TemporaryDirectory()
+    var random = SeededRandom(seed: UInt64(getpid()))
+    for turn in 0..<25 {
+      let path = directory.file("t\(turn)")
+      let said = directory.file("said\(turn)")
+      let child = Process(fuzzerPath, ["--write", path, "--syscalls", "0"], output: said)!
+      usleep(UInt32(10_000 + random.below(60_000)))
+      kill(child.id, SIGKILL)
+      _ = child.wait()
+      let numbers = String(decoding: readFile(said), as: UTF8.self).split(separator: "\n")
+      let last = numbers.last.flatMap { UInt64($0) } ?? 0
+      if last == 0 && TraceFuzz.readFile(path + ".journal") == nil { continue }
+      let reader = try? TraceReader(path: path)
+      // Killed before its first frame was in the file: nothing was said either.
+      guard let reader else {
+        #expect(last == 0)
+        continue
+      }
+      var count: UInt64 = 0
+      while let record = try reader.next() { if case .event = record { count += 1 } }
+      #expect(count >= last)
+      #expect(reader.isTruncated && reader.end == nil)
+    }
+  }
+
+  /// File and journal copied while a writer writes: always a prefix, never an error.
+  @Test func journalIsFoldedInAtAnyInstant() throws {
+    let directory = TemporaryDirectory()
+    let path = directory.file("t")
+    let records = sampleRecords(seed: 21, 6000)
+    let writer = try TraceWriter(path: path, header: sampleHeader)
+    for (index, record) in records.enumerated() {
+      if index % 97 == 0 {
+        let journal = readFile(path + ".journal")
+        let outcome = readAll(readFile(path), journal: journal)
+        #expect(outcome.error == nil)
+        #expect(outcome.isTruncated)
+        #expect(outcome.records == Array(records.prefix(index)), "after \(index) records")
+      }
+      try writer.append(record)
+    }
+    // Another trace's journal is not believed.
+    let other = directory.file("o")
+    var header = sampleHeader
+    header.seed = 8
+    let second = try TraceWriter(path: other, header: header)
+    try second.append(records[0])
+    #expect(readAll(readFile(other), journal: readFile(path + ".journal")).records.isEmpty)
+    try second.close(TraceEnd())
+    try writer.close(TraceEnd())
+    #expect(rsb_tracefile_exists(path + ".journal") == 0)
+    #expect(readAll(readFile(path)).records.count == records.count + 1)
+  }
+
+  @Test func damagedJournals() throws {
+    let directory = TemporaryDirectory()
+    let path = directory.file("t")
+    let records = smallRecords(seed: 22, 300)
+    let writer = try TraceWriter(path: path, header: sampleHeader)
+    for record in records { try writer.append(record) }
+    let file = readFile(path)
+    let journal = readFile(path + ".journal")
+    var random = SeededRandom(seed: 5)
+    for turn in 0..<300 {
+      var bytes = journal
+      if turn % 10 == 0 { bytes.removeLast(random.below(bytes.count)) }
+      // Block 1 lies in segment 1.
+      let start = turn % 2 == 0 ? 0 : JournalLayout.headerLength + JournalLayout.segmentSize
+      for _ in 0..<3 where start < bytes.count {
+        bytes[min(start + random.below(turn % 3 == 0 ? 64 : 4000), bytes.count - 1)] = UInt8(random.below(256))
+      }
+      _ = readAll(file, journal: bytes)
+    }
+    try writer.close(TraceEnd())
+  }
+
+  @Test func modeIsPrivate() throws {
+    let directory = TemporaryDirectory()
+    let path = directory.file("t")
+    writeFile(path, [1])
+    chmod(path, 0o666)
+    let writer = try TraceWriter(path: path, header: sampleHeader)
+    for name in [path, path + ".journal"] {
+      var status = stat()
+      #expect(stat(name, &status) == 0)
+      #expect(status.st_mode & 0o777 == 0o600)
+    }
+    try writer.close(TraceEnd())
+  }
+
+  @Test func unwritablePlacesAreKnownAtOnce() throws {
+    for path in ["/nonexistent/t.zst", "/proc/t.zst", "/tmp", "/dev/full"] {
+      let error = #expect(throws: TraceError.self) { try TraceWriter(path: path, header: sampleHeader) }
+      #expect(error?.kind == .host && error?.hostError != 0 && error?.description.contains(path) == true)
+    }
+    #expect(rsb_tracefile_exists("/dev/full") == 1)
+  }
+
+  /// A limit on the file's size, as a shell sets it, is an error and not a signal, wherever it strikes.
+  @Test(arguments: [1, 500, 1200, 1500, 3000]) func fileSizeLimit(blocks: Int) throws {
+    let directory = TemporaryDirectory()
+    let path = directory.file("t")
+    // Random records, hard to compress, much more than the limit.
+    let command = "ulimit -f \(blocks); exec \(fuzzerPath) --write-random \(path) --records 60000 2>\(path).error"
+    let status = run("/bin/bash", ["-c", command])
+    #expect(status == 1 << 8)
+    let message = String(decoding: readFile(path + ".error"), as: UTF8.self)
+    #expect(message.contains("File too large"), "\(message)")
+    if let reader = try? TraceReader(path: path) { while try reader.next() != nil {} }
+  }
+
+  @Test func deviceThatFillsLater() throws {
+    let directory = TemporaryDirectory()
+    let fifo = directory.file("fifo")
+    mkfifo(fifo, 0o600)
+    // A pipe whose reader goes: EPIPE, reported by a later call.
+    let child = Process("/bin/sh", ["-c", "exec head -c 100 <\(fifo) >/dev/null"])!
+    let writer = try TraceWriter(path: fifo, header: sampleHeader)
+    var failure: TraceError?
+    do throws(TraceError) {
+      var generator = RecordGenerator(seed: 3)
+      for _ in 0..<200_000 { try writer.append(generator.record()) }
+      try writer.close(TraceEnd())
+    } catch { failure = error }
+    _ = child.wait()
+    #expect(failure?.hostError == EPIPE)
+    #expect(throws: TraceError.self) { try writer.destroyContext(ContextID(rawValue: 1)) }
+  }
+
+  @Test func zstdReadsIt() throws {
+    guard access("/usr/bin/zstd", X_OK) == 0 else { return }
+    let directory = TemporaryDirectory()
+    let path = directory.file("t.zst")
+    try writeRecords(sampleRecords(seed: 9, 20_000), to: path)
+    #expect(run("/usr/bin/zstd", ["-q", "-dc", path], output: directory.file("out")) == 0)
+    let out = readFile(directory.file("out"))
+    #expect(String(decoding: out.prefix(21), as: UTF8.self) == "replaysb trace 00001\n")
+    let parts = try TraceParts(readFile(path))
+    let expected = parts.parts.reduce(21 + 40 + parts.headerPayload.count) { $0 + 40 + $1.payload.count }
+    #expect(out.count == expected)
+  }
+
+  @Test(arguments: [true, false]) func seekGoesToEveryEvent(table: Bool) throws {
+    let records = sampleRecords(seed: 31, 40_000)
+    var parts = try TraceParts(try traceBytes(records))
+    parts.hasSeekTable = table
+    let reader = try TraceReader(bytes: parts.assembled())
+    var after: [Int] = [0]
+    for (index, record) in records.enumerated() { if case .event = record { after.append(index + 1) } }
+    #expect(parts.parts.count > 3)
+    var random = SeededRandom(seed: 1)
+    let wanted = [1, 2, after.count] + (0..<30).map { _ in 1 + random.below(after.count) }
+    for number in wanted {
+      try reader.seek(toEvent: EventNumber(UInt64(number)))
+      for index in after[number - 1]..<min(after[number - 1] + 5, records.count) {
+        #expect(try reader.next() == records[index])
+      }
+    }
+    #expect(throws: TraceError.self) { try reader.seek(toEvent: EventNumber(UInt64(after.count + 1))) }
+    #expect(throws: TraceError.self) { try reader.seek(toEvent: EventNumber(0)) }
+  }
+
+  @Test func endIsFound() throws {
+    let directory = TemporaryDirectory()
+    let path = directory.file("t")
+    let records = sampleRecords(seed: 33, 30_000)
+    try writeRecords(records, to: path, end: TraceEnd(status: 256, verdict: "x"))
+    let reader = try TraceReader(path: path)
+    #expect(reader.findEnd()?.eventCount == UInt64(events(records)))
+    #expect(try reader.next() == records[0])
+    let file = readFile(path)
+    writeFile(path, Array(file.prefix(file.count / 2)))
+    #expect(try TraceReader(path: path).findEnd() == nil)
+  }
+
+  @Test func olderTracesKeepTheirNumbers() throws {
+    let directory = TemporaryDirectory()
+    for turn in 1...20 as ClosedRange<UInt8> {
+      let path = try TraceNaming.makeRoom(in: directory.path)
+      #expect(path == directory.file("trace.zst"))
+      writeFile(path, [turn])
+      if turn == 3 { writeFile(path + ".journal", [turn]) }
+    }
+    for turn in 1...19 as ClosedRange<UInt8> { #expect(readFile(directory.file("trace-\(turn).zst")) == [turn]) }
+    #expect(readFile(directory.file("trace.zst")) == [20])
+    #expect(readFile(directory.file("trace-3.zst.journal")) == [3])
+  }
+}

@@ -1,3 +1,0 @@
-import Testing
-
-@Suite struct TracePlaceholder { @Test func builds() { #expect(Bool(true)) } }
