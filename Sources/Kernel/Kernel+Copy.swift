@@ -25,6 +25,9 @@ extension Kernel {
     new.hostInputQueue = context.copy(hostInputQueue)
     new.initProcess = context.copy(initProcess)
     new.firstProcess = context.copy(firstProcess)
+    new.committedBytes = committedBytes
+    new.vdsoObject = context.copy(vdsoObject)
+    new.executableProblem = executableProblem
     new.verdict = verdict
     new.statistics = statistics
     new.machineError = machineError

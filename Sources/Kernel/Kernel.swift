@@ -27,6 +27,12 @@ public final class Kernel {
   var initProcess: ThreadGroup?
   /// The first guest process, pid 2. Its end ends the run.
   var firstProcess: ThreadGroup?
+  /// Private writable and shared anonymous memory of all processes, in bytes; bounded by `guestMemoryBytesMax`.
+  var committedBytes: UInt64 = 0
+  /// The vdso image, made at the first execve.
+  var vdsoObject: MemoryObjectReference?
+  /// Why the last execve that failed with ENOEXEC did; for the message of the tool.
+  public internal(set) var executableProblem: ExecutableProblem?
   /// Set when the run is over.
   public internal(set) var verdict: Verdict?
   public internal(set) var statistics = Statistics()

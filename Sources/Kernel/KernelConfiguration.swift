@@ -20,6 +20,8 @@ public struct KernelConfiguration: Sendable {
   /// AT_HWCAP and AT_HWCAP2: CPUID leaf 1 edx of the baseline, and the bits that Linux sets.
   public var hardwareCapabilities: UInt64 = 0x178b_fbff
   public var hardwareCapabilities2: UInt64 = 0
+  /// Size of the XSAVE area in a signal frame; sizes AT_MINSIGSTKSZ. The default holds AVX-512 and protection keys.
+  public var extendedStateBytes = 2696
   /// Wall seconds a task may run without a trap while others could run.
   public var spinSecondsMax: UInt32 = 30
   /// Living processes and tasks at most; fork and clone give EAGAIN beyond (pids cgroup).

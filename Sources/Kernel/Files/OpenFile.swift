@@ -70,7 +70,8 @@ public class OpenFile: DeepCopyable {
   var supportsPolling: Bool { true }
   /// Why a task waits here.
   func blockReason(reading: Bool) -> BlockReason { .other("file") }
-  /// The object that backs mmap of this file; creates it at first use. ENODEV where mmap is not possible.
+  /// The object that backs mmap of this file, created at first use; the file keeps its count (see
+  /// `MemoryObjectReference`), a mapping takes its own. ENODEV where mmap is not possible.
   func memoryObject(_ kernel: Kernel) throws(Errno) -> MemoryObjectReference { throw .ENODEV }
   /// What /proc/PID/fd/N and maps show.
   func displayPath(_ kernel: Kernel) -> [UInt8] { Array("anon_inode:[unknown]".utf8) }
@@ -87,22 +88,4 @@ public class OpenFile: DeepCopyable {
     owner = other.owner
     epollItems = other.epollItems
   }
-}
-
-/// A counted reference to a memory object that mappings hold. The last one destroys it.
-public final class MemoryObjectReference: DeepCopyable {
-  let id: MemoryObjectID
-  /// Text for /proc/PID/maps; empty for anonymous.
-  var path: [UInt8]
-  /// Content hash or other stable number that picks a preferred address; 0 for none.
-  var placementKey: UInt64
-  init(id: MemoryObjectID, path: [UInt8], placementKey: UInt64) {
-    self.id = id
-    self.path = path
-    self.placementKey = placementKey
-  }
-  public func shallowCopy() -> MemoryObjectReference {
-    MemoryObjectReference(id: id, path: path, placementKey: placementKey)
-  }
-  public func copyReferences(_ context: CopyContext) {}
 }

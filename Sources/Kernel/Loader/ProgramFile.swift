@@ -44,12 +44,4 @@ extension Kernel {
   func openProgram(_ path: [UInt8], fs: FSContext, credentials: Credentials) throws(Errno) -> ProgramFile {
     preconditionFailure("owned by Files")
   }
-
-  /// Loads a program into a new address space: ELF (static, static-PIE, dynamic) or `#!` script.
-  func loadProgram(
-    _ file: ProgramFile, arguments: [[UInt8]], environment: [[UInt8]], fs: FSContext, credentials: Credentials,
-    limits: ResourceLimits
-  ) throws(Errno) -> LoadedProgram {
-    preconditionFailure("owned by Loader")
-  }
 }

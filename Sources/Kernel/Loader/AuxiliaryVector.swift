@@ -1,0 +1,31 @@
+// What the kernel tells a program at its start: getauxval(3).
+
+import LinuxABI
+
+/// One pair of the auxiliary vector.
+struct AuxiliaryEntry: Hashable, Sendable {
+  var type: UInt64
+  var value: UInt64
+}
+
+/// AT_*: include/uapi/linux/auxvec.h and arch/x86/include/uapi/asm/auxvec.h.
+enum AuxiliaryType {
+  static let null: UInt64 = 0, programHeaders: UInt64 = 3, programHeaderSize: UInt64 = 4
+  static let programHeaderCount: UInt64 = 5, pageSize: UInt64 = 6, interpreterBase: UInt64 = 7, flags: UInt64 = 8
+  static let entry: UInt64 = 9, user: UInt64 = 11, effectiveUser: UInt64 = 12, group: UInt64 = 13
+  static let effectiveGroup: UInt64 = 14, platform: UInt64 = 15, hardwareCapabilities: UInt64 = 16
+  static let clockTicks: UInt64 = 17, secure: UInt64 = 23, random: UInt64 = 25, hardwareCapabilities2: UInt64 = 26
+  static let executableName: UInt64 = 31, vdso: UInt64 = 33, minimumSignalStack: UInt64 = 51
+}
+
+extension KernelConfiguration {
+  /// AT_MINSIGSTKSZ: struct rt_sigframe and the extended state with their padding, as get_sigframe_size of
+  /// arch/x86/kernel/signal.c adds them up.
+  var minimumSignalStackBytes: UInt64 {
+    let frame = 440
+    let framePadding = 15
+    let magic2 = 4
+    let statePadding = 63
+    return UInt64((frame + framePadding + extendedStateBytes + magic2 + statePadding + 15) / 16 * 16)
+  }
+}
