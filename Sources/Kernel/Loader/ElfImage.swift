@@ -25,16 +25,6 @@ public enum ExecutableProblem: Hashable, Sendable, CustomStringConvertible {
   }
 }
 
-/// Little-endian fields of a byte string; reading past its end traps, so callers check sizes first.
-struct ByteFields {
-  let bytes: [UInt8]
-  func integer<T: FixedWidthInteger>(_ offset: Int, as type: T.Type = T.self) -> T {
-    var value: T = 0
-    for index in (0..<MemoryLayout<T>.size).reversed() { value = value << 8 | T(truncatingIfNeeded: bytes[offset + index]) }
-    return value
-  }
-}
-
 /// One PT_LOAD.
 struct ElfSegment: Hashable {
   var protection: Protection
@@ -82,17 +72,16 @@ struct ElfImage {
   static func problem(ofHeader bytes: [UInt8]) -> ExecutableProblem? {
     guard bytes.count >= 4, bytes[0..<4] == [0x7f, 0x45, 0x4c, 0x46] else { return .notAProgram }
     guard bytes.count >= headerSize else { return .malformed("no whole header") }
-    let fields = ByteFields(bytes: bytes)
     if bytes[5] == 2 { return .bigEndian }
-    let machine: UInt16 = fields.integer(18)
+    let machine: UInt16 = bytes.integer(at: 18)
     if machine != 62 { return bytes[4] == 1 && machine == 3 ? .elf32 : .otherMachine(machine) }
     // x32 is the 32-bit class with this machine.
     if bytes[4] != 2 { return .elf32 }
-    let type: UInt16 = fields.integer(16)
+    let type: UInt16 = bytes.integer(at: 16)
     if type != 2 && type != 3 { return .wrongType(type) }
-    let entrySize: UInt16 = fields.integer(54)
+    let entrySize: UInt16 = bytes.integer(at: 54)
     if entrySize != UInt16(programHeaderSize) { return .malformed("program headers of \(entrySize) bytes") }
-    let count: UInt16 = fields.integer(56)
+    let count: UInt16 = bytes.integer(at: 56)
     if count == 0 || Int(count) > 65536 / programHeaderSize { return .malformed("\(count) program headers") }
     return nil
   }
@@ -103,28 +92,26 @@ struct ElfImage {
   ) throws(Errno) -> Result<ElfImage, ExecutableProblemError> {
     let header = try read(0, headerSize)
     if let problem = problem(ofHeader: header) { return .failure(ExecutableProblemError(problem)) }
-    let fields = ByteFields(bytes: header)
     var image = ElfImage(
-      isPositionIndependent: fields.integer(16, as: UInt16.self) == 3, entry: fields.integer(24),
-      headersOffset: fields.integer(32), headersCount: fields.integer(56))
+      isPositionIndependent: header.integer(at: 16, as: UInt16.self) == 3, entry: header.integer(at: 24),
+      headersOffset: header.integer(at: 32), headersCount: header.integer(at: 56))
     let size = Int(image.headersCount) * programHeaderSize
     if image.headersOffset > UInt64(Int64.max) - 65536 { return .malformed("program headers out of the file") }
     let table = try read(image.headersOffset, size)
     if table.count < size { return .malformed("program headers out of the file") }
-    let entries = ByteFields(bytes: table)
     for index in 0..<Int(image.headersCount) {
-      if let what = image.add(entries, at: index * programHeaderSize) { return .malformed(what) }
+      if let what = image.add(table, at: index * programHeaderSize) { return .malformed(what) }
     }
     if image.segments.isEmpty { return .malformed("nothing to load") }
     return .success(image)
   }
 
   /// Takes one program header in; says what is wrong with it.
-  private mutating func add(_ fields: ByteFields, at base: Int) -> String? {
-    let type: UInt32 = fields.integer(base)
-    let flags: UInt32 = fields.integer(base + 4)
-    let offset: UInt64 = fields.integer(base + 8)
-    let fileSize: UInt64 = fields.integer(base + 32)
+  private mutating func add(_ fields: [UInt8], at base: Int) -> String? {
+    let type: UInt32 = fields.integer(at: base)
+    let flags: UInt32 = fields.integer(at: base + 4)
+    let offset: UInt64 = fields.integer(at: base + 8)
+    let fileSize: UInt64 = fields.integer(at: base + 32)
     switch type {
     case 1: return addSegment(fields, at: base, flags: flags, offset: offset, fileSize: fileSize)
     case 3:
@@ -141,11 +128,11 @@ struct ElfImage {
   }
 
   private mutating func addSegment(
-    _ fields: ByteFields, at base: Int, flags: UInt32, offset: UInt64, fileSize: UInt64
+    _ fields: [UInt8], at base: Int, flags: UInt32, offset: UInt64, fileSize: UInt64
   ) -> String? {
-    let address: UInt64 = fields.integer(base + 16)
-    let memorySize: UInt64 = fields.integer(base + 40)
-    let align: UInt64 = fields.integer(base + 48)
+    let address: UInt64 = fields.integer(at: base + 16)
+    let memorySize: UInt64 = fields.integer(at: base + 40)
+    let align: UInt64 = fields.integer(at: base + 48)
     if memorySize == 0 { return nil }
     if fileSize > memorySize { return "a segment with more bytes in the file than in memory" }
     if address % 4096 != offset % 4096 { return "a segment whose offset and address differ within the page" }

@@ -17,13 +17,7 @@ enum VdsoImage {
   /// A byte string that grows by little-endian fields.
   private struct Writer {
     var bytes: [UInt8] = []
-    mutating func put<T: FixedWidthInteger>(_ value: T) {
-      var rest = value
-      for _ in 0..<MemoryLayout<T>.size {
-        bytes.append(UInt8(truncatingIfNeeded: rest))
-        rest = T.bitWidth == 8 ? 0 : rest >> 8
-      }
-    }
+    mutating func put<T: FixedWidthInteger>(_ value: T) { bytes.appendInteger(value) }
     mutating func align(_ step: Int, filler: UInt8 = 0) {
       while bytes.count % step != 0 { bytes.append(filler) }
     }
@@ -32,11 +26,7 @@ enum VdsoImage {
       align(step, filler: filler)
       return UInt64(bytes.count)
     }
-    mutating func patch<T: FixedWidthInteger>(_ value: T, at offset: Int) {
-      var field = Writer()
-      field.put(value)
-      bytes.replaceSubrange(offset..<(offset + field.bytes.count), with: field.bytes)
-    }
+    mutating func patch<T: FixedWidthInteger>(_ value: T, at offset: Int) { bytes.setInteger(value, at: offset) }
   }
 
   /// String table with the offset of each string.
