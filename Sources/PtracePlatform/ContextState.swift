@@ -3,26 +3,46 @@ import CLinux
 import Platform
 
 final class ContextState {
-  /// The area as PTRACE_GETREGSET gave it; stale while `loadedIn` is set.
-  var area: [UInt8]
+  /// The area as PTRACE_GETREGSET gave it; stale while `loadedIn` is set. Its size never changes.
+  private let bytes: UnsafeMutableRawBufferPointer
   var loadedIn: Stub?
 
-  init(area: [UInt8]) { self.area = area }
+  init(area: [UInt8]) {
+    bytes = .allocate(byteCount: area.count, alignment: 64)
+    bytes.copyBytes(from: area)
+  }
 
-  /// Brings `area` up to date.
-  func fetch() throws(MachineError) {
+  deinit { bytes.deallocate() }
+
+  /// The area, brought up to date.
+  func area() throws(MachineError) -> [UInt8] {
+    try fetch()
+    return Array(bytes)
+  }
+
+  /// Replaces the state. What a stub holds of it is forgotten.
+  func replace(_ area: [UInt8]) {
+    precondition(area.count == bytes.count)
+    forget()
+    bytes.copyBytes(from: area)
+  }
+
+  /// The stub's registers belong to nobody from here on.
+  func forget() {
+    loadedIn?.loaded = nil
+    loadedIn = nil
+  }
+
+  private func fetch() throws(MachineError) {
     guard let stub = loadedIn else { return }
-    let size = area.count
-    let result = area.withUnsafeMutableBytes { rsb_ptrace_get_xstate(stub.pid, $0.baseAddress, $0.count) }
-    if try checked(result, "PTRACE_GETREGSET") != size { throw MachineError("XSAVE area changed its size") }
+    let size = try checked(rsb_ptrace_get_xstate(stub.pid, bytes.baseAddress, bytes.count), "PTRACE_GETREGSET")
+    if size != bytes.count { throw MachineError("XSAVE area changed its size") }
   }
 
   /// Takes the state out of its stub.
   func unload() throws(MachineError) {
-    guard let stub = loadedIn else { return }
     try fetch()
-    stub.loaded = nil
-    loadedIn = nil
+    forget()
   }
 
   /// Puts the state into `stub`, in place of what it holds.
@@ -30,8 +50,7 @@ final class ContextState {
     if stub.loaded === self { return }
     try unload()
     try stub.loaded?.unload()
-    let result = area.withUnsafeBytes { rsb_ptrace_set_xstate(stub.pid, $0.baseAddress, $0.count) }
-    try checked(result, "PTRACE_SETREGSET")
+    try checked(rsb_ptrace_set_xstate(stub.pid, bytes.baseAddress, bytes.count), "PTRACE_SETREGSET")
     stub.loaded = self
     loadedIn = stub
   }

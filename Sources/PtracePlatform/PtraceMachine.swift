@@ -161,30 +161,22 @@ public final class PtraceMachine: Machine {
       contexts.place(ContextState(area: layout.initial), at: id.rawValue)
     case .copy(let other):
       let source = try state(other)
-      try source.fetch()
-      contexts.place(ContextState(area: source.area), at: id.rawValue)
+      contexts.place(ContextState(area: try source.area()), at: id.rawValue)
     }
   }
 
   public func destroyContext(_ id: ContextID) {
     guard let state = try? state(id) else { return }
-    state.loadedIn?.loaded = nil
-    state.loadedIn = nil
+    state.forget()
     contexts[Int(id.rawValue)] = nil
   }
 
   public func extendedState(of context: ExecutionContext) throws(MachineError) -> [UInt8] {
-    let state = try state(context.id)
-    try state.fetch()
-    return layout.canonical(state.area)
+    layout.canonical(try state(context.id).area())
   }
 
   public func setExtendedState(of context: ExecutionContext, _ bytes: [UInt8]) throws(MachineError) {
-    let state = try state(context.id)
-    // What the stub holds is replaced, so it need not be fetched first.
-    state.loadedIn?.loaded = nil
-    state.loadedIn = nil
-    state.area = layout.sanitized(bytes)
+    try state(context.id).replace(layout.sanitized(bytes))
   }
 }
 

@@ -90,8 +90,7 @@ final class Stub {
   }
 
   func kill() {
-    loaded?.loadedIn = nil
-    loaded = nil
+    loaded?.forget()
     rsb_kill_and_reap(pid)
   }
 }
