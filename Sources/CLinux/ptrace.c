@@ -163,7 +163,7 @@ int rsb_interrupt_requested(void) { return interrupt_requested; }
 
 // MARK: Turns of a stub
 
-enum { RAX = 10, ORIG_RAX = 15, WORDS = 27 };
+enum { RAX = 10, RDX = 12, RSI = 13, RDI = 14, ORIG_RAX = 15, RIP = 16, WORDS = 27 };
 
 /// Which registers must be set: 0 none, 1 rax alone, 2 more. orig_rax does not count.
 static int difference(const uint64_t *wanted, const uint64_t *held) {
@@ -189,7 +189,25 @@ static long resume_and_wait(struct rsb_watch *watch, int pid, uint64_t *register
   return result < 0 ? result : status;
 }
 
-long rsb_stub_run(struct rsb_watch *watch, int pid, uint32_t limit_ticks, uint64_t *registers, const uint64_t *held) {
+/// Sets registers so that the stub goes through the blob's state switch first.
+static long set_registers_by(const struct rsb_detour *detour, int pid, const uint64_t *registers) {
+  detour->list[0] = registers[RAX];
+  detour->list[1] = registers[RDX];
+  detour->list[2] = registers[RDI];
+  detour->list[3] = registers[RSI];
+  detour->list[4] = registers[RIP];
+  uint64_t copy[WORDS];
+  for (int i = 0; i < WORDS; i++) copy[i] = registers[i];
+  copy[RAX] = detour->components & 0xffffffff;
+  copy[RDX] = detour->components >> 32;
+  copy[RDI] = detour->save;
+  copy[RSI] = detour->load;
+  copy[RIP] = detour->entry;
+  return rsb_ptrace_set_registers(pid, copy);
+}
+
+long rsb_stub_run(struct rsb_watch *watch, int pid, uint32_t limit_ticks, uint64_t *registers, const uint64_t *held,
+                  const struct rsb_detour *detour) {
   current_watch = watch;
   watch->limit_ticks = limit_ticks;
   watch->start_tick = watch->ticks;
@@ -200,7 +218,9 @@ long rsb_stub_run(struct rsb_watch *watch, int pid, uint32_t limit_ticks, uint64
   }
   long result = 0;
   int mode = held ? difference(registers, held) : 2;
-  if (mode == 1)
+  if (detour->entry)
+    result = set_registers_by(detour, pid, registers);
+  else if (mode == 1)
     result = rsb_ptrace(PTRACE_POKEUSER, pid, RAX * 8, registers[RAX]);
   else if (mode == 2)
     result = rsb_ptrace_set_registers(pid, registers);

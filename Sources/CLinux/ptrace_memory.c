@@ -111,6 +111,13 @@ long rsb_memfd_pwrite(int descriptor, const void *bytes, size_t count, uint64_t 
   return (long)done;
 }
 
+uint64_t *rsb_memfd_map_page(int descriptor, uint64_t offset) {
+  void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, (off_t)offset);
+  return page == MAP_FAILED ? NULL : page;
+}
+
+void rsb_memfd_unmap_page(uint64_t *page) { munmap(page, 4096); }
+
 long rsb_descriptor_close(int descriptor) { return CALL(SYS_close, descriptor, 0, 0, 0, 0, 0); }
 
 long rsb_proc_open(const char *path) {

@@ -1,11 +1,11 @@
 // The blob: the only code of ours in a guest's address space. Position-independent, uses no stack and no data but
-// the list it is given. Guest code may jump anywhere into it: every `syscall` it then makes stops in the tracer.
+// the list page, which follows its own page. Guest code may jump anywhere into it: every `syscall` it then makes stops in the tracer.
 #define NR_PAUSE 34
 
 	.section stub, "a", @progbits
 	.balign 16
-	.globl rsb_blob_start, rsb_blob_single, rsb_blob_list, rsb_blob_end
-	.hidden rsb_blob_start, rsb_blob_single, rsb_blob_list, rsb_blob_end
+	.globl rsb_blob_start, rsb_blob_single, rsb_blob_list, rsb_blob_switch, rsb_blob_end
+	.hidden rsb_blob_start, rsb_blob_single, rsb_blob_list, rsb_blob_switch, rsb_blob_end
 
 // Entry of the image: wait until the tracer has attached.
 rsb_blob_start:
@@ -37,6 +37,20 @@ rsb_blob_list:
 	decq	%r13
 	jnz	rsb_blob_list
 1:	int3
+	.balign 16, 0xcc
+
+// The way back to the guest when another task's extended state is needed: rdi: area to save the present one in;
+// rsi: area to load; edx:eax: all components. The registers used here have their true values in the list page. Leaves the
+// flags alone.
+	.set list_page, rsb_blob_start + 0x1000
+rsb_blob_switch:
+	xsave64	(%rdi)
+	xrstor64 (%rsi)
+	movq	list_page(%rip), %rax
+	movq	list_page + 8(%rip), %rdx
+	movq	list_page + 16(%rip), %rdi
+	movq	list_page + 24(%rip), %rsi
+	jmpq	*list_page + 32(%rip)
 	.balign 16, 0xcc
 rsb_blob_end:
 

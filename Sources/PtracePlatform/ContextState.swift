@@ -1,21 +1,37 @@
-// The extended (XSAVE) state of a task: kept here while another task's is in the stub.
+// The extended (XSAVE) state of a task, and where it is just now.
 import CLinux
 import Platform
 
+/// Switching between tasks of one stub is left to the blob, on its way back to the guest: it saves the registers into one
+/// area of the stub's bank and loads them from another, which costs a tenth of doing it by PTRACE_SETREGSET.
 final class ContextState {
-  /// The area as PTRACE_GETREGSET gave it; stale while `loadedIn` is set. Its size never changes.
-  private let bytes: UnsafeMutableRawBufferPointer
-  var loadedIn: Stub?
+  private enum Place {
+    /// In `bytes`.
+    case home
+    /// In the registers of `stub`.
+    case live
+    /// In its area of the bank of `stub`.
+    case parked
+  }
 
-  init(area: [UInt8]) {
+  private let layout: ExtendedStateLayout
+  private let bytes: UnsafeMutableRawBufferPointer
+  private var place = Place.home
+  private var stub: Stub?
+  /// Its area in the stub's bank; nil when the bank is full.
+  private var area: Int?
+
+  init(_ layout: ExtendedStateLayout, _ area: [UInt8]) {
+    precondition(area.count == layout.size)
+    self.layout = layout
     bytes = .allocate(byteCount: area.count, alignment: 64)
     bytes.copyBytes(from: area)
   }
 
   deinit { bytes.deallocate() }
 
-  /// The area, brought up to date.
-  func area() throws(MachineError) -> [UInt8] {
+  /// A copy of the state, wherever it is.
+  func contents() throws(MachineError) -> [UInt8] {
     try fetch()
     return Array(bytes)
   }
@@ -23,51 +39,122 @@ final class ContextState {
   /// Replaces the state. What a stub holds of it is forgotten.
   func replace(_ area: [UInt8]) {
     precondition(area.count == bytes.count)
-    forget()
+    leave()
     bytes.copyBytes(from: area)
   }
 
-  /// The stub's registers belong to nobody from here on.
-  func forget() {
-    loadedIn?.loaded = nil
-    loadedIn = nil
-  }
-
-  private func fetch() throws(MachineError) {
-    guard let stub = loadedIn else { return }
-    let size = try checked(rsb_ptrace_get_xstate(stub.pid, bytes.baseAddress, bytes.count), "PTRACE_GETREGSET")
-    if size != bytes.count { throw MachineError("XSAVE area changed its size") }
+  /// Gives up what a stub holds of it.
+  func leave() {
+    if let stub {
+      if stub.loaded === self { stub.loaded = nil }
+      if let area { stub.areas[area] = nil }
+    }
+    stub = nil
+    area = nil
+    place = .home
   }
 
   /// Takes the state out of its stub.
-  func unload() throws(MachineError) {
+  func bringHome() throws(MachineError) {
     try fetch()
-    forget()
+    leave()
   }
 
-  /// Puts the state into `stub`, in place of what it holds.
-  func load(into stub: Stub) throws(MachineError) {
-    if stub.loaded === self { return }
-    try unload()
-    try stub.loaded?.unload()
+  /// Brings `bytes` up to date.
+  private func fetch() throws(MachineError) {
+    guard let stub else { return }
+    switch place {
+    case .home: break
+    case .live:
+      let size = try checked(rsb_ptrace_get_xstate(stub.pid, bytes.baseAddress, bytes.count), "PTRACE_GETREGSET")
+      if size != bytes.count { throw MachineError("XSAVE area changed its size") }
+    case .parked:
+      var raw = [UInt8](repeating: 0, count: bytes.count)
+      let count = rsb_process_read(stub.pid, &raw, layout.address(ofArea: area!), raw.count)
+      if try checked(count, "read of an XSAVE area") != raw.count { throw MachineError("XSAVE area cut short") }
+      bytes.copyBytes(from: layout.sanitized(raw))
+    }
+  }
+
+  /// Arranges that the stub runs with this state: at once, or by the detour that the result describes.
+  func prepare(in stub: Stub, mayDetour: Bool) throws(MachineError) -> rsb_detour {
+    var detour = rsb_detour()
+    if stub.loaded === self { return detour }
+    if self.stub !== stub {
+      try bringHome()
+      self.stub = stub
+      area = stub.claimArea(for: self, layout)
+    }
+    let previous = stub.loaded
+    guard mayDetour, let area, previous == nil || previous?.area != nil else {
+      try exchange(with: previous, in: stub)
+      return detour
+    }
+    let address = layout.address(ofArea: area)
+    if place == .home {
+      let count = rsb_process_write(stub.pid, bytes.baseAddress, address, bytes.count)
+      if try checked(count, "write of an XSAVE area") != bytes.count { throw MachineError("XSAVE area cut short") }
+      place = .parked
+    }
+    detour.entry = StubLayout.blob + StubLayout.switchState
+    detour.save = layout.address(ofArea: previous?.area ?? 0)
+    detour.load = address
+    detour.list = stub.list
+    detour.components = layout.supported
+    return detour
+  }
+
+  /// The detour was taken.
+  func arrived() {
+    guard let stub else { return }
+    stub.loaded?.place = .parked
+    stub.loaded = self
+    place = .live
+  }
+
+  /// The same by ptrace alone.
+  private func exchange(with previous: ContextState?, in stub: Stub) throws(MachineError) {
+    try fetch()
+    if let previous {
+      try previous.fetch()
+      previous.place = .home
+    }
     try checked(rsb_ptrace_set_xstate(stub.pid, bytes.baseAddress, bytes.count), "PTRACE_SETREGSET")
     stub.loaded = self
-    loadedIn = stub
+    place = .live
+  }
+}
+
+extension Stub {
+  /// An area of the bank for a task, or nil when all are taken.
+  fileprivate func claimArea(for state: ContextState, _ layout: ExtendedStateLayout) -> Int? {
+    if let free = areas.dropFirst().firstIndex(where: { $0 == nil }) {
+      areas[free] = state
+      return free
+    }
+    if areas.count >= layout.areasMost { return nil }
+    areas.append(state)
+    return areas.count - 1
   }
 }
 
 /// What this processor's XSAVE area looks like: the standard format, with the software bytes that Linux puts into a
 /// signal frame (arch/x86/include/uapi/asm/sigcontext.h).
-struct ExtendedStateLayout {
+final class ExtendedStateLayout {
   /// Size in bytes, without FP_XSTATE_MAGIC2.
   let size: Int
   /// Components that the host lets user space have.
   let supported: UInt64
   /// Offset and size of the components after x87 and SSE.
-  let components: [(bit: UInt64, offset: Int, size: Int)]
+  private let components: [(bit: UInt64, offset: Int, size: Int)]
   let mxcsrMask: UInt32
   /// The state after execve, in canonical form.
   let initial: [UInt8]
+
+  /// Areas are page-aligned, so that a fork copies only those in use.
+  private var areaStride: UInt64 { (UInt64(size) + StubLayout.pageSize - 1) & ~(StubLayout.pageSize - 1) }
+  var areasMost: Int { Int((StubLayout.blob - StubLayout.areas) / areaStride) }
+  func address(ofArea index: Int) -> UInt64 { StubLayout.areas + UInt64(index) * areaStride }
 
   static let headerOffset = 512
   static let headerSize = 64
@@ -83,7 +170,6 @@ struct ExtendedStateLayout {
     }
     size = pristine.count
     let features = pristine.word(at: Self.softwareOffset)
-    supported = features
     var found: [(bit: UInt64, offset: Int, size: Int)] = []
     for index in 2..<63 where features >> UInt64(index) & 1 == 1 {
       var out: (UInt32, UInt32, UInt32, UInt32) = (0, 0, 0, 0)
@@ -94,6 +180,8 @@ struct ExtendedStateLayout {
       if count > 0, offset + count <= pristine.count { found.append((1 << UInt64(index), offset, count)) }
     }
     components = found
+    // Without those that the area has no room for (tile data, which a process must ask for first).
+    supported = found.reduce(3) { $0 | $1.bit }
     let mask = UInt32(truncatingIfNeeded: pristine.word(at: Self.mxcsrOffset) >> 32)
     mxcsrMask = mask == 0 ? 0xffbf : mask
     var area = pristine
@@ -101,7 +189,7 @@ struct ExtendedStateLayout {
     let magic1: UInt64 = 0x4650_5853
     area.replaceSubrange(Self.softwareOffset..<Self.headerOffset, with: repeatElement(0, count: 48))
     area.setWord(UInt64(size + 4) << 32 | magic1, at: Self.softwareOffset)
-    area.setWord(features, at: Self.softwareOffset + 8)
+    area.setWord(supported, at: Self.softwareOffset + 8)
     area.setWord(UInt64(size), at: Self.softwareOffset + 16)
     initial = area
   }

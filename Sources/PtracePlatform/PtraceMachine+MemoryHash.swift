@@ -14,7 +14,7 @@ extension PtraceMachine {
     let file = Int32(try checked(rsb_proc_open("/proc/\(stub.pid)/pagemap"), "open of pagemap"))
     defer { _ = rsb_descriptor_close(file) }
     let hash = try PageHash(stub.pid)
-    let end = StubLayout.blob
+    let end = StubLayout.bank
     var runs = [rsb_page_run](repeating: rsb_page_run(), count: 512)
     var position = StubLayout.lowest
     while position < end {
@@ -38,7 +38,7 @@ extension PtraceMachine {
     let page = StubLayout.pageSize
     let presentOrSwapped: UInt64 = 3 << 62, fileOrShared: UInt64 = 1 << 61
     var entries = [UInt64](repeating: 0, count: 4096)
-    for mapping in try HostMapping.all(of: stub.pid) where mapping.start < StubLayout.blob {
+    for mapping in try HostMapping.all(of: stub.pid) where mapping.start < StubLayout.bank {
       var position = mapping.start
       while position < mapping.end {
         let wanted = min(entries.count, Int((mapping.end - position) / page))

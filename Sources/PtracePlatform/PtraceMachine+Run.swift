@@ -25,23 +25,36 @@ private enum VsyscallPage {
   }
 }
 
+extension Registers {
+  /// The blob's code is 64-bit, and single steps in it would show.
+  fileprivate var allowDetour: Bool {
+    let trapFlag: UInt64 = 0x100
+    return cs == 0x33 && eflags & trapFlag == 0
+  }
+}
+
 extension PtraceMachine {
   public func run(_ context: ExecutionContext, limit: RunLimit) throws(MachineError) -> Trap {
     precondition(limit.ticks == nil && limit.instructions == 0, "the direct engine has no ticks")
     let stub = try stub(context.space)
     if !stub.queue.isEmpty { try stub.flush() }
-    try load(context.id, into: stub)
+    let state = try state(context.id)
+    var detour = rsb_detour()
+    if stub.loaded !== state {
+      detour = try state.prepare(in: stub, mayDetour: context.registers.allowDetour)
+    }
 
     let ticks = limit.wallSeconds == 0 ? 0 : limit.wallSeconds * 2 + 1
     let held = stub.heldIsKnown
     stub.heldIsKnown = false
     var status = withRegisters(context.registers, stub) { registers, heldWords in
-      rsb_stub_run(watch, stub.pid, ticks, registers, held ? heldWords : nil)
+      rsb_stub_run(watch, stub.pid, ticks, registers, held ? heldWords : nil, &detour)
     }
     if status == RSB_RUN_INTERRUPTED {
       stub.heldIsKnown = held
       return .interrupted
     }
+    if detour.entry != 0 { state.arrived() }
     while true {
       guard status >= 0, status & 0xff == 0x7f else { throw ended(stub, status) }
       if let trap = try trap(stub, status) {

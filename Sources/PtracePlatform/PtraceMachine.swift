@@ -21,7 +21,7 @@ public final class PtraceMachine: Machine {
   /// What `doctor` and verbose output should tell about this host.
   public private(set) var notes: [String] = []
 
-  var zygote: Stub?
+  private var zygote: Zygote?
   /// Address spaces, contexts and objects by their identifiers, which count from 1.
   var stubs: [Stub?] = []
   var contexts: [ContextState?] = []
@@ -52,7 +52,7 @@ public final class PtraceMachine: Machine {
     }
     self.thread = thread
     self.layout = layout
-    self.zygote = zygote.stub
+    self.zygote = zygote
     processor = thread.processor
     notes = zygote.notes
     sockets = (pair.0, pair.1)
@@ -74,7 +74,7 @@ public final class PtraceMachine: Machine {
     stubs = []
     contexts = []
     objects = []
-    zygote.kill()
+    zygote.end()
     self.zygote = nil
     rsb_watch_stop(watch)
     _ = rsb_descriptor_close(sockets.tracer)
@@ -87,7 +87,7 @@ public final class PtraceMachine: Machine {
     do throws(MachineError) {
       return (zygote, try ExtendedStateLayout(pristine: pristineArea(zygote.stub)))
     } catch {
-      zygote.stub.kill()
+      zygote.end()
       throw error
     }
   }
@@ -122,7 +122,7 @@ public final class PtraceMachine: Machine {
 
   public func createAddressSpace(_ id: AddressSpaceID) throws(MachineError) {
     guard let zygote else { throw MachineError("the machine is shut down") }
-    stubs.place(try zygote.fork(), at: id.rawValue)
+    stubs.place(try zygote.stub.fork(), at: id.rawValue)
   }
 
   public func forkAddressSpace(_ parent: AddressSpaceID, as id: AddressSpaceID) throws(MachineError) {
@@ -134,14 +134,15 @@ public final class PtraceMachine: Machine {
   public func destroyAddressSpace(_ id: AddressSpaceID) {
     guard let stub = try? stub(id) else { return }
     // A task may outlive the space (execve); its extended state must not go with the process.
-    try? stub.loaded?.unload()
+    for state in stub.areas { try? state?.bringHome() }
+    try? stub.loaded?.bringHome()
     stub.kill()
     stubs[Int(id.rawValue)] = nil
   }
 
   // MARK: Contexts
 
-  private func state(_ id: ContextID) throws(MachineError) -> ContextState {
+  func state(_ id: ContextID) throws(MachineError) -> ContextState {
     let index = Int(id.rawValue)
     guard index < contexts.count, let state = contexts[index] else {
       throw MachineError("context \(id.rawValue) does not exist")
@@ -149,30 +150,24 @@ public final class PtraceMachine: Machine {
     return state
   }
 
-  /// Makes sure that the task's extended state is in the stub.
-  func load(_ id: ContextID, into stub: Stub) throws(MachineError) {
-    let state = try state(id)
-    if stub.loaded !== state { try state.load(into: stub) }
-  }
-
   public func createContext(_ id: ContextID, extendedState: ExtendedStateSource) throws(MachineError) {
     switch extendedState {
     case .initial:
-      contexts.place(ContextState(area: layout.initial), at: id.rawValue)
+      contexts.place(ContextState(layout, layout.initial), at: id.rawValue)
     case .copy(let other):
       let source = try state(other)
-      contexts.place(ContextState(area: try source.area()), at: id.rawValue)
+      contexts.place(ContextState(layout, try source.contents()), at: id.rawValue)
     }
   }
 
   public func destroyContext(_ id: ContextID) {
     guard let state = try? state(id) else { return }
-    state.forget()
+    state.leave()
     contexts[Int(id.rawValue)] = nil
   }
 
   public func extendedState(of context: ExecutionContext) throws(MachineError) -> [UInt8] {
-    layout.canonical(try state(context.id).area())
+    layout.canonical(try state(context.id).contents())
   }
 
   public func setExtendedState(of context: ExecutionContext, _ bytes: [UInt8]) throws(MachineError) {

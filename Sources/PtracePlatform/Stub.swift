@@ -30,17 +30,25 @@ struct ListFailure {
 final class Stub {
   let pid: Int32
   /// Our end of the socket that all stubs hold as descriptor 0.
-  var tracerSocket: Int32 = -1
+  let tracerSocket: Int32
   /// Where the blob lies: at its birth address in the very first moments of the first stub only.
   var blob: UInt64 = StubLayout.blob
   /// What the stub's general registers hold, when `heldIsKnown`.
   var held = Registers()
   var heldIsKnown = false
-  /// The task whose XSAVE state is in the stub.
+  /// The page that calls are listed in; the same for all stubs, since one runs at a time.
+  let list: UnsafeMutablePointer<UInt64>
+  /// The task whose XSAVE state is in the stub's registers.
   var loaded: ContextState?
+  /// Who owns which XSAVE area of the bank. Area 0 is for what belongs to nobody.
+  var areas: [ContextState?] = [nil]
   var queue: [PendingCall] = []
 
-  init(pid: Int32) { self.pid = pid }
+  init(pid: Int32, list: UnsafeMutablePointer<UInt64>, tracerSocket: Int32) {
+    self.pid = pid
+    self.list = list
+    self.tracerSocket = tracerSocket
+  }
 
   /// Runs one host call in the stub and returns its result, negative for an error.
   func call(_ number: UInt64, _ a: InlineArray<6, UInt64>) throws(MachineError) -> Int {
@@ -80,17 +88,23 @@ final class Stub {
     throw MachineError("stub \(pid) ended in an injection: \(describe(waitStatus: status))")
   }
 
-  /// Stores bytes in the list page.
-  func writeList(_ words: [UInt64], at address: UInt64) throws(MachineError) {
+  /// Stores words in the list page, from the calls on.
+  func writeList(_ words: [UInt64], after: Int = 0) {
+    precondition(after + words.count <= StubLayout.callsMost * StubLayout.wordsPerCall)
+    // Sound: within the page by the line above. The stub is stopped, so nobody reads meanwhile.
+    for index in words.indices { list[StubLayout.switchWords + after + index] = words[index] }
+  }
+
+  /// Stores the message for recvmsg, which the host changes each time.
+  private func writeMessage(_ words: [UInt64]) throws(MachineError) {
     let size = words.count * 8
-    let written = words.withUnsafeBytes { rsb_process_write(pid, $0.baseAddress, address, size) }
-    if written != size {
-      throw MachineError("stub \(pid): list page not written: \(describe(errno: -written))")
-    }
+    let written = words.withUnsafeBytes { rsb_process_write(pid, $0.baseAddress, StubLayout.message, size) }
+    if written != size { throw MachineError("stub \(pid): message not written: \(describe(errno: -written))") }
   }
 
   func kill() {
-    loaded?.forget()
+    loaded = nil
+    areas = []
     rsb_kill_and_reap(pid)
   }
 }
@@ -154,10 +168,11 @@ extension Stub {
         rsb_send_descriptors(tracerSocket, $0.baseAddress, $0.count)
       }
       try checked(sent, "descriptors to stub \(pid)")
-      let receive = [HostCall.recvmsg, StubLayout.socketDescriptor, StubLayout.list, 0, 0, 0, 0]
-      try writeList(message(descriptors: descriptors.count) + receive + words + closes(descriptors.count), at: StubLayout.list)
+      try writeMessage(message(descriptors: descriptors.count))
+      let receive = [HostCall.recvmsg, StubLayout.socketDescriptor, StubLayout.message, 0, 0, 0, 0]
+      writeList(receive + words + closes(descriptors.count))
     } else {
-      try writeList(words, at: StubLayout.calls)
+      writeList(words)
     }
     let (_, failure) = try runList(count: receives + count + descriptors.count)
     guard let failure else {
@@ -184,9 +199,9 @@ extension Stub {
     return words
   }
 
-  /// struct msghdr with one byte of data and room for `count` descriptors, as recvmsg(2) wants it, filling the message area.
+  /// struct msghdr with one byte of data and room for `count` descriptors, as recvmsg(2) wants it, filling its area.
   private func message(descriptors count: Int) -> [UInt64] {
-    let base = StubLayout.list
+    let base = StubLayout.message
     let controlSize = UInt64(16 + (count * 4 + 7) / 8 * 8)
     var words: [UInt64] = [0, 0, base + 56, 1, base + 80, controlSize, 0]  // msghdr
     words += [base + 72, 1]  // iovec

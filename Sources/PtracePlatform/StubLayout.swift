@@ -1,24 +1,32 @@
-// Where our two pages lie in every guest address space, and the image that the first stub starts from.
+// Where our pages lie in every guest address space, and the image that the first stub starts from.
 import CStub
 import Platform
 
-/// The top of user space: the blob's page, then the list page. The guest can see both and change the second; nothing
-/// in them is believed after guest code ran.
+/// The top of user space: the bank (private: a page for messages, then XSAVE areas), the blob's page, the list page (shared
+/// by all stubs and us, read-only for the guest). The guest can see all and change the bank; nothing in the bank is
+/// believed to be more than some task's extended state.
 enum StubLayout {
   static let pageSize: UInt64 = 4096
+  static let bank: UInt64 = 0x7fff_fff0_0000
   static let blob: UInt64 = 0x7fff_ffff_d000
   static let list: UInt64 = 0x7fff_ffff_e000
   static let end: UInt64 = 0x7fff_ffff_f000
+  /// Where XSAVE areas begin.
+  static let areas: UInt64 = bank + pageSize
+
   /// The lowest address that a stub can have mapped (vm.mmap_min_addr is at most this where programs run at all).
   static let lowest: UInt64 = 0x1000
   /// Where execve puts the image; it moves to `blob` at once, since the stack may start at the very top.
   static let birth: UInt64 = 0x1000_0000
 
-  /// The list page: a message for recvmsg, then the calls.
-  static let messageSize: UInt64 = 512
-  static let calls: UInt64 = list + messageSize
+  /// The list page: five words for the state switch, then the calls.
+  static let switchWords = 8
+  static let calls: UInt64 = list + UInt64(8 * switchWords)
   static let wordsPerCall = 7
-  static let callsMost = Int(pageSize - messageSize) / (8 * wordsPerCall)
+  static let callsMost = (Int(pageSize) - 8 * switchWords) / (8 * wordsPerCall)
+  /// The first page of the bank: a message for recvmsg.
+  static let message: UInt64 = bank
+  static let messageSize: UInt64 = 512
   /// Descriptors in one message: SCM_RIGHTS data must fit the message area.
   static let descriptorsMost = 48
 
@@ -31,8 +39,13 @@ enum StubLayout {
   private static var blobBytes: rsb_blob { rsb_blob_get() }
   static let single = UInt64(blobBytes.single)
   static let callList = UInt64(blobBytes.list)
+  static let switchState = UInt64(blobBytes.switch_state)
 
-  /// A minimal ELF64 executable (elf(5)): one header page, then the blob's page padded with int3.
+  /// Where the list page lies in the image's file.
+  static let listOffset = 2 * pageSize
+
+  /// A minimal ELF64 executable (elf(5)): a header page, the blob's page padded with int3, and a page that is not part of
+  /// the program: the list.
   static func image() -> [UInt8] {
     var bytes: [UInt8] = []
     func put<T: FixedWidthInteger>(_ value: T) {
@@ -63,11 +76,12 @@ enum StubLayout {
     // Sound: the blob is constant data of this program.
     bytes += UnsafeBufferPointer(start: blobBytes.bytes, count: Int(blobBytes.size))
     bytes += [UInt8](repeating: 0xcc, count: 2 * Int(pageSize) - bytes.count)
+    bytes += [UInt8](repeating: 0, count: Int(pageSize))
     return bytes
   }
 }
 
 extension PtraceMachine {
-  /// What a guest can never have mapped: the blob and the list page.
-  public static let reservedRange = GuestRange(GuestAddress(StubLayout.blob), GuestAddress(StubLayout.end))
+  /// What a guest can never have mapped: the bank, the blob and the list page.
+  public static let reservedRange = GuestRange(.mappableEnd, .userEnd)
 }

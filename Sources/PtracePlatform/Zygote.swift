@@ -14,18 +14,26 @@ struct Zygote {
     defer { _ = rsb_descriptor_close(image) }
     let bytes = StubLayout.image()
     try checked(rsb_memfd_pwrite(image, bytes, bytes.count, 0), "write of the stub's image")
-    let pid = Int32(try checked(rsb_birth(image, stubSocket), "start of the first stub (vfork, execveat)"))
-    stub = Stub(pid: pid)
-    stub.tracerSocket = tracerSocket
+    guard let list = rsb_memfd_map_page(image, StubLayout.listOffset) else { throw MachineError("mmap of the list page") }
+    let birth = rsb_birth(image, stubSocket)
+    if birth < 0 { rsb_memfd_unmap_page(list) }
+    let pid = Int32(try checked(birth, "start of the first stub (vfork, execveat)"))
+    stub = Stub(pid: pid, list: list, tracerSocket: tracerSocket)
     stub.blob = StubLayout.birth
     do throws(MachineError) {
       try attach()
       try empty()
       try confine()
     } catch {
-      stub.kill()
+      end()
       throw error
     }
+  }
+
+  /// After all other stubs.
+  func end() {
+    stub.kill()
+    rsb_memfd_unmap_page(stub.list)
   }
 
   private func attach() throws(MachineError) {
@@ -53,10 +61,16 @@ struct Zygote {
     try required(
       HostCall.mmap, [StubLayout.blob, page, 5, fixed, StubLayout.imageDescriptor, page], "mmap of the blob")
     try required(
-      HostCall.mmap, [StubLayout.list, page, 3, fixed | HostFlag.mapAnonymous, ~0, 0], "mmap of the list page")
+      HostCall.mmap,
+      [StubLayout.list, page, 1, HostFlag.mapShared | HostFlag.mapFixed, StubLayout.imageDescriptor, StubLayout.listOffset],
+      "mmap of the list page")
     stub.blob = StubLayout.blob
-    try required(HostCall.munmap, [low, page, 0, 0, 0, 0], "munmap of the image")
-    try required(HostCall.close, [StubLayout.imageDescriptor, 0, 0, 0, 0, 0], "close of the image")
+    let bankFlags = fixed | HostFlag.mapAnonymous | HostFlag.mapNoReserve
+    try stub.runAll([
+      [HostCall.munmap, low, page, 0, 0, 0, 0],
+      [HostCall.close, StubLayout.imageDescriptor, 0, 0, 0, 0, 0],
+      [HostCall.mmap, StubLayout.bank, StubLayout.blob - StubLayout.bank, 3, bankFlags, ~0, 0],
+    ])
   }
 
   /// For kernels that seal system mappings (mseal(2) on the vdso): what can go goes, the rest is told.
@@ -74,26 +88,35 @@ struct Zygote {
 
   /// Own session, no signals, trapped TSC, the filter.
   private func confine() throws(MachineError) {
-    let scratch = StubLayout.calls
-    try required(HostCall.setsid, [0, 0, 0, 0, 0, 0], "setsid")
-    try stub.writeList([~0], at: scratch)
-    try required(HostCall.rtSigprocmask, [2, scratch, 0, 8, 0, 0], "rt_sigprocmask")
-    let setTSC: UInt64 = 26, setNoNewPrivileges: UInt64 = 38
-    try required(HostCall.prctl, [setTSC, 2, 0, 0, 0, 0], "prctl(PR_SET_TSC)")
-    try required(HostCall.prctl, [setNoNewPrivileges, 1, 0, 0, 0, 0], "prctl(PR_SET_NO_NEW_PRIVS)")
-
     let program = try SeccompFilter.program()
-    let header: [UInt64] = [UInt64(program.count / 8), scratch + 16]  // struct sock_fprog
     let words = program.withUnsafeBytes { Array($0.bindMemory(to: UInt64.self)) }
-    try stub.writeList(header + words, at: scratch)
-    // SECCOMP_SET_MODE_FILTER with SECCOMP_FILTER_FLAG_SPEC_ALLOW: the guest is no less trusted than any program.
-    try required(HostCall.seccomp, [1, 4, scratch, 0, 0, 0], "seccomp")
-    let blank = [UInt64](repeating: 0, count: Int(StubLayout.pageSize) / 8)
-    try stub.writeList(blank, at: StubLayout.list)
+    // The calls come first; after them the signal mask, struct sock_fprog, the filter.
+    let count = 5
+    let argument = StubLayout.calls + UInt64(count * StubLayout.wordsPerCall * 8)
+    stub.writeList([~0, UInt64(program.count / 8), argument + 24] + words, after: count * StubLayout.wordsPerCall)
+    let setTSC: UInt64 = 26, setNoNewPrivileges: UInt64 = 38
+    try stub.runAll([
+      [HostCall.setsid, 0, 0, 0, 0, 0, 0],
+      [HostCall.rtSigprocmask, 2, argument, 0, 8, 0, 0],
+      [HostCall.prctl, setTSC, 2, 0, 0, 0, 0],
+      [HostCall.prctl, setNoNewPrivileges, 1, 0, 0, 0, 0],
+      // SECCOMP_SET_MODE_FILTER with SECCOMP_FILTER_FLAG_SPEC_ALLOW: a guest is trusted no less than any program.
+      [HostCall.seccomp, 1, 4, argument + 8, 0, 0, 0],
+    ])
+    stub.writeList([UInt64](repeating: 0, count: count * StubLayout.wordsPerCall + 3 + words.count))
   }
 }
 
 extension Stub {
+  /// Calls that must all succeed, for the setting up.
+  func runAll(_ calls: [[UInt64]]) throws(MachineError) {
+    writeList(calls.flatMap { $0 })
+    guard let failure = try runList(count: calls.count).failure else { return }
+    let number = calls[failure.index][0]
+    let what = number == HostCall.seccomp ? "seccomp" : "call \(number)"
+    throw MachineError("first stub: \(what): \(describe(errno: failure.error))")
+  }
+
   /// A copy of this stub's process: attached, stopped, its registers not set yet.
   func fork() throws(MachineError) -> Stub {
     let pid = try call(HostCall.clone, [HostFlag.cloneStub, 0, 0, 0, 0, 0])
@@ -101,8 +124,6 @@ extension Stub {
     var status: Int32 = 0
     try checked(rsb_wait_stop(Int32(pid), &status), "wait4 for a new stub")
     if status & 0xff != 0x7f { throw MachineError("new stub ended: \(describe(waitStatus: Int(status)))") }
-    let child = Stub(pid: Int32(pid))
-    child.tracerSocket = tracerSocket
-    return child
+    return Stub(pid: Int32(pid), list: list, tracerSocket: tracerSocket)
   }
 }

@@ -88,4 +88,47 @@ import Testing
       machine.destroyContext(task.id)
     }
   }
+
+  /// More tasks than the bank has areas, all with live vectors; some end in between, one moves, one forks.
+  @Test func moreTasksThanAreas() {
+    withBench { bench in
+      let machine = bench.machine
+      let space = try bench.space(Self.vectorGuest)
+      let count = 300
+      try machine.map(space, range(0x70_0000, pages: 8), [.read, .write], .anonymous)
+      var tasks: [ExecutionContext] = []
+      for index in 0..<count {
+        let task = try bench.context(space)
+        task.registers.rdi = 0x70_0000 + UInt64(index) * 32
+        task.registers.rsi = 0x70_4000 + UInt64(index) * 32
+        _ = try machine.write(space, GuestAddress(task.registers.rdi), littleEndian(UInt64(index + 1))[...])
+        tasks.append(task)
+      }
+      for round in 0..<3 {
+        for task in tasks { bench.checks.equal(try bench.run(task), .syscall) }
+        if round == 0 {
+          for task in tasks[100..<120] { machine.destroyContext(task.id) }
+          tasks.removeSubrange(100..<120)
+        }
+      }
+      let fork = bench.nextSpace()
+      try machine.forkAddressSpace(space, as: fork)
+      let child = try bench.context(fork, copy: tasks[7])
+      child.registers = tasks[7].registers
+      bench.checks.equal(try bench.run(child), .syscall)
+      bench.checks.equal(
+        try machine.read(fork, GuestAddress(child.registers.rsi), 8), littleEndian(UInt64(8) << 3), "child")
+      for task in tasks {
+        let start = (task.registers.rdi - 0x70_0000) / 32 + 1
+        let bytes = try machine.read(space, GuestAddress(task.registers.rsi), 8)
+        bench.checks.equal(bytes, littleEndian(start << 2), "task \(start - 1)")
+      }
+      // A state that is parked can be read and set.
+      let parked = try machine.extendedState(of: tasks[3])
+      bench.checks.equal(Array(parked[160 + 240..<160 + 248]), littleEndian(UInt64(4) << 2), "xmm15")
+      try machine.setExtendedState(of: tasks[3], [])
+      bench.checks.equal(try bench.run(tasks[3]), .syscall)
+      bench.checks.equal(try machine.read(space, GuestAddress(tasks[3].registers.rsi), 8), littleEndian(UInt64(0)))
+    }
+  }
 }

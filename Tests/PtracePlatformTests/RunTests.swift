@@ -148,7 +148,7 @@ import Testing
   /// The blob's own `syscall` instructions serve nobody but the tracer.
   @Test func jumpIntoBlobIsTrapped() {
     withBench { bench in
-      let blob = PtraceMachine.reservedRange.start.rawValue
+      let blob = PtraceMachine.reservedRange.end.rawValue - 2 * page
       for offset in [UInt64(5), 16] {
         // munmap(code) by the blob's instruction would really happen if it were let through.
         let (trap, context) = try bench.firstTrap([0xff, 0xe3]) {  // jmp rbx

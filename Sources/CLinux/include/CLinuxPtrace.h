@@ -68,11 +68,23 @@ void rsb_interrupt_request(void);
 void rsb_interrupt_clear(void);
 int rsb_interrupt_requested(void);
 
+/// A detour through the blob that saves one XSAVE area of the stub and loads another.
+struct rsb_detour {
+  /// The blob's entry for it; 0 for no detour.
+  uint64_t entry;
+  uint64_t save, load;
+  /// The components to save and load, as in XCR0.
+  uint64_t components;
+  /// The list page, where the registers that the blob uses find their true values.
+  uint64_t *list;
+};
+
 #define RSB_RUN_INTERRUPTED (-100000)
 /// One turn of a stub: registers set as far as `held` (what the stub holds, or NULL for unknown) differs, PTRACE_SYSEMU,
 /// wait, registers fetched. Returns the wait status, -errno, or RSB_RUN_INTERRUPTED without having resumed.
 /// `registers` is left alone when the stub ended.
-long rsb_stub_run(struct rsb_watch *watch, int pid, uint32_t limit_ticks, uint64_t *registers, const uint64_t *held);
+long rsb_stub_run(struct rsb_watch *watch, int pid, uint32_t limit_ticks, uint64_t *registers, const uint64_t *held,
+                  const struct rsb_detour *detour);
 /// The same without setting registers: after a stop that is no concern of the guest.
 long rsb_stub_rerun(struct rsb_watch *watch, int pid, uint64_t *registers);
 /// Runs the blob: sets registers, PTRACE_CONT, waits for its int3, fetches registers. Other stops are passed over.
@@ -90,6 +102,9 @@ long rsb_memfd_resize(int descriptor, uint64_t size);
 long rsb_memfd_pread(int descriptor, void *bytes, size_t count, uint64_t offset);
 /// All of it, or -errno.
 long rsb_memfd_pwrite(int descriptor, const void *bytes, size_t count, uint64_t offset);
+/// One page of the file, shared with all who map it; NULL when refused.
+uint64_t *rsb_memfd_map_page(int descriptor, uint64_t offset);
+void rsb_memfd_unmap_page(uint64_t *page);
 long rsb_descriptor_close(int descriptor);
 long rsb_proc_open(const char *path);
 /// A pair of SOCK_SEQPACKET sockets, close-on-exec.

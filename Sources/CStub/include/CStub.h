@@ -11,6 +11,8 @@ struct rsb_blob {
   uint32_t single;
   /// Runs the list at r12 with r13 calls; see blob.S.
   uint32_t list;
+  /// Saves and loads XSAVE areas on the way back to the guest; see blob.S.
+  uint32_t switch_state;
 };
 
 struct rsb_blob rsb_blob_get(void);
