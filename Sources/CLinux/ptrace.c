@@ -236,7 +236,7 @@ long rsb_stub_rerun(struct rsb_watch *watch, int pid, uint64_t *registers) {
   return result;
 }
 
-long rsb_stub_inject(int pid, uint64_t *registers) {
+long rsb_stub_inject(int pid, uint64_t *registers, uint64_t stopped) {
   long result = rsb_ptrace_set_registers(pid, registers);
   while (result >= 0) {
     int status;
@@ -245,12 +245,13 @@ long rsb_stub_inject(int pid, uint64_t *registers) {
     if (result < 0) break;
     if (!WIFSTOPPED(status)) return status;
     if (status >> 16) continue;  // An event: an interrupt of ours that came late, or a group stop of the host.
+    if (WSTOPSIG(status) == SIGTRAP) {
+      result = rsb_ptrace_get_registers(pid, registers);
+      if (result < 0 || registers[RIP] == stopped) return result;
+    }
     struct rsb_signal_info info;
     result = rsb_ptrace_get_signal(pid, &info);
-    if (result < 0) break;
-    if (info.code <= 0) continue;  // Sent by a process: swallowed.
-    if (WSTOPSIG(status) != SIGTRAP) return status;
-    return rsb_ptrace_get_registers(pid, registers);
+    if (result >= 0 && info.code > 0) return status;  // Otherwise sent by a process: swallowed.
   }
   return result;
 }

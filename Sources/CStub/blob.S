@@ -4,8 +4,8 @@
 
 	.section stub, "a", @progbits
 	.balign 16
-	.globl rsb_blob_start, rsb_blob_single, rsb_blob_list, rsb_blob_switch, rsb_blob_end
-	.hidden rsb_blob_start, rsb_blob_single, rsb_blob_list, rsb_blob_switch, rsb_blob_end
+	.globl rsb_blob_start, rsb_blob_single, rsb_blob_list, rsb_blob_stop, rsb_blob_switch, rsb_blob_end
+	.hidden rsb_blob_start, rsb_blob_single, rsb_blob_list, rsb_blob_stop, rsb_blob_switch, rsb_blob_end
 
 // Entry of the image: wait until the tracer has attached.
 rsb_blob_start:
@@ -17,7 +17,7 @@ rsb_blob_start:
 // One call, its number and arguments already in registers.
 rsb_blob_single:
 	syscall
-	int3
+	jmp	rsb_blob_stop
 	.balign 16, 0xcc
 
 // r12: calls of seven words each (number, six arguments); r13: how many are left.
@@ -32,11 +32,12 @@ rsb_blob_list:
 	movq	48(%r12), %r9
 	syscall
 	cmpq	$-4095, %rax
-	jae	1f
+	jae	rsb_blob_stop
 	addq	$56, %r12
 	decq	%r13
 	jnz	rsb_blob_list
-1:	int3
+rsb_blob_stop:
+	int3
 	.balign 16, 0xcc
 
 // The way back to the guest when another task's extended state is needed: rdi: area to save the present one in;

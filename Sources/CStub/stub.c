@@ -3,6 +3,7 @@
 extern const uint8_t rsb_blob_start[] __attribute__((visibility("hidden")));
 extern const uint8_t rsb_blob_single[] __attribute__((visibility("hidden")));
 extern const uint8_t rsb_blob_list[] __attribute__((visibility("hidden")));
+extern const uint8_t rsb_blob_stop[] __attribute__((visibility("hidden")));
 extern const uint8_t rsb_blob_switch[] __attribute__((visibility("hidden")));
 extern const uint8_t rsb_blob_end[] __attribute__((visibility("hidden")));
 
@@ -12,6 +13,7 @@ struct rsb_blob rsb_blob_get(void) {
       .size = (uint32_t)(rsb_blob_end - rsb_blob_start),
       .single = (uint32_t)(rsb_blob_single - rsb_blob_start),
       .list = (uint32_t)(rsb_blob_list - rsb_blob_start),
+      .stopped = (uint32_t)(rsb_blob_stop - rsb_blob_start) + 1,
       .switch_state = (uint32_t)(rsb_blob_switch - rsb_blob_start),
   };
 }

@@ -79,9 +79,9 @@ final class Stub {
 
   private func inject(_ registers: inout Registers) throws(MachineError) {
     heldIsKnown = false
-    let pid = pid
+    let pid = pid, stopped = blob + StubLayout.stopped
     let status = withUnsafeMutablePointer(to: &registers) {
-      $0.withMemoryRebound(to: UInt64.self, capacity: Registers.wordCount) { rsb_stub_inject(pid, $0) }
+      $0.withMemoryRebound(to: UInt64.self, capacity: Registers.wordCount) { rsb_stub_inject(pid, $0, stopped) }
     }
     if status == 0 { return }
     if status < 0 { throw MachineError("stub \(pid) refused an injection: \(describe(errno: -status))") }

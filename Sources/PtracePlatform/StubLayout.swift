@@ -39,6 +39,7 @@ enum StubLayout {
   private static var blobBytes: rsb_blob { rsb_blob_get() }
   static let single = UInt64(blobBytes.single)
   static let callList = UInt64(blobBytes.list)
+  static let stopped = UInt64(blobBytes.stopped)
   static let switchState = UInt64(blobBytes.switch_state)
 
   /// Where the list page lies in the image's file.

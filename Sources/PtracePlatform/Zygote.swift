@@ -2,7 +2,7 @@
 import CLinux
 import Platform
 
-/// The tracer's end of the socket that passes descriptors, and the zygote itself.
+/// The zygote, and what is to be told about the host.
 struct Zygote {
   let stub: Stub
   /// Host mappings that could not be removed (kernels that seal the vdso); empty where all is well.
@@ -45,30 +45,27 @@ struct Zygote {
     if status & 0xff != 0x7f { throw MachineError("first stub ended: \(describe(waitStatus: Int(status)))") }
   }
 
-  private func required(_ number: UInt64, _ arguments: InlineArray<6, UInt64>, _ what: String) throws(MachineError) {
-    let result = try stub.call(number, arguments)
-    if result < 0 && result >= -4095 { throw MachineError("first stub: \(what): \(describe(errno: -result))") }
-  }
-
-  /// Leaves the blob and the list page alone in the address space.
+  /// Leaves our own pages alone in the address space. The stack may start at the very top, so what is there is
+  /// replaced first; the blob runs where execve put it until the second list.
   private mutating func empty() throws(MachineError) {
     let page = StubLayout.pageSize
-    let low = StubLayout.birth, afterLow = StubLayout.birth + page
-    try required(HostCall.munmap, [StubLayout.lowest, low - StubLayout.lowest, 0, 0, 0, 0], "munmap below")
-    let above = try stub.call(HostCall.munmap, [afterLow, StubLayout.end - afterLow, 0, 0, 0, 0])
-    if above < 0 { try emptyPiecewise() }
-    let fixed = HostFlag.mapPrivate | HostFlag.mapFixed
-    try required(
-      HostCall.mmap, [StubLayout.blob, page, 5, fixed, StubLayout.imageDescriptor, page], "mmap of the blob")
-    try required(
-      HostCall.mmap,
-      [StubLayout.list, page, 1, HostFlag.mapShared | HostFlag.mapFixed, StubLayout.imageDescriptor, StubLayout.listOffset],
-      "mmap of the list page")
-    stub.blob = StubLayout.blob
-    let bankFlags = fixed | HostFlag.mapAnonymous | HostFlag.mapNoReserve
+    let afterBirth = StubLayout.birth + page
+    let image = StubLayout.imageDescriptor
+    let sharedFixed = HostFlag.mapShared | HostFlag.mapFixed
+    let privateFixed = HostFlag.mapPrivate | HostFlag.mapFixed
+    let listed = try stub.call(HostCall.mmap, [StubLayout.list, page, 1, sharedFixed, image, StubLayout.listOffset])
+    if listed < 0 { throw MachineError("first stub: mmap of the list page: \(describe(errno: -listed))") }
     try stub.runAll([
-      [HostCall.munmap, low, page, 0, 0, 0, 0],
-      [HostCall.close, StubLayout.imageDescriptor, 0, 0, 0, 0, 0],
+      [HostCall.mmap, StubLayout.blob, page, 5, privateFixed, image, page],
+      [HostCall.munmap, StubLayout.lowest, StubLayout.birth - StubLayout.lowest, 0, 0, 0, 0],
+    ])
+    let emptied = try stub.call(HostCall.munmap, [afterBirth, StubLayout.blob - afterBirth, 0, 0, 0, 0])
+    if emptied < 0 { try emptyPiecewise() }
+    stub.blob = StubLayout.blob
+    let bankFlags = privateFixed | HostFlag.mapAnonymous | HostFlag.mapNoReserve
+    try stub.runAll([
+      [HostCall.munmap, StubLayout.birth, page, 0, 0, 0, 0],
+      [HostCall.close, image, 0, 0, 0, 0, 0],
       [HostCall.mmap, StubLayout.bank, StubLayout.blob - StubLayout.bank, 3, bankFlags, ~0, 0],
     ])
   }
@@ -76,8 +73,10 @@ struct Zygote {
   /// For kernels that seal system mappings (mseal(2) on the vdso): what can go goes, the rest is told.
   private mutating func emptyPiecewise() throws(MachineError) {
     for mapping in try HostMapping.all(of: stub.pid)
-    where mapping.start != StubLayout.birth && mapping.start < StubLayout.end {
-      let result = try stub.call(HostCall.munmap, [mapping.start, mapping.end - mapping.start, 0, 0, 0, 0])
+    where mapping.start != StubLayout.birth && mapping.start < StubLayout.blob {
+      // The stack may have shared a mapping's end with our pages.
+      let size = min(mapping.end, StubLayout.blob) - mapping.start
+      let result = try stub.call(HostCall.munmap, [mapping.start, size, 0, 0, 0, 0])
       if result < 0 {
         notes.append(
           "the host keeps \(String(mapping.start, radix: 16))-\(String(mapping.end, radix: 16)) mapped in guests: "

@@ -16,17 +16,20 @@ func children(of process: Int32, thread: Int) -> [Int32] {
   readProc("/proc/\(process)/task/\(thread)/children").split(separator: " ").compactMap { Int32($0) }
 }
 
-func threads(of process: Int32) -> [Int32] {
-  guard let directory = opendir("/proc/\(process)/task") else { return [] }
+func threads(of process: Int32) -> [Int32] { directoryEntries("/proc/\(process)/task").compactMap { Int32($0) } }
+
+/// Names in a directory, without dots, sorted.
+func directoryEntries(_ path: String) -> [String] {
+  guard let directory = opendir(path) else { return [] }
   defer { closedir(directory) }
-  var threads: [Int32] = []
+  var names: [String] = []
   while let entry = readdir(directory) {
     let name = withUnsafePointer(to: &entry.pointee.d_name) {
       $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
     }
-    if let thread = Int32(name) { threads.append(thread) }
+    if !name.hasPrefix(".") { names.append(name) }
   }
-  return threads
+  return names.sorted()
 }
 
 /// Neither gone nor a zombie.

@@ -22,6 +22,27 @@ import Testing
     }
   }
 
+  /// A fresh space holds nothing of the host but our own pages and one socket.
+  @Test func stubIsConfined() {
+    withBench { bench in
+      let id = bench.nextSpace()
+      try bench.machine.createAddressSpace(id)
+      let thread = rsb_syscall(186, 0, 0, 0, 0, 0, 0)
+      let stubs = children(of: getpid(), thread: thread)
+      bench.checks.equal(stubs.count, 2)
+      for stub in stubs {
+        let maps = readProc("/proc/\(stub)/maps").split(separator: "\n").map { $0.prefix { $0 != " " } }
+        let ours: [Substring] = ["7ffffff00000-7fffffffd000", "7fffffffd000-7fffffffe000", "7fffffffe000-7ffffffff000"]
+        bench.checks.equal(maps.filter { !$0.hasPrefix("ffffffffff") }, ours)
+        bench.checks.equal(directoryEntries("/proc/\(stub)/fd"), ["0"])
+        let status = readProc("/proc/\(stub)/status")
+        bench.checks.check(status.contains("Seccomp:\t2\n"), "filter")
+        bench.checks.check(status.contains("NoNewPrivs:\t1\n"), "no new privileges")
+        bench.checks.check(status.contains("\nThreads:\t1\n"), "one thread")
+      }
+    }
+  }
+
   @Test func threadIsGivenBack() {
     onTracerThread {
       var before = [UInt64](repeating: 0, count: 16), after = before

@@ -87,9 +87,9 @@ long rsb_stub_run(struct rsb_watch *watch, int pid, uint32_t limit_ticks, uint64
                   const struct rsb_detour *detour);
 /// The same without setting registers: after a stop that is no concern of the guest.
 long rsb_stub_rerun(struct rsb_watch *watch, int pid, uint64_t *registers);
-/// Runs the blob: sets registers, PTRACE_CONT, waits for its int3, fetches registers. Other stops are passed over.
-/// Returns 0, -errno, or the positive wait status when the stub ended or faulted.
-long rsb_stub_inject(int pid, uint64_t *registers);
+/// Runs the blob: sets registers, PTRACE_CONT, waits for its int3 (rip is `stopped` then), fetches registers. Other stops
+/// are passed over. Returns 0, -errno, or the positive wait status when the stub ended or faulted.
+long rsb_stub_inject(int pid, uint64_t *registers, uint64_t stopped);
 
 // MARK: Memory and descriptors
 

@@ -7,10 +7,12 @@
 struct rsb_blob {
   const uint8_t *bytes;
   uint32_t size;
-  /// `syscall; int3` with everything in registers.
+  /// One call with everything in registers.
   uint32_t single;
   /// Runs the list at r12 with r13 calls; see blob.S.
   uint32_t list;
+  /// Where rip is when either is through: after their int3.
+  uint32_t stopped;
   /// Saves and loads XSAVE areas on the way back to the guest; see blob.S.
   uint32_t switch_state;
 };
