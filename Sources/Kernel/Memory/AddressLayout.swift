@@ -11,14 +11,14 @@
 //   0x0000_5555_5600_0000  the heap (brk) of position-independent programs
 //   0x0000_7fff_f7ff_f000  mappings that leave the choice, from here downwards
 //   0x0000_7fff_ff00_0000  the end of the stack, which is mapped whole at execve
-//   0x0000_7fff_ffff_d000  the platform's own pages
+//   0x0000_7fff_fff0_0000  the platform's own pages
 
 import Platform
 
 enum AddressLayout {
   static let lowest = GuestAddress(0x1_0000)
-  /// One past what a guest can map: the platform keeps the last two pages below `GuestAddress.userEnd`.
-  static let end = GuestAddress(0x7fff_ffff_d000)
+  /// One past what a guest can map: the platform keeps what lies above.
+  static let end = GuestAddress.mappableEnd
   static let mappingsEnd = GuestAddress(0x7fff_f7ff_f000)
   static let mappingsStart = GuestAddress(0x1000_8000_0000)
   static let stackEnd = GuestAddress(0x7fff_ff00_0000)
