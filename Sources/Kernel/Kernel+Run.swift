@@ -165,7 +165,7 @@ extension Kernel {
     task.blocked = blocked
     task.runState = .blocked
     task.usage.voluntarySwitches += 1
-    if block.interruptible && hasDeliverableSignal(task) { wake(task, .signal) }
+    if block.interruptible ? hasDeliverableSignal(task) : isKilled(task) { wake(task, .signal) }
   }
 
   /// Ends a task's wait. Does nothing when it is not blocked (any more).

@@ -32,7 +32,8 @@ enum RunState {
 }
 
 public final class Task: DeepCopyable {
-  public let id: TaskID
+  /// Changes only when a thread that is not the leader makes execve: it becomes the leader.
+  public internal(set) var id: TaskID
   let context: ExecutionContext
   var runState: RunState = .user
   /// The process: Linux's thread group.
@@ -61,6 +62,8 @@ public final class Task: DeepCopyable {
   var robustListHead = GuestAddress(0)
   /// The parent that waits in vfork for this task's exec or exit.
   var vforkParent: Task?
+  /// What that parent waits on.
+  var vforkDone: WaitQueue?
   /// rseq(2) registration; never active (no migration happens), kept for validation.
   var rseq: (address: GuestAddress, length: UInt32, signature: UInt32)?
   /// CPU mask of sched_setaffinity, and the virtual CPU that getcpu names.
@@ -68,6 +71,10 @@ public final class Task: DeepCopyable {
   var niceness: Int32 = 0
   /// prctl(PR_SET_PDEATHSIG).
   var parentDeathSignal: UInt8 = 0
+  /// personality(2).
+  var personality: UInt32 = 0
+  /// prctl(PR_SET_TIMERSLACK), in nanoseconds: kept, not used, since virtual time has no slack.
+  var timerSlack: UInt64 = 50_000
   var usage = TaskUsage()
   /// Where the task stands in the run queue; kept by the scheduler.
   var isQueued = false
@@ -104,10 +111,13 @@ public final class Task: DeepCopyable {
     new.clearChildTID = clearChildTID
     new.robustListHead = robustListHead
     new.vforkParent = vforkParent
+    new.vforkDone = vforkDone
     new.rseq = rseq
     new.affinity = affinity
     new.niceness = niceness
     new.parentDeathSignal = parentDeathSignal
+    new.personality = personality
+    new.timerSlack = timerSlack
     new.usage = usage
     new.isQueued = isQueued
     new.yielding = yielding
@@ -121,6 +131,7 @@ public final class Task: DeepCopyable {
     files = context.copy(files)
     fs = context.copy(fs)
     vforkParent = context.copy(vforkParent)
+    vforkDone = context.copy(vforkDone)
     if var blocked {
       blocked.block.queues = context.copy(blocked.block.queues)
       blocked.block.resume?.copyReferences(context)
@@ -130,6 +141,17 @@ public final class Task: DeepCopyable {
   }
 }
 
+extension Task {
+  /// PF_EXITING: takes no signals and runs no guest code any more.
+  var hasEnded: Bool {
+    switch runState {
+    case .exiting, .zombie, .dead: true
+    case .user, .resumeSyscall, .blocked, .groupStopped: false
+    }
+  }
+  var isLeader: Bool { group.leader === self }
+}
+
 /// What a task used, for getrusage and times. Virtual: nothing of the host.
 struct TaskUsage: Hashable, Sendable {
   var userTime = Nanoseconds.zero
@@ -137,4 +159,25 @@ struct TaskUsage: Hashable, Sendable {
   var voluntarySwitches: Int64 = 0
   var involuntarySwitches: Int64 = 0
   var minorFaults: Int64 = 0
+
+  static func += (sum: inout TaskUsage, other: TaskUsage) {
+    sum.userTime += other.userTime
+    sum.systemTime += other.systemTime
+    sum.voluntarySwitches += other.voluntarySwitches
+    sum.involuntarySwitches += other.involuntarySwitches
+    sum.minorFaults += other.minorFaults
+  }
+
+  /// struct rusage of getrusage(2); what is not counted is zero, as Linux leaves many fields.
+  func encoded() -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: 144)
+    for (index, time) in [userTime, systemTime].enumerated() {
+      bytes.setInteger(time.rawValue / 1_000_000_000, at: index * 16)
+      bytes.setInteger(time.rawValue % 1_000_000_000 / 1000, at: index * 16 + 8)
+    }
+    bytes.setInteger(minorFaults, at: 64)
+    bytes.setInteger(voluntarySwitches, at: 128)
+    bytes.setInteger(involuntarySwitches, at: 136)
+    return bytes
+  }
 }
