@@ -19,6 +19,7 @@ extension Kernel {
     new.timers = timers
     new.timers.copyReferences(context)
     new.identifiers = identifiers
+    new.files = context.copy(files)
     new.ipc = ipc
     new.ipc.copyReferences(context)
     new.sleepers = sleepers

@@ -17,6 +17,8 @@ public final class Kernel {
   var clock: Timekeeper
   var timers = TimerQueue()
   var identifiers = Identifiers()
+  /// The guest's file system.
+  public internal(set) var files: VirtualFileSystem
   /// Futexes, and what waits for the realtime clock.
   var ipc = IpcState()
   /// Tasks that wait with a deadline: they could run once virtual time gets there.
@@ -50,6 +52,8 @@ public final class Kernel {
     self.configuration = configuration
     syscalls = .standard()
     clock = Timekeeper(epoch: decisions.epoch)
+    files = VirtualFileSystem(configuration: configuration)
+    files.mountOwnFileSystems(self)
   }
 }
 

@@ -41,7 +41,13 @@ public final class FDTable: DeepCopyable {
     let old = slot(descriptor)
     grow(to: Int(descriptor))
     slots[Int(descriptor)] = Slot(file: file, closeOnExec: closeOnExec)
-    old?.file.releaseReference(kernel)
+    if let old { drop(kernel, old.file) }
+  }
+
+  /// A descriptor is gone: filp_close, which ends all record locks that the process has on that file.
+  private func drop(_ kernel: Kernel, _ file: OpenFile) {
+    file.inode?.locks?.releaseTable(self, kernel)
+    file.releaseReference(kernel)
   }
 
   private func place(_ file: OpenFile, at index: Int, closeOnExec: Bool) {
@@ -60,7 +66,7 @@ public final class FDTable: DeepCopyable {
   func close(_ kernel: Kernel, _ descriptor: Int32) throws(Errno) {
     guard let old = slot(descriptor) else { throw .EBADF }
     slots[Int(descriptor)] = nil
-    old.file.releaseReference(kernel)
+    drop(kernel, old.file)
   }
 
   func closeAll(_ kernel: Kernel) {

@@ -75,6 +75,20 @@ public class OpenFile: DeepCopyable {
   func memoryObject(_ kernel: Kernel) throws(Errno) -> MemoryObjectReference { throw .ENODEV }
   /// What /proc/PID/fd/N and maps show.
   func displayPath(_ kernel: Kernel) -> [UInt8] { Array("anon_inode:[unknown]".utf8) }
+  /// fstat(2). The default is that of an anonymous inode (fs/anon_inodes.c).
+  func status(_ kernel: Kernel) throws(Errno) -> FileStatus { FileStatus.anonymous }
+  /// The inode it was opened from, for kinds that have one.
+  var inode: Inode? { nil }
+  /// The place it was opened at.
+  var location: Location? { nil }
+  /// For kinds that pass what the guest writes on to a host stream.
+  var hostStream: HostStream? { nil }
+  /// open(2) of /proc/PID/fd/N. ENXIO for kinds that cannot be opened again.
+  func reopen(_ access: FileAccess, flags: UInt32) throws(Errno) -> OpenFile { throw .ENXIO }
+  /// fcntl(2) F_SETFL changed `flags`, or F_SETPIPE_SZ and kin: nil when the kind knows no such command.
+  func control(_ call: Syscall, _ command: Int32, _ argument: UInt64) throws(Errno) -> Int64? { nil }
+  /// The lines of /proc/PID/fdinfo/N beyond pos, flags, mnt_id and ino.
+  func informationLines(_ kernel: Kernel) -> String { "" }
 
   // MARK: Copying
 

@@ -161,6 +161,8 @@ final class Pipe: DeepCopyable {
 /// One open end of a pipe, or a FIFO's opening, which may be both ends.
 final class PipeEnd: OpenFile {
   private(set) var pipe: Pipe
+  /// Where a FIFO was opened; nil for a pipe without a name.
+  var place: Location?
 
   init(pipe: Pipe, flags: UInt32) {
     self.pipe = pipe
@@ -218,16 +220,30 @@ final class PipeEnd: OpenFile {
   }
 
   override func blockReason(reading: Bool) -> BlockReason { .pipe(reading: reading) }
-  override func displayPath(_ kernel: Kernel) -> [UInt8] { Array("pipe:[\(pipe.inode)]".utf8) }
+  override func displayPath(_ kernel: Kernel) -> [UInt8] {
+    place?.displayPath() ?? Array("pipe:[\(pipe.inode)]".utf8)
+  }
+  override var inode: Inode? { place?.inode }
+  override var location: Location? { place }
+  override func status(_ kernel: Kernel) throws(Errno) -> FileStatus {
+    if let inode = place?.inode { return inode.status() }
+    let credentials = kernel.configuration
+    return FileStatus(
+      device: FileSystemKind.pipes.device, number: pipe.inode, mode: FileMode.fifo | 0o600, links: 1,
+      user: credentials.user, group: credentials.group, size: 0, accessed: kernel.decisions.epoch,
+      modified: kernel.decisions.epoch, changed: kernel.decisions.epoch)
+  }
 
   override func shallowCopy() -> Self {
     let new = PipeEnd(pipe: pipe, flags: flags)
+    new.place = place
     new.copyBaseFields(from: self)
     return unsafeDowncast(new, to: Self.self)
   }
   override func copyReferences(_ context: CopyContext) {
     super.copyReferences(context)
     pipe = context.copy(pipe)
+    place?.copyReferences(context)
   }
 }
 

@@ -38,10 +38,3 @@ struct LoadedProgram {
   /// The arguments as the program sees them (with those that a `#!` line adds).
   var arguments: [[UInt8]]
 }
-
-extension Kernel {
-  /// Finds a program: ENOENT, EACCES (no execute bit, not regular), ELOOP, ENOTDIR as execve(2).
-  func openProgram(_ path: [UInt8], fs: FSContext, credentials: Credentials) throws(Errno) -> ProgramFile {
-    preconditionFailure("owned by Files")
-  }
-}

@@ -57,7 +57,7 @@ final class KernelFixture {
     }
     let task = Task(
       id: id, context: ExecutionContext(id: contextID, space: space), group: group,
-      memory: MemoryManager(space: space, machine: machine), files: FDTable(), fs: FSContext(),
+      memory: MemoryManager(space: space, machine: machine), files: try! kernel.makeStandardStreams(), fs: try! kernel.makeFSContext(),
       credentials: Credentials(
         user: configuration.user, group: configuration.group,
         supplementaryGroups: configuration.supplementaryGroups),
