@@ -19,7 +19,7 @@ final class BlockReader {
   private var offsets: [UInt64] = [0]
   /// First events by block number from the seek table; empty without one.
   private(set) var firstEvents: [UInt64] = []
-  /// The last unpacked blocks, newest last, for references to content.
+  /// The blocks used last, newest last, for references to content.
   private var recent: [Block] = []
   private static let recentLimit = 16
   /// Most compressed bytes of a frame: zstd's bound for the largest block.
@@ -75,7 +75,7 @@ final class BlockReader {
     if tail.count != SeekTable.footerLength { return }
     var source = ByteSource(input.window, from: tail.index)
     guard (try? source.word()) != nil, let length = try? source.word32(), let magic = try? source.word32(),
-      magic == TraceFormat.seekFooterMagic, UInt64(length) <= input.size
+      magic == TraceFormat.seekFooterMagic, UInt64(length) <= input.size, length <= SeekTable.lengthLimit
     else { return }
     let offset = input.size - UInt64(length)
     let loaded = try input.load(offset, Int(length))
@@ -95,7 +95,9 @@ final class BlockReader {
   /// The block of that number, or nil past the last.
   func block(_ number: Int) throws(TraceError) -> Block? {
     if let index = recent.lastIndex(where: { $0.header.number == UInt32(truncatingIfNeeded: number) }) {
-      return recent[index]
+      let block = recent.remove(at: index)
+      recent.append(block)
+      return block
     }
     // Without a seek table the frames must be walked once up to here.
     while offsets.count <= number {

@@ -30,7 +30,7 @@ struct TrapWords {
 
   init() {}
 
-  @inline(__always) init(_ trap: Trap, _ r: borrowing Registers, ticks: UInt64) {
+  @inline(__always) init(_ trap: Trap, _ r: Registers, ticks: UInt64) {
     words[Self.stackPointer] = r.rsp
     words[Self.ticks] = ticks
     switch trap {

@@ -222,8 +222,8 @@ final class FrameWriter: @unchecked Sendable {
       writtenThrough = number
       pthread_cond_broadcast(changed)
     }
-    if completing {
-      do throws(TraceError) { try write(seekFrame()) } catch { fail(error) }
+    if completing, seekEntries.count < SeekTable.lengthLimit / SeekTable.entryLength - 2 {
+      do throws(TraceError) { try write(SeekTable.encoded(seekEntries)) } catch { fail(error) }
     }
   }
 
@@ -288,8 +288,4 @@ final class FrameWriter: @unchecked Sendable {
     if result < 0 { throw Self.error("cannot write the trace", path, result) }
     fileOffset += UInt64(bytes.count)
   }
-
-  /// The seek table: for each block the number of its first event and its frame's offset. Ends with a checksum, the
-  /// frame's length and a magic number, so that it can be found from the end of the file.
-  private func seekFrame() -> [UInt8] { SeekTable.encoded(seekEntries) }
 }

@@ -125,15 +125,6 @@ public struct RegisterChanges: Hashable, Sendable {
   public internal(set) var words = InlineArray<27, UInt64>(repeating: 0)
 
   public init() {}
-  public init(from before: Registers, to after: Registers) {
-    let old = before.words
-    let new = after.words
-    for i in 0..<Registers.wordCount where old[i] != new[i] {
-      mask |= 1 << UInt32(i)
-      words[i] = new[i]
-    }
-  }
-
   public var isEmpty: Bool { mask == 0 }
 
   /// The registers with the changes made.

@@ -1,5 +1,5 @@
 // The chained hash of registers that a recording notes every 64 events and a replay recomputes.
-// Unsafe because XXH3 reads bytes from a pointer: the pointer is to a local copy of the registers, a trivial struct of
+// Unsafe because XXH3 reads bytes from a pointer: the pointer is to the borrowed registers, a trivial struct of
 // 27 words without padding, and does not outlive the call.
 import CXXHash
 import Platform

@@ -7,6 +7,9 @@
 enum SeekTable {
   static let entryLength = 16
   static let footerLength = 16
+  /// Bytes of the largest table, good for a terabyte of records. A larger one is neither written nor read: seeking then
+  /// walks the frames.
+  static let lengthLimit = 64 << 20
 
   static func encoded(_ entries: [(firstEvent: UInt64, offset: UInt64)]) -> [UInt8] {
     var out: [UInt8] = []

@@ -7,17 +7,17 @@ extension TraceWriter {
   /// `run`: those it was set running with; `stopped`: those at the trap. Every 64th event a register hash follows.
   @discardableResult
   public func event(
-    _ context: ContextID, space: AddressSpaceID, before: borrowing Registers, run: borrowing Registers, trap: Trap,
-    stopped: borrowing Registers, ticks: Ticks
+    _ context: ContextID, space: AddressSpaceID, before: Registers, run: Registers, trap: Trap,
+    stopped: Registers, ticks: Ticks
   ) throws(TraceError) -> EventNumber {
     try begin()
     let number = nextEventNumber()
-    let changes = RegisterChanges(from: copy before, to: copy run)
+    let changes = RegisterChanges(from: before, to: run)
     var words = TrapWords(trap, stopped, ticks: ticks.rawValue)
     state.encode(
       into: &sink, context: context.rawValue, space: space.rawValue, changes: changes, pc: stopped.rip, trap: &words)
     commit()
-    chain.add(copy stopped)
+    chain.add(stopped)
     if number.rawValue % TraceFormat.registerHashInterval == 0 { try registerHash(chain.value) }
     return number
   }
