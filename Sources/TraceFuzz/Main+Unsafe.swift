@@ -16,6 +16,7 @@ nonisolated(unsafe) private var current: (seed: UInt64, number: UInt64) = (0, 0)
            TraceFuzz --write-random FILE --records N              write random records
            TraceFuzz --make-corpus DIR                            write the small corpus
            TraceFuzz --embed FILE PROGRAM...                      a trace that embeds these files
+           TraceFuzz --alter FILE --from HEX --to HEX             change bytes of its content, checksums made good
            TraceFuzz --bench FILE                                 time and size of a loop of 1000000 syscalls
 
     """
@@ -51,6 +52,8 @@ nonisolated(unsafe) private var current: (seed: UInt64, number: UInt64) = (0, 0)
         try writer.close(TraceEnd())
       } else if let path = options["--embed"] {
         try embed(path, rest)
+      } else if let path = options["--alter"] {
+        try alter(path, options["--from"] ?? "", options["--to"] ?? "")
       } else if let path = options["--bench"] {
         try bench(path)
       } else if rest.isEmpty {
@@ -196,6 +199,15 @@ nonisolated(unsafe) private var current: (seed: UInt64, number: UInt64) = (0, 0)
     }
     try writer.close(TraceEnd())
     print("\(readFile(path)!.count) bytes")
+  }
+
+  private static func alter(_ path: String, _ from: String, _ to: String) throws(TraceError) {
+    guard let from = bytes(hexadecimal: from), let to = bytes(hexadecimal: to), from.count == to.count else { fail(usage) }
+    guard let trace = readFile(path) else { fail("cannot read \(path)\n") }
+    guard let result = try altered(trace, from, to) else { fail("these bytes are not in \(path)\n") }
+    guard let file = fopen(path, "w") else { fail("cannot write \(path)\n") }
+    let written = fwrite(result, 1, result.count, file)
+    if fclose(file) != 0 || written != result.count { fail("cannot write \(path)\n") }
   }
 
   private static func bench(_ path: String) throws(TraceError) {
