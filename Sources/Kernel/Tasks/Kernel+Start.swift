@@ -53,7 +53,8 @@ extension Kernel {
     let space = AddressSpaceID(rawValue: 0)
     let task = Task(
       id: id, context: ExecutionContext(id: ContextID(rawValue: 0), space: space, registers: Registers()), group: group,
-      memory: MemoryManager(space: space, machine: machine), files: FDTable(), fs: FSContext(),
+      memory: MemoryManager(space: space, machine: machine), files: FDTable(),
+      fs: FSContext(root: files.root, workingDirectory: files.root),
       credentials: rootCredentials, name: "init")
     task.runState = .blocked
     group.startTime = clock.monotonic
