@@ -14,6 +14,9 @@ public struct HiddenPaths: Sendable {
 
   public init() {}
 
+  /// An absolute path without links or dots, by which paths compare.
+  public static func canonical(_ path: String) -> [UInt8] { HostPath.canonical(path) }
+
   /// Hides a path of the user's choice and everything below.
   public mutating func hide(_ path: String) {
     let path = HostPath.canonical(path)
@@ -106,6 +109,20 @@ enum HostPath {
     let length = withPath(path) { rsb_host_readlink($0, &bytes, bytes.count) }
     if length < 0 { throw HostRefusal(error: Int32(-length)) }
     return Array(bytes.prefix(Int(length)))
+  }
+}
+
+/// Directories of the host for the command line.
+public enum HostDirectory {
+  public static func current() throws(SessionError) -> [UInt8] { HostPath.currentDirectory() }
+
+  /// The canonical path of an existing directory.
+  public static func resolve(_ path: String) throws(SessionError) -> [UInt8] {
+    let bytes = HostPath.canonical(path)
+    let descriptor = withPath(bytes) { rsb_host_open($0, OpenFlags.directory | OpenFlags.path, 0) }
+    if descriptor < 0 { throw SessionError("-C \(path): \(describeHostError(Int32(-descriptor)))") }
+    _ = rsb_host_close(Int32(descriptor))
+    return bytes
   }
 }
 

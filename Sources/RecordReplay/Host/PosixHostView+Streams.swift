@@ -24,7 +24,7 @@ public final class CapturedInput {
   }
 
   /// The next run starts from the beginning.
-  func rewind() { position = 0 }
+  public func rewind() { position = 0 }
 
   func read(_ count: Int) -> HostInput {
     if position == bytes.count { return .endOfFile }
@@ -66,6 +66,11 @@ public final class KeptOutput {
   public init() {}
   func append(_ descriptor: Int32, _ bytes: ArraySlice<UInt8>) {
     if descriptor == 2 { standardError += bytes } else { standardOutput += bytes }
+  }
+  /// Passes everything to the tool's own streams.
+  public func writeOut() {
+    _ = writeAll(1, standardOutput[...])
+    _ = writeAll(2, standardError[...])
   }
 }
 

@@ -43,6 +43,11 @@ public enum ReplaySession {
     return result
   }
 
+  /// The number of events of a whole trace, for progress.
+  public static func eventCount(_ path: String) -> UInt64? {
+    (try? TraceReader(path: path))?.findEnd()?.eventCount
+  }
+
   static func opened(_ path: String) throws(SessionError) -> TraceReader {
     do throws(TraceError) { return try TraceReader(path: path) } catch { throw SessionError(error.description) }
   }

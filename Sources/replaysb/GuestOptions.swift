@@ -1,0 +1,167 @@
+// Options of every command that runs a program, and what they come to.
+
+import ArgumentParser
+import CLinux
+import Glibc
+import Kernel
+import RecordReplay
+
+struct GuestOptions: ParsableArguments {
+  @Option(help: "Seed of every decision and random byte.") var seed: UInt64?
+  @Option(help: "The guest's time at its start, in nanoseconds since 1970 (default: now).") var epoch: Int64?
+  @Option(help: "random or round-robin.") var scheduler: SchedulePolicy = .random
+  @Option(help: "direct, the only engine so far.") var engine: String = "direct"
+  @Option(help: "Processors that the guest sees.") var cpus: Int = 4
+  @Option(name: .customShort("C"), help: ArgumentHelp("The guest's working directory.", valueName: "dir"))
+  var directory: String?
+  @Option(name: .customLong("env"), help: ArgumentHelp("Pass this variable though it looks like a secret.", valueName: "name"))
+  var allowed: [String] = []
+  @Option(help: ArgumentHelp("Hide this path from the guest.", valueName: "path")) var hide: [String] = []
+  @Option(help: ArgumentHelp("Show a path that is hidden by default.", valueName: "path")) var show: [String] = []
+  @Option(name: .customLong("stdin"), help: ArgumentHelp("Standard input comes from this file.", valueName: "file"))
+  var input: String?
+  @Option(help: ArgumentHelp("End the run after this much virtual time.", valueName: "seconds")) var timeout: Double?
+  @Option(help: "A cycle of lock owners ends the run (end) or is only reported (report).")
+  var deadlock: DeadlockPolicy = .end
+  @Option(help: "virtual, or host: the guest reads the host's clock.") var clock: ClockSource = .virtual
+  @Flag(help: "Wait for all processes, not only for the first.") var waitAll = false
+  @Option(help: ArgumentHelp("Write a report in JSON.", valueName: "file")) var report: String?
+  @Option(help: ArgumentHelp("Keep the files that the guest changed.", valueName: "dir")) var exportChanges: String?
+  @Flag(name: .shortAndLong, help: "Say nothing but errors.") var quiet = false
+  @Flag(name: .shortAndLong, help: "Say more.") var verbose = false
+  @Flag(help: "Print the guest's calls on standard error.") var strace = false
+  @Flag(help: .hidden) var portable = false
+  @Argument(
+    parsing: .captureForPassthrough, help: ArgumentHelp("The program and its arguments.", valueName: "program"))
+  var command: [String] = []
+
+  enum ClockSource: String, ExpressibleByArgument, CaseIterable { case virtual, host }
+
+  func validate() throws {
+    if engine != "direct" { throw ValidationError("engine '\(engine)' is not there yet; only direct is") }
+    if !(1...64).contains(cpus) { throw ValidationError("--cpus takes 1 to 64") }
+    if let timeout, !(timeout > 0) { throw ValidationError("--timeout takes a positive number of seconds") }
+    if let epoch, epoch < 0 { throw ValidationError("--epoch takes a time after 1970") }
+    if programLine.isEmpty { throw ValidationError("no program given") }
+  }
+
+  /// The program and its arguments, without a leading `--`.
+  var programLine: [String] { command.first == "--" ? Array(command.dropFirst()) : command }
+
+  /// Everything that a run needs. Redirects standard input, and looks for the program.
+  func runOptions(defaultSeed: UInt64?) throws -> RunOptions {
+    var options = RunOptions()
+    options.seed = seed ?? defaultSeed ?? Self.drawSeed()
+    options.epochNanoseconds = epoch ?? rsb_clock_ns(0)
+    options.policy = scheduler
+    options.cpuCount = cpus
+    options.timeoutSeconds = timeout
+    options.deadlockPolicy = deadlock
+    options.waitsForAll = waitAll
+    options.usesHostClock = clock == .host
+    options.isPortable = portable
+    options.traceCalls = strace
+    options.exportDirectory = exportChanges
+    options.workingDirectory = try workingDirectory()
+    try redirectInput()
+    try checkReport()
+
+    let environment = EnvironmentFilter(Self.environment(), allowing: allowed)
+    options.environment = environment.variables
+    options.environmentNames = environment.names
+    options.withheldNames = environment.withheld
+    if !environment.withheld.isEmpty && !quiet {
+      Console.line("withheld from the guest: \(environment.withheld.joined(separator: ", ")) (--env NAME lets one in)")
+    }
+    let line = programLine
+    options.program = try ProgramSearch.find(
+      line[0], path: Self.variable("PATH") ?? "/usr/local/bin:/usr/bin:/bin", workingDirectory: options.workingDirectory)
+    options.arguments = line.map { Array($0.utf8) }
+    hideSecrets(&options.hidden)
+    if let report { options.hidden.hideOwn(report) }
+    return options
+  }
+
+  private func workingDirectory() throws -> [UInt8] {
+    guard let directory else { return try HostDirectory.current() }
+    return try HostDirectory.resolve(directory)
+  }
+
+  private func redirectInput() throws {
+    guard let input else { return }
+    let descriptor = rsb_host_open(input, 0, 0)
+    if descriptor < 0 { throw SessionError("--stdin \(input): \(describeHostError(Int32(-descriptor)))") }
+    _ = rsb_host_dup2(Int32(descriptor), 0)
+    _ = rsb_host_close(Int32(descriptor))
+  }
+
+  /// A report that could not be written is known before the guest starts.
+  private func checkReport() throws {
+    guard let report else { return }
+    let descriptor = rsb_host_open(report, 0o101, 0o644)
+    if descriptor < 0 { throw SessionError("--report \(report): \(describeHostError(Int32(-descriptor)))") }
+    _ = rsb_host_close(Int32(descriptor))
+  }
+
+  private func hideSecrets(_ hidden: inout HiddenPaths) {
+    if let home = Self.variable("HOME"), home.hasPrefix("/"), home != "/" {
+      let shown = show.map { HiddenPaths.canonical($0) }
+      for name in [".ssh", ".aws", ".gnupg", ".netrc"] {
+        let path = home + "/" + name
+        if !shown.contains(HiddenPaths.canonical(path)) { hidden.hide(path) }
+      }
+    }
+    for path in hide { hidden.hide(path) }
+  }
+
+  // MARK: The host
+
+  static func drawSeed() -> UInt64 {
+    var seed: UInt64 = 0
+    _ = rsb_host_getrandom(&seed, 8)
+    // Short enough to type.
+    return seed >> 32
+  }
+
+  static func environment() -> [String] {
+    var result: [String] = []
+    var entry = environ
+    while let text = entry.pointee {
+      result.append(String(cString: text))
+      entry += 1
+    }
+    return result
+  }
+
+  static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+}
+
+extension SchedulePolicy: ExpressibleByArgument {}
+extension DeadlockPolicy: ExpressibleByArgument {}
+
+extension GuestOptions {
+  /// The command line that repeats this run.
+  func repeatingLine(_ verb: String, _ options: RunOptions) -> String {
+    var words = ["replaysb", verb, "--seed", "\(options.seed)", "--epoch", "\(options.epochNanoseconds)"]
+    if scheduler != .random { words += ["--scheduler", scheduler.rawValue] }
+    if cpus != 4 { words += ["--cpus", "\(cpus)"] }
+    if let directory { words += ["-C", directory] }
+    for name in allowed { words += ["--env", name] }
+    for path in hide { words += ["--hide", path] }
+    for path in show { words += ["--show", path] }
+    if let input { words += ["--stdin", input] }
+    if let timeout { words += ["--timeout", "\(timeout)"] }
+    if deadlock != .end { words += ["--deadlock", deadlock.rawValue] }
+    if clock == .host { words += ["--clock", "host"] }
+    if waitAll { words.append("--wait-all") }
+    return (words + ["--"] + programLine).map(Self.shellQuoted).joined(separator: " ")
+  }
+
+  private static func shellQuoted(_ word: String) -> String {
+    let plain = word.unicodeScalars.allSatisfy {
+      ("a"..."z").contains($0) || ("A"..."Z").contains($0) || ("0"..."9").contains($0) || "-_./=:,+@%".unicodeScalars.contains($0)
+    }
+    if plain && !word.isEmpty { return word }
+    return "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+  }
+}
