@@ -1,5 +1,6 @@
 // The blob: the only code of ours in a guest's address space. Position-independent, uses no stack and no data but
-// the list page, which follows its own page. Guest code may jump anywhere into it: every `syscall` it then makes stops in the tracer.
+// the list page, which follows its own page. Guest code may jump anywhere into it: every `syscall` it then makes stops
+// in the tracer.
 #define NR_PAUSE 34
 
 	.section stub, "a", @progbits
@@ -41,8 +42,8 @@ rsb_blob_stop:
 	.balign 16, 0xcc
 
 // The way back to the guest when another task's extended state is needed: rdi: area to save the present one in;
-// rsi: area to load; edx:eax: all components. The registers used here have their true values in the list page. Leaves the
-// flags alone.
+// rsi: area to load; edx:eax: the components. The registers used here have their true values in the list page. Leaves
+// the flags alone.
 	.set list_page, rsb_blob_start + 0x1000
 rsb_blob_switch:
 	xsave64	(%rdi)

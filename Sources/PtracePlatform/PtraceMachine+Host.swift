@@ -49,7 +49,7 @@ extension PtraceMachine {
     public var notes: [String]
   }
 
-  /// Tries what every run needs: a traced, confined stub, a fork of it, and one trapped syscall. On a thread of its own.
+  /// Tries what every run needs: a traced, confined stub, a fork of it, and one trapped syscall. On its own thread.
   public static func checkPermission() -> PermissionCheck {
     onTracerThread {
       do throws(MachineError) {
@@ -78,7 +78,8 @@ extension PtraceMachine {
   private static func advice(for error: MachineError) -> String {
     let text = error.description
     if let scope = try? readHostFile("/proc/sys/kernel/yama/ptrace_scope").first, scope >= UInt8(ascii: "2") {
-      return "kernel.yama.ptrace_scope is \(Character(UnicodeScalar(scope))): set it to 1 or 0 (sysctl kernel.yama.ptrace_scope=1)"
+      return "kernel.yama.ptrace_scope is \(Character(UnicodeScalar(scope))): "
+        + "set it to 1 or 0 (sysctl kernel.yama.ptrace_scope=1)"
     }
     if text.contains("ptrace") || text.contains("memory of stub") {
       return "ptrace is refused, most likely by a container's seccomp profile or kernel before 4.8: "

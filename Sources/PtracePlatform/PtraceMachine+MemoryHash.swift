@@ -5,9 +5,9 @@ import CXXHash
 import Platform
 
 extension PtraceMachine {
-  /// XXH3 (64 bits, chained) over address and content of every private page of the space that the guest or the kernel wrote, in
-  /// order of addresses. All-zero pages do not count, so that touching a page and reading it are the same. Objects and our
-  /// own pages are left out.
+  /// XXH3 (64 bits, chained) over address and content of every private page of the space that the guest or the kernel
+  /// wrote, in order of addresses. All-zero pages do not count, so that touching a page and reading it are the same.
+  /// Objects and our own pages are left out.
   public func memoryHash(_ space: AddressSpaceID) throws(MachineError) -> UInt64 {
     let stub = try stub(space)
     if !stub.queue.isEmpty { try stub.flush() }

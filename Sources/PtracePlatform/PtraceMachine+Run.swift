@@ -67,7 +67,8 @@ extension PtraceMachine {
     }
   }
 
-  /// Lends the wanted registers and the held ones as words; afterwards the stub's `held` is what the call left in the first.
+  /// Lends the wanted registers and the held ones as words; afterwards the stub's `held` is what the call left in the
+  /// first.
   private func withRegisters(
     _ wanted: Registers, _ stub: Stub, _ body: (UnsafeMutablePointer<UInt64>, UnsafePointer<UInt64>) -> Int
   ) -> Int {
@@ -111,7 +112,7 @@ extension PtraceMachine {
 
   private func systemCallTrap(_ stub: Stub) throws(MachineError) -> Trap {
     let registers = stub.held
-    // What `syscall` leaves in rcx and r11. A guest that forges both around `int 0x80` merely makes a 64-bit call of it.
+    // What `syscall` leaves in rcx and r11. A guest that forges both before `int 0x80` only makes a 64-bit call of it.
     if registers.rcx == registers.rip, registers.r11 == registers.eflags, registers.cs == 0x33 { return .syscall }
     var arch: UInt32 = 0
     try checked(rsb_ptrace_syscall_arch(stub.pid, &arch), "PTRACE_GET_SYSCALL_INFO")

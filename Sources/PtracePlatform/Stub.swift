@@ -252,7 +252,8 @@ extension PendingCall {
     case HostCall.munmap: return true
     case HostCall.mprotect, HostCall.madvise: return arguments[2] == last.arguments[2]
     case HostCall.mmap:
-      return object == nil && last.object == nil && arguments[2] == last.arguments[2] && arguments[3] == last.arguments[3]
+      return object == nil && last.object == nil && arguments[2] == last.arguments[2]
+        && arguments[3] == last.arguments[3]
     default: return false
     }
   }

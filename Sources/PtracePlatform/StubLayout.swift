@@ -2,9 +2,9 @@
 import CStub
 import Platform
 
-/// The top of user space: the bank (private: a page for messages, then XSAVE areas), the blob's page, the list page (shared
-/// by all stubs and us, read-only for the guest). The guest can see all and change the bank; nothing in the bank is
-/// believed to be more than some task's extended state.
+/// The top of user space: the bank (private: a page for messages, then XSAVE areas), the blob's page, the list page
+/// (shared by all stubs and us, read-only for the guest). The guest can see all and change the bank; nothing in the
+/// bank is believed to be more than some task's extended state.
 enum StubLayout {
   static let pageSize: UInt64 = 4096
   static let bank: UInt64 = 0x7fff_fff0_0000
@@ -45,8 +45,8 @@ enum StubLayout {
   /// Where the list page lies in the image's file.
   static let listOffset = 2 * pageSize
 
-  /// A minimal ELF64 executable (elf(5)): a header page, the blob's page padded with int3, and a page that is not part of
-  /// the program: the list.
+  /// A minimal ELF64 executable (elf(5)): a header page, the blob's page padded with int3, and a page that is not part
+  /// of the program: the list.
   static func image() -> [UInt8] {
     var bytes: [UInt8] = []
     func put<T: FixedWidthInteger>(_ value: T) {

@@ -14,7 +14,9 @@ struct Zygote {
     defer { _ = rsb_descriptor_close(image) }
     let bytes = StubLayout.image()
     try checked(rsb_memfd_pwrite(image, bytes, bytes.count, 0), "write of the stub's image")
-    guard let list = rsb_memfd_map_page(image, StubLayout.listOffset) else { throw MachineError("mmap of the list page") }
+    guard let list = rsb_memfd_map_page(image, StubLayout.listOffset) else {
+      throw MachineError("mmap of the list page")
+    }
     let birth = rsb_birth(image, stubSocket)
     if birth < 0 { rsb_memfd_unmap_page(list) }
     let pid = Int32(try checked(birth, "start of the first stub (vfork, execveat)"))

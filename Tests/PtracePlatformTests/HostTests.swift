@@ -43,6 +43,35 @@ import Testing
     }
   }
 
+  /// Signals that somebody on the host sends to a stub do not reach the guest's run; killing it ends the run.
+  @Test func hostSignalsAreNoConcernOfGuests() {
+    withBench { bench in
+      let id = try bench.space(Asm.getppidLoop)
+      let task = try bench.context(id)
+      bench.checks.equal(try bench.run(task), .syscall)
+      let thread = rsb_syscall(186, 0, 0, 0, 0, 0, 0)
+      let stub = children(of: getpid(), thread: thread).max() ?? 0
+      for signal in [SIGSTOP, SIGCONT, SIGTERM, SIGTRAP, SIGSEGV, SIGUSR1] {
+        kill(stub, signal)
+        task.registers.rax = 5
+        bench.checks.equal(try bench.run(task), .syscall)
+        bench.checks.equal(task.registers.origRax, 110)
+        bench.checks.equal(task.registers.rip, code + 7)
+        kill(stub, signal)
+        try bench.machine.protect(id, range(data), signal == SIGTERM ? [.read] : [.read, .write])
+        kill(stub, signal)
+        bench.checks.equal(try bench.run(task), .syscall)
+      }
+      kill(stub, SIGKILL)
+      do {
+        let trap = try bench.run(task)
+        bench.checks.check(false, "a dead stub ran: \(trap)")
+      } catch {
+        bench.checks.check("\(error)".contains("stub"), "\(error)")
+      }
+    }
+  }
+
   @Test func threadIsGivenBack() {
     onTracerThread {
       var before = [UInt64](repeating: 0, count: 16), after = before
