@@ -72,7 +72,8 @@ let package = Package(
       name: "PtracePlatformTests", dependencies: ["PtracePlatform", "Platform", "LinuxABI", "CLinux"],
       swiftSettings: strict),
     .testTarget(
-      name: "RecordReplayTests", dependencies: ["RecordReplay", "Trace", "CLinux"], swiftSettings: strict),
+      name: "RecordReplayTests",
+      dependencies: ["RecordReplay", "Trace", "CLinux", "Kernel", "LinuxABI", "Platform", "PtracePlatform"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,105 @@
+// The host view, hidden paths, the environment's sieve and the search for programs.
+import CLinux
+import Kernel
+import LinuxABI
+import Platform
+import Testing
+
+@testable import RecordReplay
+
+@Suite struct HostTests {
+  private let directory: String
+  private var bytes: [UInt8] { Array(directory.utf8) }
+
+  init() throws {
+    directory = "/tmp/replaysb-host-\(rsb_host_process())-\(UInt32.random(in: 0 ... .max))"
+    _ = rsb_host_mkdir(directory, 0o755)
+  }
+
+  private func make(_ name: String, _ content: String, mode: UInt32 = 0o644) {
+    let file = Int32(rsb_host_open(directory + "/" + name, 0o1101, mode))
+    let bytes = Array(content.utf8)
+    _ = rsb_host_write(file, bytes, bytes.count)
+    _ = rsb_host_close(file)
+  }
+
+  @Test func listsSortedWithoutHidden() throws {
+    for name in ["b", "a", "trace.zst", "trace-2.zst", "trace-x.zst", "secret", "own.zst"] { make(name, "x") }
+    var hidden = HiddenPaths()
+    hidden.hide(directory + "/secret")
+    hidden.hideOwn(directory + "/own.zst")
+    hidden.hideTraces(in: directory)
+    let view = PosixHostView(hidden: hidden)
+    let names = try view.list(bytes).map { String(decoding: $0, as: UTF8.self) }
+    #expect(names == ["a", "b", "trace-x.zst"])
+    #expect(throws: Errno.ENOENT) { try view.status(bytes + Array("/secret".utf8)) }
+    #expect(throws: Errno.ENOENT) { try view.content(bytes + Array("/secret/below".utf8)) }
+    #expect(throws: Errno.ENOENT) { try view.status(bytes + Array("/trace.zst".utf8)) }
+    #expect(try view.content(bytes + Array("/a".utf8)) == Array("x".utf8))
+    // Our own files do not show in their directory's status either.
+    let before = try PosixHostView(hidden: hidden).status(bytes)
+    make("trace-3.zst", "y")
+    #expect(try PosixHostView(hidden: hidden).status(bytes) == before)
+  }
+
+  @Test func readsLinksAndParts() throws {
+    make("file", "0123456789")
+    _ = rsb_host_symlink("file", directory + "/link")
+    let view = PosixHostView(hidden: HiddenPaths())
+    #expect(try view.readLink(bytes + Array("/link".utf8)) == Array("file".utf8))
+    #expect(try view.status(bytes + Array("/link".utf8)).mode & 0o170000 == 0o120000)
+    #expect(try view.content(bytes + Array("/file".utf8), offset: 3, count: 4) == Array("3456".utf8))
+    #expect(try view.content(bytes + Array("/file".utf8), offset: 8, count: 4) == Array("89".utf8))
+    #expect(throws: Errno.ENOENT) { try view.content(bytes + Array("/none".utf8)) }
+  }
+
+  @Test func siftsSecrets() {
+    let filter = EnvironmentFilter(
+      ["PATH=/bin", "GITHUB_TOKEN=x", "AWS_REGION=y", "DB_PASSWORD=z", "TOKENIZER=1", "MY_API_KEY=2"],
+      allowing: ["AWS_REGION"])
+    #expect(filter.names == ["PATH", "AWS_REGION", "TOKENIZER"])
+    #expect(filter.withheld == ["GITHUB_TOKEN", "DB_PASSWORD", "MY_API_KEY"])
+  }
+
+  @Test func saysWhyAProgramCannotRun() throws {
+    func status(_ name: String) -> (Int32, String)? {
+      do throws(SessionError) {
+        _ = try ProgramSearch.find(name, path: directory, workingDirectory: Array("/".utf8))
+        return nil
+      } catch { return (error.exitStatus, error.description) }
+    }
+    make("script", "#!/bin/sh\n", mode: 0o755)
+    make("plain", "#!/bin/sh\n", mode: 0o644)
+    make("text", "hello, this is no program at all\n", mode: 0o755)
+    make("old", "\u{7f}ELF\u{1}\u{1}\u{1}" + String(repeating: "\0", count: 40), mode: 0o755)
+    #expect(status("script") == nil)
+    #expect(status("nosuch")?.0 == 127)
+    #expect(status("plain")?.0 == 126)
+    #expect(status("text")?.0 == 126)
+    let old = try #require(status("old"))
+    #expect(old.0 == 126 && old.1.contains("32-bit"))
+    #expect(status("/tmp")?.0 == 126)
+    #expect(status(directory + "/nosuch")?.0 == 127)
+  }
+}
+
+@Suite struct MappingTableTests {
+  private func range(_ start: UInt64, _ end: UInt64) -> GuestRange {
+    GuestRange(GuestAddress(start << 12), GuestAddress(end << 12))
+  }
+
+  @Test func cutsAndMoves() {
+    var table = MappingTable()
+    let object = MemoryObjectID(rawValue: 7)
+    table.map(range(10, 20), [.read], .privateObject(object, offset: 0))
+    table.protect(range(12, 14), [.read, .write])
+    table.unmap(range(15, 16))
+    #expect(table.mappings.map(\.range) == [range(10, 12), range(12, 14), range(14, 15), range(16, 20)])
+    #expect(table.at(GuestAddress(16 << 12))?.source == .privateObject(object, offset: 6 << 12))
+    table.remap(range(16, 20), to: range(30, 36))
+    #expect(table.mappings.last?.range == range(30, 36))
+    #expect(table.at(GuestAddress(16 << 12)) == nil)
+    table.map(range(0, 40), [], .anonymous)
+    #expect(table.mappings.count == 1)
+  }
+}

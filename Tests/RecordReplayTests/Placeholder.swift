@@ -1,3 +1,0 @@
-import Testing
-
-@Suite struct RecordReplayPlaceholder { @Test func builds() { #expect(Bool(true)) } }
