@@ -112,7 +112,8 @@ extension Kernel {
       child.signals.alternateStack = parent.signals.alternateStack
     }
     child.affinity = parent.affinity
-    child.niceness = parent.niceness
+    child.niceness = parent.policies.resetOnFork ? max(0, parent.niceness) : parent.niceness
+    child.policies = parent.policies.forChild
     child.personality = parent.personality
     child.timerSlack = parent.timerSlack
     return child

@@ -69,6 +69,7 @@ public final class Task: DeepCopyable {
   /// CPU mask of sched_setaffinity, and the virtual CPU that getcpu names.
   var affinity: UInt64 = ~0
   var niceness: Int32 = 0
+  var policies = TaskPolicies()
   /// prctl(PR_SET_PDEATHSIG).
   var parentDeathSignal: UInt8 = 0
   /// personality(2).
@@ -115,6 +116,7 @@ public final class Task: DeepCopyable {
     new.rseq = rseq
     new.affinity = affinity
     new.niceness = niceness
+    new.policies = policies
     new.parentDeathSignal = parentDeathSignal
     new.personality = personality
     new.timerSlack = timerSlack
