@@ -47,7 +47,8 @@ final class ContextState {
   func leave() {
     if let stub {
       if stub.loaded === self { stub.loaded = nil }
-      if let area { stub.areas[area] = nil }
+      // A stub that was killed has no areas any more.
+      if let area, area < stub.areas.count { stub.areas[area] = nil }
     }
     stub = nil
     area = nil
@@ -56,8 +57,8 @@ final class ContextState {
 
   /// Takes the state out of its stub.
   func bringHome() throws(MachineError) {
+    defer { leave() }
     try fetch()
-    leave()
   }
 
   /// Brings `bytes` up to date.

@@ -9,7 +9,7 @@ import Platform
 /// time stamp counter is trapped): use `rsb_clock_ns`, and see `onTracerThread`.
 public final class PtraceMachine: Machine {
   public struct Configuration: Sendable {
-    /// Keep the calling thread, and with it every stub, on one processor: across processors a stop costs ten times more.
+    /// Keep the calling thread, and with it every stub, on one processor: across two a stop costs ten times more.
     public var pinsProcessor = true
     /// Trap the counter in the calling thread too; without it each stop pays for switching the trap on and off.
     public var trapsTimeStampCounter = true

@@ -1,4 +1,5 @@
-// What turns cost, for comparison with Tools/bench/floor.c. Runs when REPLAYSB_MEASURE is set; meaningful in release builds.
+// What turns cost, for comparison with Tools/bench/floor.c. Runs when REPLAYSB_MEASURE is set; meant for release
+// builds.
 import CLinux
 import Glibc
 import Platform

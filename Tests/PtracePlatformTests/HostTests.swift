@@ -102,8 +102,8 @@ import Testing
     #expect(status == 0)
   }
 
-  /// PTRACE_O_EXITKILL: a tracer that dies by SIGKILL takes every stub along, one that spins included. The tracer is this
-  /// test program again, with `victim` switched on.
+  /// PTRACE_O_EXITKILL: a tracer that dies by SIGKILL takes every stub along, one that spins included. The tracer is
+  /// this test program again, with `Victim` switched on.
   @Test func killedTracerLeavesNoStub() throws {
     let victim = try spawnSelf(filter: "Victim")
     var stubs: [Int32] = []

@@ -81,8 +81,8 @@ struct rsb_detour {
 
 #define RSB_RUN_INTERRUPTED (-100000)
 /// One turn of a stub: registers set as far as `held` (what the stub holds, or NULL for unknown) differs,
-/// PTRACE_SYSEMU, wait, registers fetched. Returns the wait status, -errno, or RSB_RUN_INTERRUPTED without having resumed.
-/// `registers` is left alone when the stub ended.
+/// PTRACE_SYSEMU, wait, registers fetched. Returns the wait status, -errno, or RSB_RUN_INTERRUPTED without having
+/// resumed. `registers` is left alone when the stub ended.
 long rsb_stub_run(struct rsb_watch *watch, int pid, uint32_t limit_ticks, uint64_t *registers, const uint64_t *held,
                   const struct rsb_detour *detour);
 /// The same without setting registers: after a stop that is no concern of the guest.
