@@ -107,6 +107,8 @@ extension Kernel {
       id: id, context: context, group: group, memory: memory, files: files, fs: fs, credentials: parent.credentials,
       name: parent.name)
     child.signals.mask = parent.signals.mask
+    // Nothing is deliverable now, or the clone would have been restarted.
+    child.signals.needsRecheck = false
     // A thread starts without an alternate stack; fork and vfork keep it (sas_ss_reset in copy_process).
     if !flags.contains(.memory) || flags.contains(.vfork) {
       child.signals.alternateStack = parent.signals.alternateStack
