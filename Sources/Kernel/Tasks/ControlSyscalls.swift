@@ -6,9 +6,14 @@ import Platform
 extension SyscallTable {
   static var controlSyscalls: [SyscallEntry] {
     [
-      SyscallEntry(SyscallNumber.prctl, .partial("no seccomp, no PR_SET_MM, no PR_SET_VMA names, no speculation control"), sysPrctl),
-      SyscallEntry(SyscallNumber.personality, .partial("kept and told; there is no address randomisation to switch off"), sysPersonality),
-      SyscallEntry(SyscallNumber.ptrace, .partial("always EPERM: guests cannot trace each other")) { call throws(Errno) in
+      SyscallEntry(
+        SyscallNumber.prctl, .partial("no seccomp, no PR_SET_MM, no PR_SET_VMA names, no speculation control"), sysPrctl
+      ),
+      SyscallEntry(
+        SyscallNumber.personality, .partial("kept and told; there is no address randomisation to switch off"),
+        sysPersonality),
+      SyscallEntry(SyscallNumber.ptrace, .partial("always EPERM: guests cannot trace each other")) {
+        call throws(Errno) in
         throw .EPERM
       },
       SyscallEntry(SyscallNumber.unshare, .partial("files and working directory; namespaces give EPERM"), sysUnshare),
