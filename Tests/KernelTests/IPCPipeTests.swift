@@ -16,6 +16,7 @@ import Testing
   }
 
   @Test func bytesComeOutInOrder() throws {
+    let before = f.task.files.slots.compactMap { $0 }.count
     let (reader, writer) = pipe(in: f)
     #expect(f.read(reader, 10) == .failure(.EAGAIN))
     #expect(f.write(writer, Array("hello ".utf8)) == .success(6))
@@ -24,7 +25,7 @@ import Testing
     #expect(f.read(reader, 8) == .success(Array("rld".utf8)))
     #expect(f.call(SyscallNumber.pipe2, f.allocate(8), 1) == failure(.EINVAL))
     #expect(f.call(SyscallNumber.pipe2, 8, 0) == failure(.EFAULT))
-    #expect(f.task.files.slots.compactMap { $0 }.count == 2)
+    #expect(f.task.files.slots.compactMap { $0 }.count == before + 2)
   }
 
   @Test func aFullPipeTakesNoMore() {

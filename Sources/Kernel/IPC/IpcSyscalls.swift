@@ -5,6 +5,6 @@ import LinuxABI
 extension SyscallTable {
   static var ipcSyscalls: [SyscallEntry] {
     futexSyscalls + pipeSyscalls + pollSyscalls + eventSyscalls + epollSyscalls + timerFileSyscalls
-      + socketSyscalls
+      + socketSyscalls + spliceSyscalls + signalFileSyscalls
   }
 }

@@ -41,6 +41,8 @@ final class Pipe: DeepCopyable {
   var capacity: Int { slotLimit * Self.pageSize }
   var isEmpty: Bool { slots.isEmpty }
   var isFull: Bool { slots.count >= slotLimit }
+  /// Bytes that a write of whole pages can put there.
+  var room: Int { max(0, slotLimit - slots.count) * Self.pageSize }
 
   // MARK: Ends
 
@@ -232,6 +234,15 @@ final class PipeEnd: OpenFile {
       device: FileSystemKind.pipes.device, number: pipe.inode, mode: FileMode.fifo | 0o600, links: 1,
       user: credentials.user, group: credentials.group, size: 0, accessed: kernel.decisions.epoch,
       modified: kernel.decisions.epoch, changed: kernel.decisions.epoch)
+  }
+
+  /// /proc/PID/fd/N of a pipe: fifo_open of the same pipe.
+  override func reopen(_ access: FileAccess, flags: UInt32) throws(Errno) -> OpenFile {
+    let end = PipeEnd(pipe: pipe, flags: flags)
+    end.place = place
+    if end.isWritable && !end.isReadable && end.isNonblocking && pipe.readers == 0 { throw .ENXIO }
+    pipe.addEnd(reading: end.isReadable, writing: end.isWritable, access.kernel)
+    return end
   }
 
   override func shallowCopy() -> Self {

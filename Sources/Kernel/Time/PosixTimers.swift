@@ -108,7 +108,9 @@ final class PosixTimer: DeepCopyable, TimerTarget, WaitObserver {
   private func post(_ kernel: Kernel) {
     signalIsPending = true
     let info = SignalInfo(signal: signal, code: -2, value: value, timerID: id)
-    if let target { kernel.send(info, to: target) } else { kernel.send(info, to: group) }
+    let outcome = target.map { kernel.send(info, to: $0) } ?? kernel.send(info, to: group)
+    // posix_timer_fn: an ignored signal is not dequeued, so the timer goes on by itself.
+    if outcome == .ignored { _ = signalTaken(kernel) }
   }
 
   /// posixtimer_rearm: counts the expiries that were missed and arms the next. Returns the overrun for si_overrun.

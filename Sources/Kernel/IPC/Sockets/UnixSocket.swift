@@ -316,6 +316,13 @@ final class UnixSocket: OpenFile {
   }
   override func displayPath(_ kernel: Kernel) -> [UInt8] { Array("socket:[\(inodeNumber)]".utf8) }
 
+  override func status(_ kernel: Kernel) throws(Errno) -> FileStatus {
+    FileStatus(
+      device: FileSystemKind.sockets.device, number: inodeNumber, mode: FileMode.socket | 0o777, links: 1,
+      user: kernel.configuration.user, group: kernel.configuration.group, size: 0, accessed: kernel.decisions.epoch,
+      modified: kernel.decisions.epoch, changed: kernel.decisions.epoch)
+  }
+
   // MARK: Copying
 
   override func shallowCopy() -> Self {
