@@ -108,8 +108,8 @@ extension FileAccess {
 
   /// may_delete: write permission, and the sticky bit.
   private func checkMayDelete(_ directory: DirectoryInode, _ inode: Inode) throws(Errno) {
-    if !directory.acceptsChanges { throw .EPERM }
     try check(directory, 3)
+    if !directory.acceptsChanges { throw .EPERM }
     let isOwner = credentials.fsUser == inode.user || credentials.fsUser == directory.user
     if directory.mode & FileMode.sticky != 0 && !isOwner && !credentials.hasCapability(FileCapability.fileOwner) {
       throw .EPERM

@@ -201,6 +201,10 @@ final class HostStream: InodeFile {
     return new
   }
 
+  override func ioctl(_ call: Syscall, _ request: UInt32, _ argument: UInt64) throws(Errno) -> SyscallOutcome {
+    try control(call, request, argument)
+  }
+
   override func reopen(_ access: FileAccess, flags: UInt32) throws(Errno) -> OpenFile {
     HostStream(stream, place, flags: flags)
   }

@@ -16,6 +16,11 @@ public final class VirtualFileSystem: DeepCopyable {
   private var contentPathsSeen: Set<[UInt8]> = []
   /// The inodes of descriptors 0, 1 and 2 at the start; nil for closed ones.
   private(set) var standardStreams: [HostStreamInode?] = [nil, nil, nil]
+  /// /proc/PID/net.
+  var network: DirectoryInode?
+  var bootText: String?
+  /// What TIOCSPGRP chose; nil for the first process's group.
+  var foregroundProcessGroup: Int32?
   /// Directories that hold a hidden name: their times could show what the tool did there.
   private let parentsOfHidden: Set<[UInt8]>
 
@@ -44,6 +49,9 @@ public final class VirtualFileSystem: DeepCopyable {
     contentPaths = other.contentPaths
     contentPathsSeen = other.contentPathsSeen
     standardStreams = other.standardStreams
+    network = other.network
+    bootText = other.bootText
+    foregroundProcessGroup = other.foregroundProcessGroup
   }
 
   public func shallowCopy() -> VirtualFileSystem { VirtualFileSystem(copying: self) }
@@ -52,6 +60,7 @@ public final class VirtualFileSystem: DeepCopyable {
     memoryFiles = context.copy(memoryFiles)
     hardLinks = hardLinks.mapValues { context.copy($0) }
     standardStreams = standardStreams.map { context.copy($0) }
+    network = context.copy(network)
   }
 
   func nextNumber() -> UInt64 {
@@ -83,6 +92,8 @@ public final class VirtualFileSystem: DeepCopyable {
     }
     concealTimes(root, [0x2f], kernel)
     makeDevices(kernel)
+    makeProc(kernel)
+    makeSys(kernel)
   }
 
   /// A directory whose host times the tool itself may change shows the run's epoch instead.

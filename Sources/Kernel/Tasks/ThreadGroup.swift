@@ -43,6 +43,8 @@ public final class ThreadGroup: DeepCopyable {
   /// prctl(PR_SET_CHILD_SUBREAPER).
   var isSubreaper = false
   var dumpable: Int32 = 1
+  /// /proc/PID/oom_score_adj; nothing acts on it.
+  var oomScoreAdjustment: Int32 = 0
   var didExec = false
   /// MEMBARRIER_CMD_REGISTER_*: what the process asked for.
   var registeredBarriers: UInt32 = 0
@@ -91,6 +93,7 @@ public final class ThreadGroup: DeepCopyable {
     new.executablePath = executablePath
     new.isSubreaper = isSubreaper
     new.dumpable = dumpable
+    new.oomScoreAdjustment = oomScoreAdjustment
     new.didExec = didExec
     new.registeredBarriers = registeredBarriers
     new.usageOfChildren = usageOfChildren
