@@ -22,7 +22,7 @@ extension Kernel {
       call, arguments: call.address(isAt ? 2 : 1), environment: call.address(isAt ? 3 : 2))
     let file = try openProgram(path, fs: task.fs, credentials: task.credentials)
     let program = try loadProgram(
-      file, arguments: arguments, environment: environment, fs: task.fs, credentials: task.credentials,
+      file, invokedAs: path, arguments: arguments, environment: environment, fs: task.fs, credentials: task.credentials,
       limits: task.group.limits)
     return try continueExec(call, ExecWait(program: program, environment: environment), isFirst: true)
   }
