@@ -48,7 +48,8 @@ int main(void) {
   CHECK(waitpid(child, &status, WNOHANG) == 0);
   OK(kill(child, SIGCONT));
   CHECK(guest_wait(child) == SIGTERM);
-  for (int i = 0; i < used; i++) printf("code %d\n", codes[i]);
+  // The last continue and the end may come as one signal.
+  for (int i = 0; i < used && i < 5; i++) printf("code %d\n", codes[i]);
 
   child = OK(fork());
   if (child == 0) {
