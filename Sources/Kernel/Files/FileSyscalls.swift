@@ -5,6 +5,5 @@ import LinuxABI
 extension SyscallTable {
   static var fileSyscalls: [SyscallEntry] {
     transferSyscalls + pathSyscalls + descriptorSyscalls + metadataSyscalls + directorySyscalls + copySyscalls
-      + spliceSyscalls
   }
 }
