@@ -225,12 +225,6 @@ final class PipeEnd: OpenFile {
   override func displayPath(_ kernel: Kernel) -> [UInt8] {
     place?.displayPath() ?? Array("pipe:[\(pipe.inode)]".utf8)
   }
-  override func reopen(_ access: FileAccess, flags: UInt32) throws(Errno) -> OpenFile {
-    let end = PipeEnd(pipe: pipe, flags: flags)
-    end.place = place
-    pipe.addEnd(reading: end.isReadable, writing: end.isWritable, access.kernel)
-    return end
-  }
   override var inode: Inode? { place?.inode }
   override var location: Location? { place }
   override func status(_ kernel: Kernel) throws(Errno) -> FileStatus {
