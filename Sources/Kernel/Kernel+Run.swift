@@ -42,7 +42,7 @@ extension Kernel {
       let trap = try machine.run(task.context, limit: RunLimit(wallSeconds: wallSecondsMax))
       statistics.traps += 1
       clock.trapPassed()
-      task.usage.systemTime += Timekeeper.stepPerSyscall
+      task.usage.chargeTrap()
       handle(trap, of: task)
       checkCPUTimers(of: task)
     case .resumeSyscall(let reason):
