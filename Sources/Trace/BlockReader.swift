@@ -28,9 +28,11 @@ final class BlockReader {
   /// True once the file was found to end inside a frame.
   private(set) var endsInsideFrame = false
 
-  init(_ input: TraceInput, journal journalBytes: [UInt8]?) throws(TraceError) {
+  init(
+    _ input: TraceInput, journal journalBytes: [UInt8]?, decompressor given: FrameDecompressor? = nil
+  ) throws(TraceError) {
     self.input = input
-    guard let decompressor = FrameDecompressor() else {
+    guard let decompressor = given ?? FrameDecompressor() else {
       throw TraceError(.host, "no memory to unpack the trace", path: input.path)
     }
     self.decompressor = decompressor

@@ -47,7 +47,7 @@ final class CodingState {
     resetWords = Self.siteCount + Self.sharedCount + Self.contextCount * Self.contextStride
     let total = resetWords + (Self.siteCount + 1) * Self.siteStride
     memory = UnsafeMutablePointer<UInt64>.allocate(capacity: total)
-    memory.initialize(repeating: 0, count: total)
+    // Trivial words: `reset` sets those that are read before they are written.
     tags = memory
     shared = tags + Self.siteCount
     contexts = shared + Self.sharedCount

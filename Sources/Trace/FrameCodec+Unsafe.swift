@@ -108,10 +108,10 @@ package final class FrameCompressor {
 }
 
 /// Takes frames apart.
-final class FrameDecompressor {
+package final class FrameDecompressor {
   private let context: OpaquePointer
 
-  init?() {
+  package init?() {
     guard let context = ZSTD_createDCtx() else { return nil }
     self.context = context
   }

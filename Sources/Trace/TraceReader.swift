@@ -37,9 +37,16 @@ public final class TraceReader {
     try self.init(path: "", TraceInput(bytes: bytes), journal: journal)
   }
 
-  private init(path: String, _ input: TraceInput, journal: [UInt8]?) throws(TraceError) {
+  /// The same with a decompressor that outlives the reader, for the fuzzer's many short readers.
+  package convenience init(bytes: [UInt8], decompressor: FrameDecompressor) throws(TraceError) {
+    try self.init(path: "", TraceInput(bytes: bytes), journal: nil, decompressor: decompressor)
+  }
+
+  private init(
+    path: String, _ input: TraceInput, journal: [UInt8]?, decompressor: FrameDecompressor? = nil
+  ) throws(TraceError) {
     self.path = path
-    blocks = try BlockReader(input, journal: journal)
+    blocks = try BlockReader(input, journal: journal, decompressor: decompressor)
     header = blocks.header
   }
 

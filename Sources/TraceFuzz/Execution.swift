@@ -20,9 +20,9 @@ func readEverything(_ bytes: [UInt8], keeping: Bool, journal: [UInt8]? = nil) ->
 }
 
 /// A fuzzer's execution: read all, then seek to some event and read on a little; now and then print a record.
-func execute(_ bytes: [UInt8], number: UInt64) {
+func execute(_ bytes: [UInt8], number: UInt64, _ decompressor: FrameDecompressor) {
   do throws(TraceError) {
-    let reader = try TraceReader(bytes: bytes)
+    let reader = try TraceReader(bytes: bytes, decompressor: decompressor)
     var count: UInt64 = 0
     do throws(TraceError) {
       while let record = try reader.next() {

@@ -32,7 +32,9 @@ nonisolated(unsafe) private var current: (seed: UInt64, number: UInt64) = (0, 0)
     do throws(TraceError) {
       if let directory = options["--replay"] {
         let files = corpus(directory)
-        for (index, bytes) in files.enumerated() { execute(bytes, number: UInt64(index)) }
+        if files.isEmpty { fail("\(directory) holds no files\n") }
+        let decompressor = FrameDecompressor()!
+        for (index, bytes) in files.enumerated() { execute(bytes, number: UInt64(index), decompressor) }
         print("\(files.count) corpus files, 0 crashes")
       } else if let directory = options["--make-corpus"] {
         try makeCorpus(directory)
@@ -83,13 +85,14 @@ nonisolated(unsafe) private var current: (seed: UInt64, number: UInt64) = (0, 0)
     let mutator = Mutator(corpus: seeds)
     if mutator.isEmpty { fail("the corpus holds no trace that can be taken apart\n") }
     installHandlers()
+    let decompressor = FrameDecompressor()!
     let start = nanoseconds()
     var number = only ?? 0
     let end = only.map { $0 + 1 } ?? executions
     while number < end {
       current = (seed, number)
       if number % 1024 == 0 { alarm(60) }
-      execute(mutator.trace(seed: seed, number: number), number: number)
+      execute(mutator.trace(seed: seed, number: number), number: number, decompressor)
       number += 1
     }
     alarm(0)
@@ -125,6 +128,7 @@ nonisolated(unsafe) private var current: (seed: UInt64, number: UInt64) = (0, 0)
     defer { closedir(stream) }
     var names: [String] = []
     while let entry = readdir(stream) {
+      if entry.pointee.d_type == UInt8(DT_DIR) { continue }
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
         $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
       }

@@ -147,11 +147,14 @@ import Testing
     let tests = here.split(separator: "/").dropLast(2).reduce("") { $0 + "/" + $1 } + "/"
     let files = TraceFuzz.corpus(tests + "Corpus/Trace")
     #expect(files.count >= 4)
-    for (index, bytes) in files.enumerated() { execute(bytes, number: UInt64(index)) }
+    for (index, bytes) in files.enumerated() { execute(bytes, number: UInt64(index), FrameDecompressor()!) }
   }
 
   @Test func mutatedTraces() throws {
     let mutator = Mutator(corpus: [try traceBytes(Self.records), try traceBytes(smallRecords(seed: 5, 30))])
-    for number in 0..<3000 as Range<UInt64> { execute(mutator.trace(seed: 1, number: number), number: number) }
+    let decompressor = FrameDecompressor()!
+    for number in 0..<3000 as Range<UInt64> {
+      execute(mutator.trace(seed: 1, number: number), number: number, decompressor)
+    }
   }
 }
