@@ -32,7 +32,7 @@ extension PtraceMachine {
     return "\(name) family \(family) model \(model) stepping \(one[0] & 15) features \(features)"
   }
 
-  private static func cpuid(_ leaf: UInt32, _ subleaf: UInt32 = 0) -> [UInt32] {
+  static func cpuid(_ leaf: UInt32, _ subleaf: UInt32 = 0) -> [UInt32] {
     var words: [UInt32] = [0, 0, 0, 0]
     rsb_cpuid(leaf, subleaf, &words)
     return words

@@ -7,7 +7,8 @@ import Platform
 extension PtraceMachine {
   /// XXH3 (64 bits, chained) over address and content of every private page of the space that the guest or the kernel
   /// wrote, in order of addresses. All-zero pages do not count, so that touching a page and reading it are the same.
-  /// Objects and our own pages are left out.
+  /// Objects and our own pages are left out. CPUID cannot be trapped, and its leaf 1 tells the number of the processor:
+  /// the C library keeps that word, so words that look like it count without that number, on every processor.
   public func memoryHash(_ space: AddressSpaceID) throws(MachineError) -> UInt64 {
     let stub = try stub(space)
     if !stub.queue.isEmpty { try stub.flush() }
@@ -62,9 +63,12 @@ private final class PageHash {
   /// /proc/PID/mem, for pages that are mapped without read permission.
   private let memory: Int32
   private var buffer = [UInt8](repeating: 0, count: 64 * 4096)
+  /// EBX of CPUID leaf 1 without its upper byte, the initial APIC id of the processor that we happen to run on.
+  private let processorWord: UInt32
 
   init(_ pid: Int32) throws(MachineError) {
     self.pid = pid
+    processorWord = PtraceMachine.cpuid(1)[1] & 0xff_ffff
     memory = Int32(try checked(rsb_proc_open("/proc/\(pid)/mem"), "open of mem"))
   }
 
@@ -78,17 +82,26 @@ private final class PageHash {
       var count = rsb_process_read(pid, &buffer, position, wanted)
       if count != wanted { count = rsb_memfd_pread(memory, &buffer, wanted, position) }
       if count != wanted { throw MachineError("pages at \(String(position, radix: 16)) cannot be read for the hash") }
-      buffer.withUnsafeBytes { bytes in
+      buffer.withUnsafeMutableBytes { bytes in
         // Sound: offsets stay below `wanted`, which is at most the buffer's size and a multiple of the page size.
         for offset in stride(from: 0, to: wanted, by: pageSize) {
-          let page = UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + pageSize])
-          if isZero(page) { continue }
+          let page = UnsafeMutableRawBufferPointer(rebasing: bytes[offset..<offset + pageSize])
+          if isZero(UnsafeRawBufferPointer(page)) { continue }
+          hideProcessor(page)
           // An odd factor spreads the address over the whole seed.
           let seed = value ^ ((position + UInt64(offset)) &* 0x9e37_79b9_7f4a_7c15)
           value = rsb_hash64_seeded(page.baseAddress, pageSize, seed)
         }
       }
       position += UInt64(wanted)
+    }
+  }
+
+  /// Takes the processor's number out of every aligned word that looks like EBX of CPUID leaf 1.
+  private func hideProcessor(_ page: UnsafeMutableRawBufferPointer) {
+    for word in page.bindMemory(to: UInt32.self).indices {
+      let value = page.load(fromByteOffset: 4 * word, as: UInt32.self)
+      if value & 0xff_ffff == processorWord { page.storeBytes(of: processorWord, toByteOffset: 4 * word, as: UInt32.self) }
     }
   }
 
