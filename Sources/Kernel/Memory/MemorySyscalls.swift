@@ -110,6 +110,8 @@ enum MemorySyscalls {
     }
     if !file.isReadable { throw .EACCES }
     if flags & MapFlag.growsDown != 0 { throw .EINVAL }
+    // A mapping of /dev/zero is one without a file (mmap_zero of drivers/char/mem.c).
+    if (file as? DeviceFile)?.device == .zero { return }
     request.object = try file.memoryObject(call.kernel)
   }
 

@@ -40,7 +40,8 @@ final class ProcFileInode: Inode {
   }
 
   override func open(_ access: FileAccess, _ location: Location, flags: UInt32) throws(Errno) -> OpenFile {
-    ProcFile(self, location, flags: flags)
+    if case .task(let file, let task) = content, file.needsTraceAccess, !access.mayTrace(task) { throw .EACCES }
+    return ProcFile(self, location, flags: flags)
   }
 
   override func shallowCopy() -> Self {
@@ -119,5 +120,19 @@ final class ProcFile: InodeFile {
     if new < 0 { throw .EINVAL }
     self.offset = new
     return new
+  }
+}
+
+extension FileAccess {
+  /// ptrace_may_access of kernel/ptrace.c: the same process, the same ids, or CAP_SYS_PTRACE. Nobody looks into init.
+  func mayTrace(_ subject: Task) -> Bool {
+    if let task, task.group === subject.group { return true }
+    if subject.group === kernel.initProcess { return false }
+    let other = subject.credentials
+    let (user, group) = (credentials.realUser, credentials.realGroup)
+    let isSame =
+      [other.realUser, other.effectiveUser, other.savedUser].allSatisfy { $0 == user }
+      && [other.realGroup, other.effectiveGroup, other.savedGroup].allSatisfy { $0 == group }
+    return isSame && subject.group.dumpable == 1 || credentials.hasCapability(19)
   }
 }

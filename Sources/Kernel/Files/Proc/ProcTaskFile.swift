@@ -31,6 +31,14 @@ enum ProcTaskFile: UInt8, CaseIterable, Sendable {
     }
   }
 
+  /// Those that show a process's memory.
+  var needsTraceAccess: Bool {
+    switch self {
+    case .environ, .maps, .smaps, .smapsRollup, .auxv, .memory, .io: true
+    default: false
+    }
+  }
+
   /// A zombie can still be looked at in part.
   var outlivesTask: Bool {
     switch self {
