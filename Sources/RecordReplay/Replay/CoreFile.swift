@@ -39,15 +39,25 @@ struct CoreFile {
         notes += Note.make(0x4649_4c45, "CORE", Self.fileTable(table, player))
       }
       let state = try player.machine.extendedState(of: context)
-      if state.count >= 512 {
+      if state.count >= 832 {
         notes += Note.make(2, "CORE", Array(state.prefix(512)))
-        notes += Note.make(0x202, "LINUX", state)
+        notes += Note.make(0x202, "LINUX", Self.dumped(state))
       }
     }
     self.notes = notes
   }
 
   // MARK: Notes
+
+  /// The x87, SSE and AVX parts, with the mask of features where a dump has it and a signal frame its software bytes
+  /// (fill_xsave in arch/x86/kernel/fpu/regset.c: xstate_fx_sw_bytes). What lies behind AVX has other offsets on AMD
+  /// than gdb expects, so it is left out.
+  private static func dumped(_ state: [UInt8]) -> [UInt8] {
+    var state = Array(state.prefix(832))
+    state.replaceSubrange(464..<512, with: [state[472] & 7] + [UInt8](repeating: 0, count: 47))
+    state[512] &= 7
+    return state
+  }
 
   /// struct elf_prstatus.
   private static func status(_ task: ReplayedTask, _ registers: Registers, signal: UInt8) -> [UInt8] {
