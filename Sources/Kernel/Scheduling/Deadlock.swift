@@ -26,7 +26,7 @@ extension Kernel {
   func describeDeadlock() -> String {
     var lines: [String] = []
     for task in tasks.tasks.values {
-      if case .blocked = task.runState { lines.append(describeWait(of: task)) }
+      if case .blocked = task.runState, task.group !== initProcess { lines.append(describeWait(of: task)) }
     }
     return lines.joined(separator: "\n")
   }
