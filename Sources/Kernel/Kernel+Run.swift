@@ -4,9 +4,9 @@ import LinuxABI
 import Platform
 
 extension Kernel {
-  /// Runs until there is a verdict. Throws when the host cannot go on.
-  public func run() throws(MachineError) {
-    while verdict == nil {
+  /// Runs until there is a verdict, or so many traps were taken since the start. Throws when the host cannot go on.
+  public func run(untilTraps trapsMax: UInt64 = .max) throws(MachineError) {
+    while verdict == nil && statistics.traps < trapsMax {
       if configuration.timeout != nil && endIfTimeIsOver() { return }
       fireDueTimers()
       takeHostSignals()

@@ -5,6 +5,7 @@ import Platform
 struct HostMapping {
   var start: UInt64
   var end: UInt64
+  var isWritable: Bool
 
   static func all(of pid: Int32) throws(MachineError) -> [HostMapping] {
     let text = try readHostFile("/proc/\(pid)/maps")
@@ -13,7 +14,8 @@ struct HostMapping {
       let field = line.prefix { $0 != UInt8(ascii: " ") }
       let parts = field.split(separator: UInt8(ascii: "-"))
       guard parts.count == 2, let start = hexadecimal(parts[0]), let end = hexadecimal(parts[1]) else { continue }
-      mappings.append(HostMapping(start: start, end: end))
+      let isWritable = line.dropFirst(field.count + 2).first == UInt8(ascii: "w")
+      mappings.append(HostMapping(start: start, end: end, isWritable: isWritable))
     }
     return mappings
   }

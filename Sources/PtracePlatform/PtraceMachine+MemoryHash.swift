@@ -5,27 +5,28 @@ import CXXHash
 import Platform
 
 extension PtraceMachine {
-  /// XXH3 (64 bits, chained) over address and content of every private page of the space that the guest or the kernel
-  /// wrote, in order of addresses. All-zero pages do not count, so that touching a page and reading it are the same.
-  /// Objects and our own pages are left out. CPUID cannot be trapped, and its leaf 1 tells the number of the processor:
-  /// the C library keeps that word, so words that look like it count without that number, on every processor.
+  /// XXH3 (64 bits, chained) over address and content of every writable private page of the space that the guest or the
+  /// kernel wrote, in order of addresses. All-zero pages do not count, so that touching a page and reading it are the
+  /// same. Objects and our own pages are left out, and what was made read-only. CPUID cannot be trapped, and its leaf 1
+  /// tells the number of the processor, of which copies may lie about: words that look like it count without that number.
   public func memoryHash(_ space: AddressSpaceID) throws(MachineError) -> UInt64 {
     let stub = try stub(space)
     if !stub.queue.isEmpty { try stub.flush() }
     let file = Int32(try checked(rsb_proc_open("/proc/\(stub.pid)/pagemap"), "open of pagemap"))
     defer { _ = rsb_descriptor_close(file) }
     let hash = try PageHash(stub.pid)
-    let end = StubLayout.bank
     var runs = [rsb_page_run](repeating: rsb_page_run(), count: 512)
-    var position = StubLayout.lowest
-    while position < end {
-      var next = end
-      let found = rsb_pagemap_scan(file, position, end, &runs, runs.count, &next)
-      if found == -25 || found == -22 { return try memoryHashByPagemap(space) }  // ENOTTY, EINVAL: before Linux 6.7
-      try checked(found, "PAGEMAP_SCAN")
-      for run in runs.prefix(found) { try hash.add(run.start, run.end) }
-      if next <= position { break }
-      position = next
+    for mapping in try writableMappings(stub) {
+      var position = mapping.start
+      while position < mapping.end {
+        var next = mapping.end
+        let found = rsb_pagemap_scan(file, position, mapping.end, &runs, runs.count, &next)
+        if found == -25 || found == -22 { return try memoryHashByPagemap(space) }  // ENOTTY, EINVAL: before Linux 6.7
+        try checked(found, "PAGEMAP_SCAN")
+        for run in runs.prefix(found) { try hash.add(run.start, run.end) }
+        if next <= position { break }
+        position = next
+      }
     }
     return hash.value
   }
@@ -39,7 +40,7 @@ extension PtraceMachine {
     let page = StubLayout.pageSize
     let presentOrSwapped: UInt64 = 3 << 62, fileOrShared: UInt64 = 1 << 61
     var entries = [UInt64](repeating: 0, count: 4096)
-    for mapping in try HostMapping.all(of: stub.pid) where mapping.start < StubLayout.bank {
+    for mapping in try writableMappings(stub) {
       var position = mapping.start
       while position < mapping.end {
         let wanted = min(entries.count, Int((mapping.end - position) / page))
@@ -53,6 +54,12 @@ extension PtraceMachine {
       }
     }
     return hash.value
+  }
+}
+
+extension PtraceMachine {
+  private func writableMappings(_ stub: Stub) throws(MachineError) -> [HostMapping] {
+    try HostMapping.all(of: stub.pid).filter { $0.isWritable && $0.start < StubLayout.bank }
   }
 }
 

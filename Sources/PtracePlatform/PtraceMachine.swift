@@ -11,6 +11,8 @@ public final class PtraceMachine: Machine {
   public struct Configuration: Sendable {
     /// Keep the calling thread, and with it every stub, on one processor: across two a stop costs ten times more.
     public var pinsProcessor = true
+    /// Which of the allowed processors, counted round. Equal runs make equal choices.
+    public var processorChoice: UInt64 = 0
     /// Trap the counter in the calling thread too; without it each stop pays for switching the trap on and off.
     public var trapsTimeStampCounter = true
     public init() {}

@@ -18,7 +18,7 @@ struct ThreadSetting {
       let size = rsb_affinity_get(&mask, mask.count * 8)
       if size > 0 {
         oldMask = Array(mask.prefix(Int(size) / 8))
-        processor = PtraceMachine.pinCallingThread()
+        processor = PtraceMachine.pinCallingThread(choice: configuration.processorChoice, allowed: oldMask)
       }
     }
     if configuration.trapsTimeStampCounter {
@@ -34,15 +34,17 @@ struct ThreadSetting {
 }
 
 extension PtraceMachine {
-  /// Keeps the calling thread, and processes it starts, on the processor where the scheduler put it, which is how
-  /// parallel runs spread. Returns that processor, or nil when the host refuses.
-  @discardableResult
-  public static func pinCallingThread() -> Int? {
-    let current = rsb_cpu_current()
-    guard current >= 0, current < 128 * 64 else { return nil }
+  /// Keeps the calling thread, and processes it starts, on the allowed processor that `choice` names, counted round.
+  /// CPUID shows a program which processor it is on, and this engine cannot hide that, so the processor is part of what
+  /// makes two runs equal: it follows from the run's seed and arguments, which also spreads parallel runs.
+  /// Returns the processor, or nil when the host refuses.
+  static func pinCallingThread(choice: UInt64, allowed: [UInt64]) -> Int? {
+    let processors = (0..<allowed.count * 64).filter { allowed[$0 / 64] & 1 << UInt64($0 % 64) != 0 }
+    if processors.isEmpty { return nil }
+    let chosen = processors[Int(choice % UInt64(processors.count))]
     var mask = [UInt64](repeating: 0, count: 128)
-    mask[current / 64] = 1 << UInt64(current % 64)
-    return rsb_affinity_set(mask, mask.count * 8) < 0 ? nil : current
+    mask[chosen / 64] = 1 << UInt64(chosen % 64)
+    return rsb_affinity_set(mask, mask.count * 8) < 0 ? nil : chosen
   }
 }
 

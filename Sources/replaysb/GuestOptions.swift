@@ -31,6 +31,8 @@ struct GuestOptions: ParsableArguments {
   @Flag(name: .shortAndLong, help: "Say more.") var verbose = false
   @Flag(help: "Print the guest's calls on standard error.") var strace = false
   @Flag(help: .hidden) var portable = false
+  /// The test of the kernel's deep copy: the trace must be the same with any value.
+  @Option(help: .hidden) var copyKernelEvery: UInt64?
   @Argument(
     parsing: .captureForPassthrough, help: ArgumentHelp("The program and its arguments.", valueName: "program"))
   var command: [String] = []
@@ -60,6 +62,7 @@ struct GuestOptions: ParsableArguments {
     options.waitsForAll = waitAll
     options.usesHostClock = clock == .host
     options.isPortable = portable
+    options.kernelCopyInterval = copyKernelEvery
     options.traceCalls = strace
     options.exportDirectory = exportChanges
     options.workingDirectory = try workingDirectory()

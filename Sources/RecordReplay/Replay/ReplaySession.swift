@@ -35,7 +35,7 @@ public enum ReplaySession {
     let reader = try opened(options.path)
     try checkReplayable(reader.header)
     let stop = try stopEvent(options)
-    let machine = try makeMachine()
+    let machine = try makeMachine(seed: reader.header.seed, arguments: reader.header.arguments)
     defer { machine.shutdown() }
     let run = ReplayRun(reader, machine, outputs)
     let result = try run.run(stop: stop, progress: progress)

@@ -11,14 +11,21 @@ extension PtraceMachine: MemoryHashing {}
 /// The kernel with its four doors, for one run. Made and used on the tracing thread.
 final class GuestRun {
   private let options: RunOptions
-  private let kernel: Kernel
+  private var kernel: Kernel
+  private let machine: any Machine
+  private let observer: any Observer
+  private let host: PosixHostView
+  private let decisions: any Decisions
 
   init(
     _ options: RunOptions, machine: any Machine, observer: any Observer, host: PosixHostView
   ) {
     self.options = options
+    self.machine = machine
+    self.observer = observer
+    self.host = host
     let epoch = Nanoseconds(options.epochNanoseconds)
-    let decisions: any Decisions =
+    decisions =
       options.usesHostClock
       ? HostClockDecisions(seed: options.seed, policy: options.policy, epoch: epoch)
       : SeededDecisions(seed: options.seed, policy: options.policy, epoch: epoch)
@@ -57,8 +64,17 @@ final class GuestRun {
     rsb_host_signals_catch()
     PtraceMachine.clearInterrupt()
     defer { rsb_host_signals_restore() }
-    do throws(MachineError) { try kernel.run() } catch { throw SessionError(error.description) }
+    do throws(MachineError) { try runKernel() } catch { throw SessionError(error.description) }
     return try result()
+  }
+
+  /// Runs the kernel, or a chain of its deep copies: whatever a copy forgets then shows in the trace.
+  private func runKernel() throws(MachineError) {
+    guard let interval = options.kernelCopyInterval else { return try kernel.run() }
+    while kernel.verdict == nil {
+      try kernel.run(untilTraps: kernel.statistics.traps + interval)
+      kernel = kernel.deepCopy(machine: machine, host: host, decisions: decisions, observer: observer)
+    }
   }
 
   private func result() throws(SessionError) -> RunResult {

@@ -31,10 +31,16 @@ public struct RunOptions: Sendable {
   /// Calls as they happen, to the tool's standard error.
   public var traceCalls = false
 
+  /// Goes on with a deep copy of the kernel after so many traps: the test of the copy. nil for never.
+  public var kernelCopyInterval: UInt64?
+
   public var hidden = HiddenPaths()
   /// Directory that receives the files the guest changed; nil drops them.
   public var exportDirectory: String?
   public init() {}
+
+  /// The arguments as text, as the trace's header holds them.
+  var argumentTexts: [String] { arguments.map { String(decoding: $0, as: UTF8.self) } }
 }
 
 /// Why a run ended.

@@ -11,7 +11,7 @@ public enum RunSession {
   public static func run(
     _ options: RunOptions, input: InputStream = .descriptor, outputs: OutputPolicy = .passThrough
   ) throws(SessionError) -> RunResult {
-    let machine = try makeMachine()
+    let machine = try makeMachine(seed: options.seed, arguments: options.argumentTexts)
     defer { machine.shutdown() }
     let host = PosixHostView(hidden: options.hidden, input: input, outputs: outputs)
     let seam: any Machine = options.traceCalls ? CallTracingMachine(machine) : machine
@@ -33,7 +33,7 @@ public enum RecordSession {
       throw SessionError("cannot write the trace: \(error)")
     }
     let machine: PtraceMachine
-    do throws(SessionError) { machine = try makeMachine() } catch {
+    do throws(SessionError) { machine = try makeMachine(seed: options.seed, arguments: options.argumentTexts) } catch {
       remove(path)
       throw error
     }
@@ -80,7 +80,7 @@ public enum RecordSession {
       cpuFingerprint: options.isPortable ? "" : PtraceMachine.cpuFingerprint(), seed: options.seed,
       epochNanoseconds: UInt64(max(0, options.epochNanoseconds)), scheduler: options.policy.rawValue,
       guestCPUCount: UInt32(options.cpuCount),
-      arguments: options.arguments.map { String(decoding: $0, as: UTF8.self) },
+      arguments: options.argumentTexts,
       workingDirectory: String(decoding: options.workingDirectory, as: UTF8.self),
       environmentNames: options.environmentNames, withheldNames: options.withheldNames, options: extra)
   }
@@ -90,8 +90,13 @@ public enum Tool {
   public static let version = "0.1.0"
 }
 
-func makeMachine() throws(SessionError) -> PtraceMachine {
-  do throws(MachineError) { return try PtraceMachine() } catch {
+/// A machine on the processor that follows from seed and arguments: a recording and its replay choose the same.
+func makeMachine(seed: UInt64, arguments: [String]) throws(SessionError) -> PtraceMachine {
+  var choice = seed
+  for byte in arguments.joined(separator: " ").utf8 { choice = (choice ^ UInt64(byte)) &* 0x100_0000_01b3 }
+  var configuration = PtraceMachine.Configuration()
+  configuration.processorChoice = choice >> 8
+  do throws(MachineError) { return try PtraceMachine(configuration) } catch {
     throw SessionError("this machine does not let us trace: \(error) (see `replaysb doctor`)")
   }
 }
