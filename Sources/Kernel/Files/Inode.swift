@@ -56,6 +56,8 @@ public class Inode: DeepCopyable {
   final var openCount = 0
   /// Whether the guest made it or changed its content or metadata.
   final var isChanged = false
+  /// Whether it changed in more than what its own content says: mode, owner, times set by hand.
+  final var isMetadataChanged = false
   /// Record locks and flocks; made at the first one.
   final var locks: FileLocks?
 
@@ -89,6 +91,8 @@ public class Inode: DeepCopyable {
     if content {
       modified = now
       accessed = nil
+    } else {
+      isMetadataChanged = true
     }
     isChanged = true
   }
@@ -103,6 +107,7 @@ public class Inode: DeepCopyable {
     deviceNumber = other.deviceNumber
     openCount = other.openCount
     isChanged = other.isChanged
+    isMetadataChanged = other.isMetadataChanged
     locks = other.locks
   }
 }

@@ -96,6 +96,12 @@ final class GuestRun {
     result.refusedTargets = kernel.statistics.refusedTargets
     result.killedProcesses = kernel.livingProcesses()
     result.deadlockReports = kernel.statistics.lockCycles
+    let changes = kernel.fileChanges()
+    result.filesChanged = changes.count
+    if let directory = options.exportDirectory {
+      try ChangeExport(kernel: kernel, directory: directory).write(changes)
+      result.exportedTo = directory
+    }
     return result
   }
 }
