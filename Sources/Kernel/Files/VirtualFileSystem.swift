@@ -96,9 +96,11 @@ public final class VirtualFileSystem: DeepCopyable {
     makeSys(kernel)
   }
 
-  /// A directory whose host times the tool itself may change shows the run's epoch instead.
+  /// A directory whose host times the tool itself may change, or anyone on the host (/tmp), shows the run's epoch
+  /// instead.
   private func concealTimes(_ inode: Inode, _ path: [UInt8], _ kernel: Kernel) {
-    if !parentsOfHidden.isEmpty && parentsOfHidden.contains(path) {
+    let isForAll = inode.mode & FileMode.typeMask == FileMode.directory && inode.mode & 0o1002 == 0o1002
+    if isForAll || (!parentsOfHidden.isEmpty && parentsOfHidden.contains(path)) {
       inode.modified = kernel.decisions.epoch
       inode.changed = kernel.decisions.epoch
     }
