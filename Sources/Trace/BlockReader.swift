@@ -50,7 +50,9 @@ final class BlockReader {
     func notATrace(_ why: String) -> TraceError {
       TraceError(.notATrace, "not a trace: " + why, path: input.path)
     }
-    switch loaded.count == 0 ? .incomplete : FrameDecompressor.next(input.window, from: loaded.index, count: loaded.count) {
+    switch loaded.count == 0
+      ? .incomplete : FrameDecompressor.next(input.window, from: loaded.index, count: loaded.count)
+    {
     case .incomplete: throw notATrace("it ends before the end of its first frame")
     case .skippable, .garbage: throw notATrace("it does not start with a zstd frame")
     case .frame(let size):

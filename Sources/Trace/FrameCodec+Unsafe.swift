@@ -39,7 +39,9 @@ struct BlockHeader {
 
   /// Reads and checks a header that `block` starts with at `offset`. `sealed`: the checksum must hold.
   init(from block: [UInt8], at offset: Int, sealed: Bool) throws(DecodeFailure) {
-    if block.count - offset < TraceFormat.blockHeaderLength { throw DecodeFailure("a block is shorter than its header") }
+    if block.count - offset < TraceFormat.blockHeaderLength {
+      throw DecodeFailure("a block is shorter than its header")
+    }
     var source = ByteSource(block, from: offset)
     if try source.word32() != TraceFormat.blockMagic { throw DecodeFailure("a block does not start with its magic") }
     number = try source.word32()

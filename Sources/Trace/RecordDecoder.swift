@@ -211,7 +211,9 @@ struct RecordDecoder: ~Copyable {
   }
 
   private mutating func stream() throws(DecodeFailure) -> OutputStream {
-    guard let stream = OutputStream(rawValue: try source.byte()) else { throw DecodeFailure("an unknown output stream") }
+    guard let stream = OutputStream(rawValue: try source.byte()) else {
+      throw DecodeFailure("an unknown output stream")
+    }
     return stream
   }
 

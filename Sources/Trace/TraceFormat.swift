@@ -9,8 +9,8 @@ public enum TraceFormat {
   /// Most bytes of one memory write, object write or output record.
   public static let contentLimit = 60 << 10
 
-  /// A block is sealed once it holds this many bytes, so that with one more record it stays within 256 KiB, where zstd's
-  /// parameters for small inputs make embedded files 3 percent smaller...
+  /// A block is sealed once it holds this many bytes, so that with one more record it stays within 256 KiB, where
+  /// zstd's parameters for small inputs make embedded files 3 percent smaller...
   static let blockTarget = 192 << 10
   /// ... or this many records.
   static let blockRecordLimit: UInt32 = 16384

@@ -39,8 +39,8 @@ final class TraceInput {
 
   deinit { if fileDescriptor >= 0 { _ = rsb_tracefile_close(fileDescriptor) } }
 
-  /// Brings at least `count` bytes from `offset`, or all up to the end, into the window; the index of `offset` in it and
-  /// how many bytes follow there.
+  /// Brings at least `count` bytes from `offset`, or all up to the end, into the window: the index of `offset` in it
+  /// and how many bytes follow there.
   func load(_ offset: UInt64, _ count: Int) throws(TraceError) -> (index: Int, count: Int) {
     if offset >= size { return (0, 0) }
     let wanted = Int(min(UInt64(count), size - offset))

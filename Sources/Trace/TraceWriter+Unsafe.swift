@@ -1,5 +1,6 @@
-// Writing a trace. Records are appended on the tracing thread, in order, by one method a kind (TraceWriter+Effects.swift,
-// TraceWriter+Events.swift); the file is written by a thread of the writer's own (FrameWriter+Unsafe.swift).
+// Writing a trace. Records are appended on the tracing thread, in order, by one method a kind
+// (TraceWriter+Effects+Unsafe.swift, TraceWriter+Events+Unsafe.swift); the file is written by a thread of the writer's
+// own (FrameWriter+Unsafe.swift).
 //
 // Unsafe because records are encoded in the mapped journal: the sink and the commit word point into the open segment,
 // which `openBlock` sets together and which stays mapped until the frame writer, a member, goes.

@@ -26,7 +26,11 @@ nonisolated(unsafe) private var current: (seed: UInt64, number: UInt64) = (0, 0)
     var rest: [String] = []
     var arguments = CommandLine.arguments.dropFirst()
     while let argument = arguments.popFirst() {
-      if argument.hasPrefix("--"), let value = arguments.popFirst() { options[argument] = value } else { rest.append(argument) }
+      if argument.hasPrefix("--"), let value = arguments.popFirst() {
+        options[argument] = value
+      } else {
+        rest.append(argument)
+      }
     }
     func number(_ name: String, _ fallback: UInt64) -> UInt64 { options[name].flatMap { UInt64($0) } ?? fallback }
     do throws(TraceError) {
@@ -60,7 +64,8 @@ nonisolated(unsafe) private var current: (seed: UInt64, number: UInt64) = (0, 0)
         try bench(path)
       } else if rest.isEmpty {
         fuzz(
-          executions: number("--executions", 100_000), seed: number("--seed", 1), only: options["--only"].flatMap { UInt64($0) },
+          executions: number("--executions", 100_000), seed: number("--seed", 1),
+          only: options["--only"].flatMap { UInt64($0) },
           directory: options["--corpus"])
       } else {
         fail(usage)
@@ -188,7 +193,10 @@ nonisolated(unsafe) private var current: (seed: UInt64, number: UInt64) = (0, 0)
     while syscalls == 0 || loop.syscalls < syscalls {
       try loop.turn(writer)
       // What a killed recorder must not lose is what it had said before.
-      if syscalls == 0 && loop.syscalls % 64 == 0 { print(writer.lastEvent); fflush(nil) }
+      if syscalls == 0 && loop.syscalls % 64 == 0 {
+        print(writer.lastEvent)
+        fflush(nil)
+      }
     }
     try writer.close(TraceEnd())
   }
@@ -206,7 +214,9 @@ nonisolated(unsafe) private var current: (seed: UInt64, number: UInt64) = (0, 0)
   }
 
   private static func alter(_ path: String, _ from: String, _ to: String) throws(TraceError) {
-    guard let from = bytes(hexadecimal: from), let to = bytes(hexadecimal: to), from.count == to.count else { fail(usage) }
+    guard let from = bytes(hexadecimal: from), let to = bytes(hexadecimal: to), from.count == to.count else {
+      fail(usage)
+    }
     guard let trace = readFile(path) else { fail("cannot read \(path)\n") }
     guard let result = try altered(trace, from, to) else { fail("these bytes are not in \(path)\n") }
     guard let file = fopen(path, "w") else { fail("cannot write \(path)\n") }

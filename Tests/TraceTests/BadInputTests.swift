@@ -98,7 +98,9 @@ import Testing
     for flags in 0x80...0xff as ClosedRange<UInt8> { try expectRefusal([flags] + huge + huge + huge) }
     // References before the start, outside the block, of absurd length.
     let write: [UInt8] = [RecordTag.memoryWrite.rawValue, 0, 0]
-    for reference: [UInt8] in [[0x81, 0x08, 0, 0x7f], [0x03, 0, 0x06], [0x03, 0x01, 0], [0x03, 0x05, 0], [0x03] + huge + [0]] {
+    for reference: [UInt8] in [
+      [0x81, 0x08, 0, 0x7f], [0x03, 0, 0x06], [0x03, 0x01, 0], [0x03, 0x05, 0], [0x03] + huge + [0],
+    ] {
       try expectRefusal(write + reference)
     }
   }
@@ -117,7 +119,8 @@ import Testing
     let trace = try Self.empty.get()
     let parts = try TraceParts(trace)
     let first = TraceParts.storedFrame(
-      FirstBlock.preamble(version: 1) + sealed(BlockHeader(number: 0, firstEvent: 1, chain: 0, recordCount: 1), payload: parts.headerPayload))
+      FirstBlock.preamble(version: 1)
+        + sealed(BlockHeader(number: 0, firstEvent: 1, chain: 0, recordCount: 1), payload: parts.headerPayload))
     // A frame that states four gigabytes, and one that unpacks to more than a block may have.
     var stated = TraceParts.storedFrame([1])
     stated.replaceSubrange(5..<9, with: [0xff, 0xff, 0xff, 0xff])
