@@ -40,7 +40,8 @@ public enum Record: Hashable, Sendable {
   case objectWrite(MemoryObjectID, offset: UInt64, [UInt8])
 
   // MARK: Execution
-  case event(Event)
+  /// Behind a pointer, so that records are small to pass on.
+  indirect case event(Event)
   case localEvent(LocalEvent)
   /// The chained hash of all registers at every trap up to and including this event; see `RegisterChain`.
   case registerHash(EventNumber, UInt64)
