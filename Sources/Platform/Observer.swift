@@ -44,6 +44,12 @@ public protocol Observer: AnyObject {
   func output(_ stream: OutputStream, space: AddressSpaceID, pieces: [GuestRange], bytes: ArraySlice<UInt8>)
   /// Bytes for a stream that do not lie in guest memory (splice, sendfile).
   func output(_ stream: OutputStream, bytes: ArraySlice<UInt8>)
+  /// The content of this file is now part of the conversation: the object holds it, or, with none, the guest read it.
+  func fileEmbedded(path: String, object: MemoryObjectID?, size: UInt64)
+}
+
+extension Observer {
+  public func fileEmbedded(path: String, object: MemoryObjectID?, size: UInt64) {}
 }
 
 /// Nobody listens.

@@ -259,6 +259,7 @@ final class FileContent: DeepCopyable {
       throw error as! Errno
     }
     object = MemoryObjectReference(id: id, path: path, placementKey: key)
+    kernel.observer.fileEmbedded(path: String(decoding: path, as: UTF8.self), object: id, size: UInt64(max(0, size)))
   }
 
   /// FNV-1a over the size and the first 8 KiB, which hold the build id of an ELF file. Not 0.

@@ -5,6 +5,8 @@ import Trace
 
 public final class RecordingObserver: Observer {
   private let machine: RecordingMachine
+  /// Names that stand in the trace with an object.
+  private var embedded: Set<String> = []
 
   /// Shares the machine's writer and its failure.
   public init(_ machine: RecordingMachine) { self.machine = machine }
@@ -21,5 +23,13 @@ public final class RecordingObserver: Observer {
 
   public func output(_ stream: OutputStream, bytes: ArraySlice<UInt8>) {
     machine.noteLater { (writer) throws(TraceError) in try writer.output(stream, bytes: bytes) }
+  }
+
+  public func fileEmbedded(path: String, object: MemoryObjectID?, size: UInt64) {
+    if object == nil && embedded.contains(path) { return }
+    embedded.insert(path)
+    machine.noteLater { (writer) throws(TraceError) in
+      try writer.fileEmbedded(path: path, object: object, size: size)
+    }
   }
 }

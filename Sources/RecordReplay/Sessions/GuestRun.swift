@@ -96,6 +96,10 @@ final class GuestRun {
     result.refusedTargets = kernel.statistics.refusedTargets
     result.killedProcesses = kernel.livingProcesses()
     result.deadlockReports = kernel.statistics.lockCycles
+    for path in kernel.filesRead {
+      let size = (try? host.status(path).size) ?? 0
+      observer.fileEmbedded(path: String(decoding: path, as: UTF8.self), object: nil, size: UInt64(max(0, size)))
+    }
     let changes = kernel.fileChanges()
     result.filesChanged = changes.count
     if let directory = options.exportDirectory {
