@@ -96,11 +96,15 @@ public final class VirtualFileSystem: DeepCopyable {
     makeSys(kernel)
   }
 
-  /// A directory whose host times the tool itself may change, or anyone on the host (/tmp), shows the run's epoch
-  /// instead.
+  /// A directory whose host times change for reasons that have nothing to do with the run shows the run's epoch
+  /// instead: where the tool itself writes, where anyone may (/tmp), and above the working directory.
   private func concealTimes(_ inode: Inode, _ path: [UInt8], _ kernel: Kernel) {
-    let isForAll = inode.mode & FileMode.typeMask == FileMode.directory && inode.mode & 0o1002 == 0o1002
-    if isForAll || (!parentsOfHidden.isEmpty && parentsOfHidden.contains(path)) {
+    guard inode.mode & FileMode.typeMask == FileMode.directory else { return }
+    let isForAll = inode.mode & 0o1002 == 0o1002
+    let isToolFolder = !parentsOfHidden.isEmpty && parentsOfHidden.contains(path)
+    let working = kernel.configuration.workingDirectory
+    let isAbove = path.count < working.count && working.starts(with: path == [0x2f] ? path : path + [0x2f])
+    if isForAll || isToolFolder || isAbove {
       inode.modified = kernel.decisions.epoch
       inode.changed = kernel.decisions.epoch
     }
