@@ -31,11 +31,11 @@ import Testing
     let start = clock(1)
     var readings = 0
     while clock(1) - start < 1_000_000_000 { readings += 1 }
-    #expect(readings < 1100)
+    #expect(readings < 2100)
     let cpuStart = clock(2)
     readings = 0
     while clock(2) - cpuStart < 100_000_000 { readings += 1 }
-    #expect(readings < 200)
+    #expect(readings < 1200)
   }
 
   @Test func sleepTakesVirtualTime() {

@@ -32,9 +32,13 @@ public struct Timekeeper: Sendable {
   /// The step that the next clock reading takes; doubles while a task only reads clocks.
   private var readingStep = Timekeeper.stepPerSyscall
   private var lastCallReadClock = false
+  /// Readings in a row, with nothing else between them.
+  private var readingsInARow = 0
 
   static let stepPerSyscall = Nanoseconds(1_000)
   static let readingStepMax = Nanoseconds(1_000_000)
+  /// Readings in a row that still count as work being measured (V8 and the JVM take up to 300); beyond, it is a wait.
+  static let patientReadings = 1000
   /// The machine has been up for this long when the run begins.
   static let uptimeAtStart = Nanoseconds(100 * 1_000_000_000)
 
@@ -48,7 +52,10 @@ public struct Timekeeper: Sendable {
   /// One syscall or fault passed.
   mutating func trapPassed() {
     monotonic += Self.stepPerSyscall
-    if !lastCallReadClock { readingStep = Self.stepPerSyscall }
+    if !lastCallReadClock {
+      readingStep = Self.stepPerSyscall
+      readingsInARow = 0
+    }
     lastCallReadClock = false
   }
 
@@ -56,7 +63,8 @@ public struct Timekeeper: Sendable {
   mutating func clockWasRead() {
     lastCallReadClock = true
     monotonic += readingStep
-    if readingStep < Self.readingStepMax { readingStep += readingStep }
+    readingsInARow += 1
+    if readingsInARow > Self.patientReadings && readingStep < Self.readingStepMax { readingStep += readingStep }
   }
 
   /// Every task sleeps: go to the next timer.
