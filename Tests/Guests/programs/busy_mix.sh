@@ -16,9 +16,9 @@ env -i A=1 env
 expr 6 \* 7
 nice -n 5 nice
 (ulimit -n 50; ulimit -n)
-printf 'b 2\na 1\n' | sort | join - - 
+printf "b 2\na 1\n" | sort > left && join left left
 tail -f numbers --pid=$$ > followed & tail_pid=$!
-sleep 0.1; kill $tail_pid; wait $tail_pid 2> /dev/null
+while [ "$(wc -l < followed)" -lt 10 ]; do sleep 0.05; done; kill $tail_pid; wait $tail_pid 2> /dev/null
 wc -l < followed
 timeout 0.2 sleep 5; echo "timeout $?"
 mkfifo fifo && (cat fifo > from_fifo & echo into > fifo; wait) && cat from_fifo
