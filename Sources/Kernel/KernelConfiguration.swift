@@ -28,6 +28,8 @@ public struct KernelConfiguration: Sendable {
   public var tasksMax = 4096
   /// Bytes of private and shared memory that all processes may map writable together; ENOMEM beyond.
   public var guestMemoryBytesMax: UInt64 = 16 << 30
+  /// Bytes of files that the guest may write in all; ENOSPC beyond.
+  public var overlayBytesMax: Int64 = 8 << 30
   /// Paths of the host that the guest does not see.
   public var hiddenPaths: [[UInt8]] = []
   /// End the run when the first process ends (false: `--wait-all`).

@@ -27,6 +27,8 @@ final class FileContent: DeepCopyable {
   /// Pieces of 64 KiB by index; absent ones, and bytes beyond the end of a short one, are zero.
   private var chunks: [Int64: [UInt8]] = [:]
   private(set) var object: MemoryObjectReference?
+  /// Bytes that it takes of the overlay's limit.
+  private var storedBytes: Int64 = 0
 
   /// Empty, in memory.
   init() {
@@ -51,6 +53,7 @@ final class FileContent: DeepCopyable {
     new.loaded = loaded
     new.chunks = chunks
     new.object = object
+    new.storedBytes = storedBytes
     return new
   }
   public func copyReferences(_ context: CopyContext) { object = context.copy(object) }
@@ -120,34 +123,45 @@ final class FileContent: DeepCopyable {
     if bytes.isEmpty { return }
     try own(kernel)
     let end = offset + Int64(bytes.count)
+    try kernel.files.checkOverlay(kernel, room: Int64(bytes.count))
     if store == .object {
       if end > size { try resizeObject(kernel, end) }
       do { try kernel.machine.writeObject(object!.id, offset: UInt64(offset), bytes) } catch { throw kernel.fail(error) }
       return
     }
-    writeChunks(offset: offset, bytes)
+    writeChunks(kernel, offset: offset, bytes)
     size = max(size, end)
   }
 
-  private func writeChunks(offset: Int64, _ bytes: ArraySlice<UInt8>) {
+  private func writeChunks(_ kernel: Kernel, offset: Int64, _ bytes: ArraySlice<UInt8>) {
     var at = offset
     var rest = bytes
+    var growth = 0
     while !rest.isEmpty {
       let within = Int(at % Self.chunkSize)
       let part = rest.prefix(Int(Self.chunkSize) - within)
-      Self.store(part, at: within, in: &chunks[at / Self.chunkSize, default: []])
+      growth += Self.store(part, at: within, in: &chunks[at / Self.chunkSize, default: []])
       at += Int64(part.count)
       rest = rest.dropFirst(part.count)
     }
+    account(kernel, storedBytes + Int64(growth))
   }
 
-  private static func store(_ part: ArraySlice<UInt8>, at within: Int, in chunk: inout [UInt8]) {
+  private func account(_ kernel: Kernel, _ bytes: Int64) {
+    kernel.files.overlayBytes += bytes - storedBytes
+    storedBytes = bytes
+  }
+
+  /// Puts a part into one chunk, and says by how much that grew.
+  private static func store(_ part: ArraySlice<UInt8>, at within: Int, in chunk: inout [UInt8]) -> Int {
+    let before = chunk.count
     if chunk.count < within { chunk.append(contentsOf: repeatElement(0, count: within - chunk.count)) }
     if chunk.count == within {
       chunk.append(contentsOf: part)
     } else {
       chunk.replaceSubrange(within..<min(chunk.count, within + part.count), with: part)
     }
+    return chunk.count - before
   }
 
   /// ftruncate(2).
@@ -161,7 +175,7 @@ final class FileContent: DeepCopyable {
     }
     try own(kernel)
     if store == .object { return try resizeObject(kernel, newSize) }
-    if newSize < size { dropChunks(from: newSize) }
+    if newSize < size { dropChunks(kernel, from: newSize) }
     size = newSize
   }
 
@@ -174,7 +188,7 @@ final class FileContent: DeepCopyable {
       let within = at % Self.chunkSize
       let part = min(end - at, Self.chunkSize - within)
       if store == .chunks && part == Self.chunkSize {
-        chunks[at / Self.chunkSize] = nil
+        account(kernel, storedBytes - Int64(chunks.removeValue(forKey: at / Self.chunkSize)?.count ?? 0))
       } else {
         try write(kernel, offset: at, Array(repeating: 0, count: Int(part))[...])
       }
@@ -182,17 +196,20 @@ final class FileContent: DeepCopyable {
     }
   }
 
-  private func dropChunks(from end: Int64) {
+  private func dropChunks(_ kernel: Kernel, from end: Int64) {
     let last = end / Self.chunkSize
     let keep = Int(end % Self.chunkSize)
     // The order does not matter: each entry is judged alone.
     chunks = chunks.filter { $0.key <= last }
     if let chunk = chunks[last], chunk.count > keep { chunks[last] = keep == 0 ? nil : Array(chunk[..<keep]) }
+    account(kernel, chunks.values.reduce(Int64(0)) { $0 + Int64($1.count) })
   }
 
   private func resizeObject(_ kernel: Kernel, _ newSize: Int64) throws(Errno) {
+    try kernel.files.checkOverlay(kernel, room: newSize - size)
     do { try kernel.machine.resizeObject(object!.id, size: UInt64(newSize)) } catch { throw kernel.fail(error) }
     size = newSize
+    account(kernel, newSize)
   }
 
   /// Copy-up: the store is no longer the host's file.
@@ -203,8 +220,9 @@ final class FileContent: DeepCopyable {
       store = .object
     } else {
       let bytes = try wholeHostContent(kernel)
+      try kernel.files.checkOverlay(kernel, room: Int64(bytes.count))
       store = .chunks
-      writeChunks(offset: 0, bytes[...])
+      writeChunks(kernel, offset: 0, bytes[...])
       size = Int64(bytes.count)
     }
     loaded = nil
@@ -233,6 +251,7 @@ final class FileContent: DeepCopyable {
       chunks = [:]
       loaded = nil
       piece = []
+      account(kernel, size)
     }
     return object!
   }
@@ -248,6 +267,7 @@ final class FileContent: DeepCopyable {
         try kernel.machine.createObject(id, content: bytes)
         key = Self.placementKey(bytes)
       } else {
+        try kernel.files.checkOverlay(kernel, room: size - storedBytes)
         try kernel.machine.createObject(id, size: UInt64(size))
         for index in chunks.keys.sorted() where !chunks[index]!.isEmpty {
           try kernel.machine.writeObject(id, offset: UInt64(index * Self.chunkSize), chunks[index]![...])
@@ -277,6 +297,7 @@ final class FileContent: DeepCopyable {
     object = nil
     chunks = [:]
     loaded = nil
+    account(kernel, 0)
     if store == .object {
       store = .chunks
       size = 0

@@ -54,6 +54,8 @@ public class Inode: DeepCopyable {
   final var deviceNumber: UInt64 = 0
   /// Open file descriptions of it.
   final var openCount = 0
+  /// Those of them that can write: such a file cannot be executed.
+  final var writerCount = 0
   /// Whether the guest made it or changed its content or metadata.
   final var isChanged = false
   /// Whether it changed in more than what its own content says: mode, owner, times set by hand.
@@ -106,6 +108,7 @@ public class Inode: DeepCopyable {
     accessed = other.accessed
     deviceNumber = other.deviceNumber
     openCount = other.openCount
+    writerCount = other.writerCount
     isChanged = other.isChanged
     isMetadataChanged = other.isMetadataChanged
     locks = other.locks

@@ -7,6 +7,7 @@ import Platform
 class InodeFile: OpenFile {
   final private(set) var place: Location
   final private(set) var target: Inode
+  final private var countsAsWriter = false
 
   init(_ inode: Inode, _ location: Location, flags: UInt32) {
     target = inode
@@ -14,18 +15,23 @@ class InodeFile: OpenFile {
     place.inode = inode
     super.init(flags: flags)
     inode.openCount += 1
+    // A memfd's first description does not count (mm/memfd.c makes it without get_write_access).
+    countsAsWriter = isWritable && inode.fileSystem != .memfd
+    if countsAsWriter { inode.writerCount += 1 }
   }
 
   /// For copies: counts nothing.
   init(copying other: InodeFile) {
     target = other.target
     place = other.place
+    countsAsWriter = other.countsAsWriter
     super.init(flags: other.flags)
     copyBaseFields(from: other)
   }
 
   override func release(_ kernel: Kernel) {
     target.openCount -= 1
+    if countsAsWriter { target.writerCount -= 1 }
     target.locks?.releaseDescription(self, kernel)
     target.releaseIfGone(kernel)
   }

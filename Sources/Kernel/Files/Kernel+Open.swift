@@ -34,6 +34,7 @@ extension FileAccess {
         return .file(try createAndOpen(location, flags: flags, mode: mode))
       }
       if exclusive { throw .EEXIST }
+      if location.inode!.isDirectory { throw .EISDIR }
     }
     guard let inode = location.inode else { throw .ENOENT }
     return try openFound(inode, location, flags: flags, call: call)
@@ -108,7 +109,8 @@ extension FileAccess {
 }
 
 extension Kernel {
-  /// Finds a program: ENOENT, EACCES (no execute bit, not regular), ELOOP, ENOTDIR as execve(2).
+  /// Finds a program: ENOENT, EACCES (no execute bit, not regular), ELOOP, ENOTDIR, ETXTBSY (open for writing) as
+  /// execve(2).
   func openProgram(_ path: [UInt8], fs: FSContext, credentials: Credentials) throws(Errno) -> ProgramFile {
     let access = FileAccess(kernel: self, task: scheduler.current, fs: fs, credentials: credentials)
     let (inode, location) = try access.find(path)
@@ -119,6 +121,7 @@ extension Kernel {
   func openProgram(_ inode: Inode, _ location: Location, _ access: FileAccess) throws(Errno) -> ProgramFile {
     guard let regular = inode as? RegularInode else { throw .EACCES }
     try access.check(regular, 1)
+    if regular.writerCount > 0 { throw .ETXTBSY }
     return InodeProgram(regular, path: location.displayPath())
   }
 }

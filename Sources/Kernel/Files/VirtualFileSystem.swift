@@ -16,6 +16,8 @@ public final class VirtualFileSystem: DeepCopyable {
   private var contentPathsSeen: Set<[UInt8]> = []
   /// The inodes of descriptors 0, 1 and 2 at the start; nil for closed ones.
   private(set) var standardStreams: [HostStreamInode?] = [nil, nil, nil]
+  /// Bytes of file content that the run holds in memory beside the host's files.
+  var overlayBytes: Int64 = 0
   /// /proc/PID/net.
   var network: DirectoryInode?
   var bootText: String?
@@ -50,6 +52,7 @@ public final class VirtualFileSystem: DeepCopyable {
     contentPathsSeen = other.contentPathsSeen
     standardStreams = other.standardStreams
     network = other.network
+    overlayBytes = other.overlayBytes
     bootText = other.bootText
     foregroundProcessGroup = other.foregroundProcessGroup
   }
@@ -73,6 +76,11 @@ public final class VirtualFileSystem: DeepCopyable {
       time: kernel.decisions.epoch, inputQueue: kernel.hostInputQueue)
     standardStreams[Int(descriptor)] = inode
     return inode
+  }
+
+  /// ENOSPC when the overlay would grow beyond its limit.
+  func checkOverlay(_ kernel: Kernel, room: Int64) throws(Errno) {
+    if room > 0 && overlayBytes + room > kernel.configuration.overlayBytesMax { throw .ENOSPC }
   }
 
   func isHidden(_ path: [UInt8]) -> Bool { !hiddenPaths.isEmpty && hiddenPaths.contains(path) }
