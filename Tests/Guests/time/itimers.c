@@ -40,8 +40,12 @@ int main(void) {
   set = (struct itimerval){.it_value = {0, 10000}};
   OK(setitimer(ITIMER_VIRTUAL, &set, NULL));
   OK(setitimer(ITIMER_PROF, &set, NULL));
-  for (long i = 0; i < 400000000 && (!virtual_alarms || !profiles); i++)
-    if (i % 64 == 0) getppid();
+  // Until both came: computing with calls in between, at most 200,000 calls.
+  volatile long work = 0;
+  for (long calls = 0; calls < 200000 && (!virtual_alarms || !profiles); calls++) {
+    for (int i = 0; i < 1000; i++) work = work + i;
+    getppid();
+  }
   CHECK(virtual_alarms == 1 && profiles == 1);
   return guest_done("itimers");
 }
