@@ -19,13 +19,7 @@ enum AuxiliaryType {
 }
 
 extension KernelConfiguration {
-  /// AT_MINSIGSTKSZ: struct rt_sigframe and the extended state with their padding, as get_sigframe_size of
-  /// arch/x86/kernel/signal.c adds them up.
-  var minimumSignalStackBytes: UInt64 {
-    let frame = 440
-    let framePadding = 15
-    let magic2 = 4
-    let statePadding = 63
-    return UInt64((frame + framePadding + extendedStateBytes + magic2 + statePadding + 15) / 16 * 16)
-  }
+  /// AT_MINSIGSTKSZ: the extended state and 944 bytes for the largest frame with its padding, rounded up to 16. That is what
+  /// get_sigframe_size of arch/x86/kernel/signal.c comes to on kernels that also run 32-bit programs.
+  var minimumSignalStackBytes: UInt64 { UInt64((extendedStateBytes + 944 + 15) / 16 * 16) }
 }

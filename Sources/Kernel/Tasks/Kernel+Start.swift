@@ -6,7 +6,10 @@ import Platform
 extension Kernel {
   /// Loads the program that `path` names into the first process, which is ready to run afterwards. `path` is resolved
   /// in the guest's file system; there is no search in PATH. Errors as execve(2), or EIO for a machine that fails.
-  public func start(program path: [UInt8], arguments: [[UInt8]], environment: [[UInt8]]) throws(Errno) {
+  /// Scripts and AT_EXECFN see `invokedAs`, a path as a shell would have given it.
+  public func start(
+    program path: [UInt8], invokedAs: [UInt8]? = nil, arguments: [[UInt8]], environment: [[UInt8]]
+  ) throws(Errno) {
     precondition(initProcess == nil, "a run starts once")
     let fs = try makeFSContext()
     let files = try makeStandardStreams()
@@ -15,7 +18,8 @@ extension Kernel {
     let limits = ResourceLimits()
     let file = try openProgram(path, fs: fs, credentials: credentials)
     let program = try loadProgram(
-      file, arguments: arguments, environment: environment, fs: fs, credentials: credentials, limits: limits)
+      file, invokedAs: invokedAs ?? path, arguments: arguments, environment: environment, fs: fs,
+      credentials: credentials, limits: limits)
 
     let initGroup = makeInit(limits)
     let id = tasks.allocateID()

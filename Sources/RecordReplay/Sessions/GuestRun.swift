@@ -47,19 +47,31 @@ final class GuestRun {
     configuration.hiddenPaths = options.hidden.trees
     configuration.endsWithFirstProcess = !options.waitsForAll
     configuration.deadlockPolicy = options.deadlockPolicy
+    configuration.extendedStateBytes = extendedStateBytes()
     if let seconds = options.timeoutSeconds {
       configuration.timeout = Nanoseconds(Int64(min(seconds, 9e9) * 1e9))
     }
     return configuration
   }
 
+  /// CPUID leaf 13: the size of the XSAVE area with all that the host enables.
+  private static func extendedStateBytes() -> Int {
+    var registers: [UInt32] = [0, 0, 0, 0]
+    rsb_cpuid(0xd, 0, &registers)
+    return max(Int(registers[1]), 576)
+  }
+
   /// Runs the program to its end. Throws when the tool cannot go on.
   func run() throws(SessionError) -> RunResult {
     do throws(Errno) {
-      try kernel.start(program: options.program, arguments: options.arguments, environment: options.environment)
+      // A name with a slash was not searched for: a script sees it as it was typed.
+      let typed = options.arguments.first.flatMap { $0.contains(UInt8(ascii: "/")) ? $0 : nil }
+      try kernel.start(
+        program: options.program, invokedAs: typed, arguments: options.arguments, environment: options.environment)
     } catch {
       let name = String(decoding: options.arguments.first ?? options.program, as: UTF8.self)
-      throw SessionError("cannot execute \(name): \(describe(error))", exitStatus: error == .ENOENT ? 127 : 126)
+      let reason = kernel.executableProblem?.description ?? describe(error)
+      throw SessionError("cannot execute \(name): \(reason)", exitStatus: error == .ENOENT ? 127 : 126)
     }
     rsb_host_signals_catch()
     PtraceMachine.clearInterrupt()
