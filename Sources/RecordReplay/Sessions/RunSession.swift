@@ -42,13 +42,15 @@ public enum RecordSession {
     let recording = RecordingMachine(machine, writer: writer)
     let seam: any Machine = options.traceCalls ? CallTracingMachine(recording) : recording
     let run = GuestRun(options, machine: seam, observer: RecordingObserver(recording), host: host)
-    let result: RunResult
+    var result: RunResult
     do throws(SessionError) { result = try run.run() } catch {
       if error.exitStatus != 125 { remove(path) } else { try? writer.close(TraceEnd(verdict: "tool error")) }
       if let failure = recording.failure { throw SessionError("the trace cannot be written: \(failure)") }
       throw error
     }
     if let failure = recording.failure { throw SessionError("the trace cannot be written: \(failure)") }
+    // Without the turn that an interruption or the watchdog ended.
+    result.events = writer.lastEvent.rawValue
     do throws(TraceError) { try writer.close(traceEnd(result)) } catch {
       throw SessionError("the trace cannot be written: \(error)")
     }
