@@ -23,6 +23,7 @@ extension Kernel {
     new.ipc = ipc
     new.ipc.copyReferences(context)
     new.sleepers = sleepers
+    new.idleJumps = idleJumps
     new.hostInputQueue = context.copy(hostInputQueue)
     new.initProcess = context.copy(initProcess)
     new.firstProcess = context.copy(firstProcess)

@@ -33,6 +33,7 @@ extension Kernel {
 
   /// One step of a task's run loop.
   private func step(_ task: Task) throws(MachineError) {
+    idleJumps = 0
     switch task.runState {
     case .user:
       if hasDeliverableSignal(task) || task.syscallInProgress != nil {
@@ -198,9 +199,14 @@ extension Kernel {
     }
   }
 
+  /// Jumps of time that let no task run, after which the timers that are left count for nothing: their signals are
+  /// ignored, and they tick for ever.
+  private static let idleJumpsMax = 100_000
+
   /// Nothing can run now: go to the next timer, wait for host input, or say that this is a deadlock.
   private func waitForSomething() {
     if host.endIsRequested { return verdict = .interrupted }
+    idleJumps += 1
     let waitsForInput = tasks.tasks.values.contains { task in
       if case .blocked = task.runState, let blocked = task.blocked {
         return blocked.block.queues.contains { $0 === hostInputQueue }
@@ -209,13 +215,13 @@ extension Kernel {
     }
     if waitsForInput {
       if host.inputIsReady() { return hostInputQueue.wakeAll(self) }
-      if timers.nextDeadline() == nil {
+      if timers.nextDeadline() == nil || idleJumps >= Self.idleJumpsMax {
         _ = host.waitForInput(milliseconds: -1)
         if host.inputIsReady() { hostInputQueue.wakeAll(self) }
         return
       }
     }
-    if var deadline = timers.nextDeadline() {
+    if idleJumps < Self.idleJumpsMax, var deadline = timers.nextDeadline() {
       if let timeout = configuration.timeout { deadline = min(deadline, Timekeeper.uptimeAtStart + timeout) }
       clock.jump(to: deadline)
       observer.note(.timeJumped(nanoseconds: UInt64(max(0, deadline.rawValue))))

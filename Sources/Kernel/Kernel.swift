@@ -21,6 +21,8 @@ public final class Kernel {
   public internal(set) var files: VirtualFileSystem
   /// Futexes, and what waits for the realtime clock.
   var ipc = IpcState()
+  /// Jumps of time in a row that let no task run.
+  var idleJumps = 0
   /// Tasks that wait with a deadline: they could run once virtual time gets there.
   var sleepers = 0
   /// Woken when the standard input may have something.

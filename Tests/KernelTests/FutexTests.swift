@@ -243,6 +243,19 @@ import Testing
     #expect(f.kernel.describeDeadlock().contains("held by task \(b.id) (right)"))
   }
 
+  @Test func joiningTheOneWhoWaitsForUsIsADeadlock() throws {
+    let (joiner, joined) = (f.makeThread("joiner"), f.makeThread("joined"))
+    let identifier = f.putInteger(UInt32(joined.id.rawValue))
+    joined.clearChildTID = GuestAddress(identifier)
+    let lock = mutex(ownedBy: joiner)
+    // pthread_join: FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, shared.
+    let join = f.call(Self.number, by: joiner, identifier, 9 | 256, UInt64(joined.id.rawValue), 0, 0, 0xffff_ffff)
+    #expect(join == nil && f.kernel.verdict == nil)
+    #expect(wait(joined, lock, 2) == nil)
+    guard case .deadlock(let text) = try #require(f.kernel.verdict) else { return }
+    #expect(text.contains("the end of task \(joined.id) (joined)"))
+  }
+
   @Test func aTimeoutInTheCycleIsNoDeadlock() {
     let (a, b) = (f.makeThread(), f.makeThread())
     let (x, y) = (mutex(ownedBy: a), mutex(ownedBy: b))

@@ -68,6 +68,8 @@ public class OpenFile: DeepCopyable {
   var waitQueues: [WaitQueue] { [] }
   /// False for kinds that epoll refuses (EPERM): regular files and directories.
   var supportsPolling: Bool { true }
+  /// How long a read or write waits at most: SO_RCVTIMEO and SO_SNDTIMEO.
+  func waitLimit(reading: Bool) -> Nanoseconds? { nil }
   /// Why a task waits here.
   func blockReason(reading: Bool) -> BlockReason { .other("file") }
   /// The object that backs mmap of this file, created at first use; the file keeps its count (see

@@ -88,6 +88,8 @@ extension Syscall {
 /// Bytes that a blocked write has written so far.
 struct TransferProgress: Resumption {
   var done: Int
+  /// Until when it waits; nil for as long as it takes.
+  var deadline: Nanoseconds?
 }
 
 extension Kernel {
@@ -113,7 +115,7 @@ extension Kernel {
         }
       } catch {
         if done > 0 { return .value(done) }
-        if error == .EAGAIN { return try wait(call, for: file, reading: true, flags, resume: nil) }
+        if error == .EAGAIN { return try wait(call, for: file, reading: true, flags, done: 0) }
         throw error
       }
       let stored = try scatter(call, bytes, into: ranges, skipping: done)
@@ -159,14 +161,14 @@ extension Kernel {
       } catch {
         if error == .EPIPE { sendBrokenPipe(call.task) }
         if error == .EAGAIN {
-          if done > 0 && (file.isNonblocking || call.wake == .signal) { return .value(done) }
-          return try wait(call, for: file, reading: false, flags, resume: TransferProgress(done: done))
+          if done > 0 && (file.isNonblocking || call.wake == .signal || call.wake == .timeout) { return .value(done) }
+          return try wait(call, for: file, reading: false, flags, done: done)
         }
         if done > 0 { return .value(done) }
         throw error
       }
       done += written
-      let isShort = written < bytes.count && (!file.supportsPolling || file.isNonblocking)
+      let isShort = written < bytes.count && (!file.supportsPolling || file.isNonblocking || file is EventFile)
       if isShort || bytes.count < want { break }
     } while done < total
     return .value(done)
@@ -179,9 +181,17 @@ extension Kernel {
   }
 
   private func wait(
-    _ call: Syscall, for file: OpenFile, reading: Bool, _ flags: TransferFlags, resume: (any Resumption)?
+    _ call: Syscall, for file: OpenFile, reading: Bool, _ flags: TransferFlags, done: Int
   ) throws(Errno) -> SyscallOutcome {
-    let block = Block(on: file.waitQueues, resume: resume, reason: file.blockReason(reading: reading))
+    var progress = call.resume as? TransferProgress ?? TransferProgress(done: 0)
+    progress.done = done
+    if let limit = file.waitLimit(reading: reading) {
+      if call.wake == .timeout { throw .EAGAIN }
+      if call.wake == .signal { throw .EINTR }
+      if progress.deadline == nil { progress.deadline = clock.monotonic + limit }
+    }
+    let block = Block(
+      on: file.waitQueues, until: progress.deadline, resume: progress, reason: file.blockReason(reading: reading))
     return try call.wait(block, nonblocking: file.isNonblocking || flags.contains(.nowait))
   }
 

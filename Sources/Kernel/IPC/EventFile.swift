@@ -34,7 +34,7 @@ final class EventFile: OpenFile {
     if UInt64.max - count <= value { throw .EAGAIN }
     count += value
     queue.wakeAll(call.kernel)
-    // The handler is not to come again for bytes beyond the eight: Linux takes eight and says so.
+    // Eight bytes are taken, however many were given.
     return 8
   }
 

@@ -114,12 +114,11 @@ extension Kernel {
     if bitset == 0 { throw .EINVAL }
     let key = try futexKey(call.memory, request.address, shared: request.isShared)
     if try call.memory.load(request.address, as: UInt32.self) != request.value { throw .EAGAIN }
-    let looksLikeLock = request.command == FutexCommand.wait && deadline == nil
     let waiter = FutexWaiter(
       task: call.task, key: key, address: request.address, bitset: bitset,
-      lockValue: looksLikeLock ? request.value : nil)
+      expected: deadline == nil ? request.value : nil, isPlain: request.command == FutexCommand.wait)
     ipc.futexes.add(waiter)
-    if looksLikeLock { lookForLockCycle(from: waiter) }
+    if deadline == nil { lookForLockCycle(from: waiter) }
     return blockOnFutex(FutexWait(waiters: [waiter], deadline: deadline))
   }
 

@@ -29,14 +29,17 @@ final class FutexWaiter: DeepCopyable {
   let isPriorityInheriting: Bool
   /// FUTEX_WAIT_REQUEUE_PI: where it agreed to be moved.
   let requeueTarget: FutexKey?
-  /// FUTEX_WAIT with this value and without a time-out: the shape of a lock's slow path. nil for other waits.
-  let lockValue: UInt32?
+  /// The value that the word had, for a wait without a time-out; nil for other waits.
+  let expected: UInt32?
+  /// FUTEX_WAIT: how the slow path of a lock waits.
+  let isPlain: Bool
   /// Set by a wake (or by being given the lock); the waiter is off the table then.
   var isWoken = false
 
   init(
     task: Task, key: FutexKey, address: GuestAddress, bitset: UInt32 = ~0, index: Int = 0,
-    isPriorityInheriting: Bool = false, requeueTarget: FutexKey? = nil, lockValue: UInt32? = nil
+    isPriorityInheriting: Bool = false, requeueTarget: FutexKey? = nil, expected: UInt32? = nil,
+    isPlain: Bool = false
   ) {
     self.task = task
     self.key = key
@@ -45,13 +48,15 @@ final class FutexWaiter: DeepCopyable {
     self.index = index
     self.isPriorityInheriting = isPriorityInheriting
     self.requeueTarget = requeueTarget
-    self.lockValue = lockValue
+    self.expected = expected
+    self.isPlain = isPlain
   }
 
   func shallowCopy() -> FutexWaiter {
     let new = FutexWaiter(
       task: task, key: key, address: address, bitset: bitset, index: index,
-      isPriorityInheriting: isPriorityInheriting, requeueTarget: requeueTarget, lockValue: lockValue)
+      isPriorityInheriting: isPriorityInheriting, requeueTarget: requeueTarget, expected: expected,
+      isPlain: isPlain)
     new.isWoken = isWoken
     return new
   }

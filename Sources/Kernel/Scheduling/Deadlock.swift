@@ -1,8 +1,9 @@
 // The verdict when no task can ever run again, or when a cycle of lock owners exists: who waits for what, held by whom.
 //
 // Owners are known for PI and robust futexes, whose word names the thread, and for glibc's pthread_mutex_t, whose slow
-// path waits with FUTEX_WAIT for the value 2 and whose owner stands eight bytes behind the word. A cycle counts as
-// certain only when every wait in it has no time-out and every owner is a live task whose lock has such a shape.
+// path waits with FUTEX_WAIT for the value 2 and whose owner stands eight bytes behind the word. A task that is joined is
+// known too: the joiner waits on the word that the kernel clears at its end. A cycle counts as certain only when every
+// wait in it has no time-out and every owner is a live task whose lock has such a shape.
 
 import LinuxABI
 import Platform
@@ -19,6 +20,13 @@ public enum DeadlockPolicy: String, Hashable, Sendable, CaseIterable {
 private struct LockOwner {
   var task: Task
   var kind: String
+
+  /// What follows the futex in a line about `waiter`.
+  func text(for waiter: Task) -> String {
+    let name = task === waiter ? "itself" : "task \(task.id) (\(task.name))"
+    return kind == LockOwner.join ? ", the end of \(name)" : " (\(kind)), held by \(name)"
+  }
+  static let join = "join"
 }
 
 extension Kernel {
@@ -35,9 +43,7 @@ extension Kernel {
     guard let blocked = task.blocked else { return "task \(task.id) (\(task.name))" }
     var line = "task \(task.id) (\(task.name)) waits in \(SyscallNumber.name(blocked.number)) for \(blocked.block.reason.text)"
     if let waiter = futexWaiter(of: task) {
-      if let owner = lockOwner(waiter) {
-        line += owner.task === task ? " (\(owner.kind)), held by itself" : " (\(owner.kind)), held by task \(owner.task.id) (\(owner.task.name))"
-      }
+      if let owner = lockOwner(waiter) { line += owner.text(for: task) }
     }
     return line
   }
@@ -52,7 +58,14 @@ extension Kernel {
     if let owner = ipc.futexes.owners[waiter.key], let task = tasks[owner], task.isAlive {
       return LockOwner(task: task, kind: "PI mutex")
     }
-    guard waiter.lockValue != nil,
+    guard let expected = waiter.expected else { return nil }
+    // pthread_join: the word holds the thread's id until CLONE_CHILD_CLEARTID clears it.
+    if let task = tasks[TaskID(Int32(bitPattern: expected))], task.isAlive, task.clearChildTID == waiter.address,
+      task.memory === waiter.task.memory
+    {
+      return LockOwner(task: task, kind: LockOwner.join)
+    }
+    guard waiter.isPlain,
       let bytes = try? waiter.task.memory.copyInPartial(waiter.address, 20), bytes.count >= 4
     else { return nil }
     let word: UInt32 = bytes.integer(at: 0)
@@ -61,7 +74,7 @@ extension Kernel {
       return LockOwner(task: task, kind: "mutex")
     }
     // pthread_mutex_t: lock, count, owner, users, kind; nptl/pthreadP.h for the bits of kind.
-    guard bytes.count == 20, word == 2, waiter.lockValue == 2 else { return nil }
+    guard bytes.count == 20, word == 2, expected == 2 else { return nil }
     let owner: Int32 = bytes.integer(at: 8)
     let kind: Int32 = bytes.integer(at: 16)
     guard owner > 0, kind & ~0x383 == 0, let task = tasks[TaskID(owner)], task.isAlive else { return nil }
@@ -72,8 +85,8 @@ extension Kernel {
   func lookForLockCycle(from waiter: FutexWaiter) {
     guard var owner = lockOwner(waiter) else { return }
     var lines = [
-      "task \(waiter.task.id) (\(waiter.task.name)) waits for the futex at \(waiter.address) (\(owner.kind)), held by task "
-        + "\(owner.task.id) (\(owner.task.name))"
+      "task \(waiter.task.id) (\(waiter.task.name)) waits for the futex at \(waiter.address)"
+        + owner.text(for: waiter.task)
     ]
     for _ in 0..<tasks.tasks.count {
       if owner.task === waiter.task {
@@ -88,8 +101,8 @@ extension Kernel {
         let next = futexWaiter(of: owner.task), !next.isWoken, let nextOwner = lockOwner(next)
       else { return }
       lines.append(
-        "task \(next.task.id) (\(next.task.name)) waits for the futex at \(next.address) (\(nextOwner.kind)), held by task "
-          + "\(nextOwner.task.id) (\(nextOwner.task.name))")
+        "task \(next.task.id) (\(next.task.name)) waits for the futex at \(next.address)"
+          + nextOwner.text(for: next.task))
       owner = nextOwner
     }
   }

@@ -311,6 +311,9 @@ final class UnixSocket: OpenFile {
     if type != .stream, let peer { return [receiveQueue, sendQueue, peer.roomQueue] }
     return [receiveQueue, sendQueue]
   }
+  override func waitLimit(reading: Bool) -> Nanoseconds? {
+    reading ? options.receiveTimeout : options.sendTimeout
+  }
   override func blockReason(reading: Bool) -> BlockReason {
     .socket(reading ? "data in a socket" : "room in a socket")
   }
