@@ -14,7 +14,8 @@ extension SyscallTable {
 
 /// Commands of futex(2).
 enum FutexCommand {
-  static let wait: UInt32 = 0, wake: UInt32 = 1, requeue: UInt32 = 3, compareRequeue: UInt32 = 4, wakeOperation: UInt32 = 5
+  static let wait: UInt32 = 0, wake: UInt32 = 1, requeue: UInt32 = 3, compareRequeue: UInt32 = 4
+  static let wakeOperation: UInt32 = 5
   static let lockPI: UInt32 = 6, unlockPI: UInt32 = 7, tryLockPI: UInt32 = 8, waitBitset: UInt32 = 9
   static let wakeBitset: UInt32 = 10, waitRequeuePI: UInt32 = 11, compareRequeuePI: UInt32 = 12, lockPI2: UInt32 = 13
   static let privateFlag: UInt32 = 128, realtimeFlag: UInt32 = 256
@@ -175,7 +176,9 @@ extension Kernel {
   }
 
   /// futex_requeue: the first `value` waiters are woken, the next `value2` move; the count of both is returned.
-  private func futexRequeue(_ call: Syscall, _ request: FutexRequest, expected: UInt32?) throws(Errno) -> SyscallOutcome {
+  private func futexRequeue(
+    _ call: Syscall, _ request: FutexRequest, expected: UInt32?
+  ) throws(Errno) -> SyscallOutcome {
     let wakeCount = Int32(bitPattern: request.value)
     if wakeCount < 0 || request.value2 < 0 { throw .EINVAL }
     let key = try futexKey(call.memory, request.address, shared: request.isShared)

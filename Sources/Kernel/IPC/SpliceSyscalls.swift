@@ -121,7 +121,9 @@ extension Kernel {
     return .value(moved)
   }
 
-  private func waitForPipe(_ call: Syscall, _ queues: [WaitQueue], _ nonblocking: Bool) throws(Errno) -> SyscallOutcome {
+  private func waitForPipe(
+    _ call: Syscall, _ queues: [WaitQueue], _ nonblocking: Bool
+  ) throws(Errno) -> SyscallOutcome {
     try call.wait(Block(on: queues, reason: .pipe(reading: true)), nonblocking: nonblocking)
   }
 

@@ -41,7 +41,8 @@ extension Kernel {
 
   private func describeWait(of task: Task) -> String {
     guard let blocked = task.blocked else { return "task \(task.id) (\(task.name))" }
-    var line = "task \(task.id) (\(task.name)) waits in \(SyscallNumber.name(blocked.number)) for \(blocked.block.reason.text)"
+    var line = "task \(task.id) (\(task.name)) waits in \(SyscallNumber.name(blocked.number)) for "
+    line += blocked.block.reason.text
     if let waiter = futexWaiter(of: task) {
       if let owner = lockOwner(waiter) { line += owner.text(for: task) }
     }

@@ -243,7 +243,8 @@ extension Kernel {
   /// The end of a socket call that has to wait: EAGAIN when it may not or its time is up, a restart errno after a signal
   /// (EINTR with a timeout: sock_intr_errno), else a block.
   func waitOnSocket(
-    _ call: Syscall, on queues: [WaitQueue], nonblocking: Bool, timeout: Nanoseconds?, state: SocketWait, reason: String
+    _ call: Syscall, on queues: [WaitQueue], nonblocking: Bool, timeout: Nanoseconds?, state: SocketWait,
+    reason: String
   ) throws(Errno) -> SyscallOutcome {
     if nonblocking || call.wake == .timeout { throw .EAGAIN }
     if call.wake == .signal { throw timeout == nil ? .ERESTARTSYS : .EINTR }
