@@ -79,8 +79,16 @@ extension Kernel {
       done += written
       if written < bytes.count { break }
     }
-    if call[1] == 0 { input.offset = source + Int64(done) } else { try call.memory.store(call.address(1), source + Int64(done)) }
-    if call[3] == 0 { output.offset = target + Int64(done) } else { try call.memory.store(call.address(3), target + Int64(done)) }
+    if call[1] == 0 {
+      input.offset = source + Int64(done)
+    } else {
+      try call.memory.store(call.address(1), source + Int64(done))
+    }
+    if call[3] == 0 {
+      output.offset = target + Int64(done)
+    } else {
+      try call.memory.store(call.address(3), target + Int64(done))
+    }
     return .value(done)
   }
 

@@ -87,7 +87,8 @@ extension Kernel {
       let limit = call.task.group.limits[ResourceLimits.files].current
       let minimum = call.int64(2)
       if minimum < 0 || UInt64(minimum) >= limit { throw .EINVAL }
-      let new = try files.install(file, from: Int32(truncatingIfNeeded: minimum), closeOnExec: command == 1030, limit: limit)
+      let new = try files.install(
+        file, from: Int32(truncatingIfNeeded: minimum), closeOnExec: command == 1030, limit: limit)
       return .value(Int64(new))
     // F_GETFD, F_SETFD
     case 1:
@@ -150,7 +151,9 @@ extension Kernel {
   // MARK: Locks
 
   /// struct flock: type, whence, start, length; as bytes `start ... last`.
-  private func lockRequest(_ call: Syscall, _ file: OpenFile) throws(Errno) -> (type: Int16, start: Int64, last: Int64, pid: Int32) {
+  private func lockRequest(_ call: Syscall, _ file: OpenFile) throws(Errno) -> (
+    type: Int16, start: Int64, last: Int64, pid: Int32
+  ) {
     let bytes = try call.memory.copyIn(call.address(2), 32)
     let type: Int16 = bytes.integer(at: 0)
     let whence: Int16 = bytes.integer(at: 2)
@@ -202,7 +205,9 @@ extension Kernel {
     return .success
   }
 
-  private func setLock(_ call: Syscall, _ file: OpenFile, ofDescription: Bool, wait: Bool) throws(Errno) -> SyscallOutcome {
+  private func setLock(_ call: Syscall, _ file: OpenFile, ofDescription: Bool, wait: Bool) throws(Errno)
+    -> SyscallOutcome
+  {
     let request = try lockRequest(call, file)
     if ofDescription && request.pid != 0 { throw .EINVAL }
     let owner: FileLockOwner = ofDescription ? .description(file) : .table(call.task.files)

@@ -1,11 +1,17 @@
-// /dev: the devices that a program may count on, and the directory that holds them. Documentation/admin-guide/devices.txt.
+// /dev: the devices that a program may count on, and the directory that holds them.
+// Documentation/admin-guide/devices.txt.
 
 import LinuxABI
 import Platform
 
 /// Devices that need no state: which one follows from the number.
 enum SimpleDevice: UInt8 {
-  case null = 3, zero = 5, full = 7, random = 8, urandom = 9, kmsg = 11
+  case null = 3
+  case zero = 5
+  case full = 7
+  case random = 8
+  case urandom = 9
+  case kmsg = 11
 }
 
 /// An open memory device: mem(4), null(4), full(4), random(4).
@@ -34,7 +40,9 @@ final class DeviceFile: InodeFile {
       return bytes
     }
   }
-  override func pread(_ call: Syscall, _ count: Int, at offset: Int64) throws(Errno) -> [UInt8] { try read(call, count) }
+  override func pread(_ call: Syscall, _ count: Int, at offset: Int64) throws(Errno) -> [UInt8] {
+    try read(call, count)
+  }
 
   override func write(_ call: Syscall, _ bytes: ArraySlice<UInt8>) throws(Errno) -> Int {
     if device == .full && !bytes.isEmpty { throw .ENOSPC }

@@ -126,7 +126,9 @@ final class FileContent: DeepCopyable {
     try kernel.files.checkOverlay(kernel, room: Int64(bytes.count))
     if store == .object {
       if end > size { try resizeObject(kernel, end) }
-      do { try kernel.machine.writeObject(object!.id, offset: UInt64(offset), bytes) } catch { throw kernel.fail(error) }
+      do { try kernel.machine.writeObject(object!.id, offset: UInt64(offset), bytes) } catch {
+        throw kernel.fail(error)
+      }
       return
     }
     writeChunks(kernel, offset: offset, bytes)

@@ -35,7 +35,8 @@ final class HostStreamInode: Inode {
     }
     let owned = kind != .null
     super.init(
-      number: kind == .terminal ? Self.terminalNumber : UInt64(descriptor) + 9_000, fileSystem: fileSystem, mode: mode, user: owned ? user : 0,
+      number: kind == .terminal ? Self.terminalNumber : UInt64(descriptor) + 9_000, fileSystem: fileSystem, mode: mode,
+      user: owned ? user : 0,
       group: owned ? group : 0, time: time)
     switch kind {
     case .terminal: deviceNumber = encodeDevice(major: 136, minor: 0)

@@ -1,4 +1,5 @@
-// Calls that change what an inode says of itself: mode, owner, times, size; and extended attributes, which there are none.
+// Calls that change what an inode says of itself: mode, owner, times, size; and those of extended attributes, of which
+// there are none.
 
 import LinuxABI
 import Platform
@@ -266,7 +267,9 @@ extension Syscall {
     let (mode, offset, length) = (uint32(1), int64(2), int64(3))
     if offset < 0 || length <= 0 { throw .EINVAL }
     if !file.isWritable { throw .EBADF }
-    guard let inode = file.inode as? RegularInode else { throw file.inode is FifoInode || file is PipeEnd ? .ESPIPE : .ENODEV }
+    guard let inode = file.inode as? RegularInode else {
+      throw file.inode is FifoInode || file is PipeEnd ? .ESPIPE : .ENODEV
+    }
     let end = try RegularFile.sum(offset, length)
     if end > FileContent.sizeMax { throw .EFBIG }
     let (keepSize, punch, zero): (UInt32, UInt32, UInt32) = (1, 2, 0x10)

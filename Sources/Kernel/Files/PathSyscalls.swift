@@ -17,7 +17,8 @@ extension Syscall {
     return directory
   }
 
-  /// Walks the path in argument `pathIndex` from the directory in argument `directoryIndex` (nil: the working directory).
+  /// Walks the path in argument `pathIndex` from the directory in argument `directoryIndex` (nil: the working
+  /// directory).
   func location(_ directoryIndex: Int?, _ pathIndex: Int, follow: Bool) throws(Errno) -> Location {
     let path = try path(pathIndex)
     let start = try directoryIndex.map { (index) throws(Errno) in try directory(index, for: path) }
@@ -217,7 +218,9 @@ extension Syscall {
     let resolve: UInt64 = bytes.integer(at: 16)
     let known: UInt64 = 0o37777703
     if flags & ~known != 0 || resolve & ~0x3f != 0 || mode & ~0o7777 != 0 { throw .EINVAL }
-    let makes = flags & UInt64(OpenFlags.create) != 0 || flags & UInt64(OpenFlags.temporaryFile) == UInt64(OpenFlags.temporaryFile)
+    let makes =
+      flags & UInt64(OpenFlags.create) != 0
+      || flags & UInt64(OpenFlags.temporaryFile) == UInt64(OpenFlags.temporaryFile)
     if mode != 0 && !makes { throw .EINVAL }
     if resolve & (ResolveFlags.beneath | ResolveFlags.inRoot) == ResolveFlags.beneath | ResolveFlags.inRoot {
       throw .EINVAL
@@ -269,7 +272,8 @@ extension Kernel {
     return try finishOpen(call, outcome, closeOnExec)
   }
 
-  private func finishOpen(_ call: Syscall, _ outcome: OpenOutcome, _ closeOnExec: Bool) throws(Errno) -> SyscallOutcome {
+  private func finishOpen(_ call: Syscall, _ outcome: OpenOutcome, _ closeOnExec: Bool) throws(Errno) -> SyscallOutcome
+  {
     switch outcome {
     case .file(let file): return try installNew(call, file, closeOnExec: closeOnExec)
     case .block(let block): return .block(block)
@@ -330,7 +334,8 @@ extension Kernel {
   }
 
   /// readlink(2): cut to the buffer, no terminator.
-  fileprivate func readLink(_ call: Syscall, _ inode: Inode, to buffer: Int, size: Int) throws(Errno) -> SyscallOutcome {
+  fileprivate func readLink(_ call: Syscall, _ inode: Inode, to buffer: Int, size: Int) throws(Errno) -> SyscallOutcome
+  {
     if call.int32(size) <= 0 { throw .EINVAL }
     guard let link = inode as? SymlinkInode else { throw .EINVAL }
     let text = try link.text(call.fileAccess)

@@ -88,7 +88,9 @@ import Testing
     #expect(path(SyscallNumber.rename, "empty", "moved") == failure(.ENOTEMPTY))
     #expect(path(SyscallNumber.rename, "moved", "empty") == 0)
     #expect(stat("empty/leaf")?.size == 4)
-    let changes = fixture.kernel.fileChanges().map { "\($0.kind == .removed ? "-" : "+")" + String(decoding: $0.path, as: UTF8.self) }
+    let changes = fixture.kernel.fileChanges().map {
+      "\($0.kind == .removed ? "-" : "+")" + String(decoding: $0.path, as: UTF8.self)
+    }
     #expect(changes == ["+/home/me/empty", "+/home/me/empty/leaf", "-/home/me/tree"])
   }
 
@@ -132,7 +134,9 @@ import Testing
     #expect(stat("file")?.size == 8)
     #expect(open("file", OpenFlags.writeOnly | OpenFlags.truncate)! > 0)
     #expect(stat("file")?.size == 0)
-    #expect(fixture.call(SyscallNumber.fcntl, UInt64(appending), 3) == Int64(OpenFlags.writeOnly | OpenFlags.append | OpenFlags.largeFile))
+    #expect(
+      fixture.call(SyscallNumber.fcntl, UInt64(appending), 3)
+        == Int64(OpenFlags.writeOnly | OpenFlags.append | OpenFlags.largeFile))
     let temporary = open(".", OpenFlags.temporaryFile | OpenFlags.readWrite)!
     #expect(fixture.call(SyscallNumber.write, UInt64(temporary), fixture.put("t"), 1) == 1)
   }
@@ -148,7 +152,9 @@ import Testing
     #expect(open("file") == failure(.EMFILE))
   }
 
-  func lock(_ task: Task, _ descriptor: Int64, _ command: UInt64, _ type: Int16, _ start: Int64, _ length: Int64) -> Int64? {
+  func lock(_ task: Task, _ descriptor: Int64, _ command: UInt64, _ type: Int16, _ start: Int64, _ length: Int64)
+    -> Int64?
+  {
     var bytes: [UInt8] = []
     bytes.appendInteger(type)
     bytes.append(contentsOf: [0, 0, 0, 0, 0, 0])

@@ -34,8 +34,12 @@ final class FakeHostView: HostView {
 
   // MARK: Set-up
 
-  func addDirectory(_ path: String, mode: UInt32 = 0o755) { add(path, File(mode: 0o40000 | mode, identity: newIdentity())) }
-  func addFile(_ path: String, _ content: String, mode: UInt32 = 0o644) { addFile(path, Array(content.utf8), mode: mode) }
+  func addDirectory(_ path: String, mode: UInt32 = 0o755) {
+    add(path, File(mode: 0o40000 | mode, identity: newIdentity()))
+  }
+  func addFile(_ path: String, _ content: String, mode: UInt32 = 0o644) {
+    addFile(path, Array(content.utf8), mode: mode)
+  }
   func addFile(_ path: String, _ content: [UInt8], mode: UInt32 = 0o644) {
     add(path, File(mode: 0o100000 | mode, content: content, identity: newIdentity()))
   }
@@ -68,9 +72,11 @@ final class FakeHostView: HostView {
   func list(_ path: [UInt8]) throws(Errno) -> [[UInt8]] {
     _ = try file(path)
     let prefix = path == [47] ? path : path + [47]
-    return files.keys.filter { $0.starts(with: prefix) && $0.count > prefix.count && !$0.dropFirst(prefix.count).contains(47) }
-      .map { Array($0.dropFirst(prefix.count)) }
-      .sorted { $0.lexicographicallyPrecedes($1) }
+    return files.keys.filter {
+      $0.starts(with: prefix) && $0.count > prefix.count && !$0.dropFirst(prefix.count).contains(47)
+    }
+    .map { Array($0.dropFirst(prefix.count)) }
+    .sorted { $0.lexicographicallyPrecedes($1) }
   }
   func content(_ path: [UInt8]) throws(Errno) -> [UInt8] { try file(path).content }
   func content(_ path: [UInt8], offset: Int64, count: Int) throws(Errno) -> [UInt8] {

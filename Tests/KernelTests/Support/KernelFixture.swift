@@ -1,4 +1,5 @@
-// A kernel on a fake machine and a fake host, with one process whose memory a test can fill and whose syscalls it makes.
+// A kernel on a fake machine and a fake host, with one process whose memory a test can fill and whose syscalls it
+// makes.
 
 import LinuxABI
 import Platform
@@ -28,7 +29,8 @@ final class KernelFixture {
     configuration.group = 1000
     configure(&configuration)
     let decisions = SeededDecisions(seed: seed, policy: policy, epoch: Nanoseconds(1_700_000_000_000_000_000))
-    kernel = Kernel(machine: machine, host: host, decisions: decisions, observer: observer, configuration: configuration)
+    kernel = Kernel(
+      machine: machine, host: host, decisions: decisions, observer: observer, configuration: configuration)
     task = Self.makeFirstTask(kernel, machine)
   }
 
@@ -57,7 +59,8 @@ final class KernelFixture {
     }
     let task = Task(
       id: id, context: ExecutionContext(id: contextID, space: space), group: group,
-      memory: MemoryManager(space: space, machine: machine), files: try! kernel.makeStandardStreams(), fs: try! kernel.makeFSContext(),
+      memory: MemoryManager(space: space, machine: machine), files: try! kernel.makeStandardStreams(),
+      fs: try! kernel.makeFSContext(),
       credentials: Credentials(
         user: configuration.user, group: configuration.group,
         supplementaryGroups: configuration.supplementaryGroups),

@@ -14,10 +14,14 @@ final class ProcFileInode: Inode {
   }
   private(set) var content: Content
 
-  init(number: UInt64, fileSystem: FileSystemKind = .proc, permissions: UInt32, user: UInt32, group: UInt32, time: Nanoseconds, content: Content) {
+  init(
+    number: UInt64, fileSystem: FileSystemKind = .proc, permissions: UInt32, user: UInt32, group: UInt32,
+    time: Nanoseconds, content: Content
+  ) {
     self.content = content
     super.init(
-      number: number, fileSystem: fileSystem, mode: FileMode.regular | permissions, user: user, group: group, time: time)
+      number: number, fileSystem: fileSystem, mode: FileMode.regular | permissions, user: user, group: group, time: time
+    )
   }
 
   /// Files of /sys say that they have one page.

@@ -23,7 +23,10 @@ enum ProcSystemFile: Hashable, Sendable {
     case .bootID: return kernel.files.bootIdentifier(kernel) + "\n"
     case .hostname: return kernel.configuration.hostName + "\n"
     case .diskstats: return ""
-    case .vmstat: return "nr_free_pages \(configuration.memoryBytes / 4096 / 2)\npgpgin 0\npgpgout 0\npswpin 0\npswpout 0\npgfault 0\npgmajfault 0\n"
+    case .vmstat:
+      return
+        "nr_free_pages \(configuration.memoryBytes / 4096 / 2)\npgpgin 0\npgpgout 0\npswpin 0\npswpout 0\n"
+        + "pgfault 0\npgmajfault 0\n"
     case .interrupts:
       return "     " + (0..<configuration.cpuCount).map { "       CPU\($0)" }.joined() + "\n"
     }

@@ -11,11 +11,17 @@ extension ProcTaskFile {
     let groups = credentials.supplementaryGroups.map { "\($0) " }.joined()
     let parent = group.parent?.id.rawValue ?? 0
     var text = "Name:\t\(task.name)\nUmask:\t\(String(repeating: "0", count: max(0, 4 - mask.count)))\(mask)\n"
-    text += "State:\t\(letter) (\(word))\nTgid:\t\(group.id)\nNgid:\t0\nPid:\t\(task.id)\nPPid:\t\(parent)\nTracerPid:\t0\n"
-    text += "Uid:\t\(credentials.realUser)\t\(credentials.effectiveUser)\t\(credentials.savedUser)\t\(credentials.fsUser)\n"
-    text += "Gid:\t\(credentials.realGroup)\t\(credentials.effectiveGroup)\t\(credentials.savedGroup)\t\(credentials.fsGroup)\n"
+    text +=
+      "State:\t\(letter) (\(word))\nTgid:\t\(group.id)\nNgid:\t0\nPid:\t\(task.id)\nPPid:\t\(parent)\nTracerPid:\t0\n"
+    text +=
+      "Uid:\t\(credentials.realUser)\t\(credentials.effectiveUser)\t\(credentials.savedUser)\t\(credentials.fsUser)\n"
+    text +=
+      "Gid:\t\(credentials.realGroup)\t\(credentials.effectiveGroup)\t\(credentials.savedGroup)\t"
+      + "\(credentials.fsGroup)\n"
     text += "FDSize:\t\(max(64, task.files.slots.count))\nGroups:\t\(groups)\n"
-    text += "NStgid:\t\(group.id)\nNSpid:\t\(task.id)\nNSpgid:\t\(group.processGroup.id)\nNSsid:\t\(group.processGroup.session.id)\n"
+    text +=
+      "NStgid:\t\(group.id)\nNSpid:\t\(task.id)\nNSpgid:\t\(group.processGroup.id)\n"
+      + "NSsid:\t\(group.processGroup.session.id)\n"
     if !task.hasEnded { text += memoryLines(task) }
     text += "Threads:\t\(group.livingTasks.count)\nSigQ:\t0/\(group.limits[ResourceLimits.signalQueue].current)\n"
     text += signalLines(task) + capabilityLines(credentials)
@@ -95,11 +101,15 @@ extension ProcTaskFile {
     let hasTerminal = kernel.files.standardStreams.contains { $0?.kind == .terminal }
     var fields: [String] = [task.stateForProc.0]
     fields += [group.parent?.id.rawValue ?? 0, group.processGroup.id.rawValue, session.id.rawValue].map { "\($0)" }
-    fields += [hasTerminal ? "\(encodeDevice(major: 136, minor: 0))" : "0", hasTerminal ? "\(group.processGroup.id)" : "-1"]
+    fields += [
+      hasTerminal ? "\(encodeDevice(major: 136, minor: 0))" : "0", hasTerminal ? "\(group.processGroup.id)" : "-1",
+    ]
     // flags, minflt, cminflt, majflt, cmajflt
     fields += ["4194304", "\(usage.minorFaults)", "0", "0", "0"]
     fields += [usage.userTime, usage.systemTime, ofChildren.userTime, ofChildren.systemTime].map { "\(ticks($0))" }
-    fields += ["\(20 + task.niceness)", "\(task.niceness)", "\(group.livingTasks.count)", "0", "\(ticks(group.startTime))"]
+    fields += [
+      "\(20 + task.niceness)", "\(task.niceness)", "\(group.livingTasks.count)", "0", "\(ticks(group.startTime))",
+    ]
     let bytes = alive ? memory.virtualBytes : 0
     fields += ["\(bytes)", "\(bytes / 4096)", "\(group.limits[ResourceLimits.residentSet].current)"]
     let addresses = [memory.programCode.start, memory.programCode.end, memory.initialStackPointer].map(\.rawValue)

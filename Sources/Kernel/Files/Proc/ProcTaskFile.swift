@@ -96,7 +96,9 @@ enum ProcTaskFile: UInt8, CaseIterable, Sendable {
 
   /// The strings as they lie in the guest's memory now (setproctitle changes them), else as exec got them.
   private func strings(_ range: GuestRange, _ task: Task, _ original: [[UInt8]]) -> [UInt8] {
-    if !range.isEmpty, let bytes = try? task.memory.copyIn(range.start, Int(min(range.length, 1 << 20))) { return bytes }
+    if !range.isEmpty, let bytes = try? task.memory.copyIn(range.start, Int(min(range.length, 1 << 20))) {
+      return bytes
+    }
     return original.flatMap { $0 + [0] }
   }
 

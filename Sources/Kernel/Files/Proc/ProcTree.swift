@@ -81,7 +81,8 @@ extension VirtualFileSystem {
     return [
       ("cmdline", "quiet\n"), ("devices", "Character devices:\n  1 mem\n  5 /dev/tty\n136 pts\n\nBlock devices:\n"),
       ("filesystems", "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\toverlay\n"),
-      ("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"), ("modules", ""), ("partitions", "major minor  #blocks  name\n\n"),
+      ("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"), ("modules", ""),
+      ("partitions", "major minor  #blocks  name\n\n"),
       ("sys/kernel/osrelease", configuration.kernelRelease + "\n"), ("sys/kernel/ostype", "Linux\n"),
       ("sys/kernel/version", configuration.kernelVersion + "\n"), ("sys/kernel/domainname", "(none)\n"),
       ("sys/kernel/pid_max", "4194304\n"), ("sys/kernel/threads-max", "\(configuration.tasksMax)\n"),
@@ -114,8 +115,10 @@ extension VirtualFileSystem {
     network = directory
     let dev = """
       Inter-|   Receive                                                |  Transmit
-       face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
-          lo:       0       0    0    0    0     0          0         0        0       0    0    0    0     0       0          0
+       face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets \
+      errs drop fifo colls carrier compressed
+          lo:       0       0    0    0    0     0          0         0        0       0    \
+      0    0    0     0       0          0
 
       """
     let tcp = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
@@ -123,7 +126,8 @@ extension VirtualFileSystem {
       ("dev", dev), ("tcp", tcp), ("tcp6", tcp), ("udp", tcp), ("udp6", tcp),
       ("unix", "Num       RefCount Protocol Flags    Type St Inode Path\n"),
       ("route", "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"),
-      ("if_inet6", "00000000000000000000000000000001 01 80 10 80       lo\n"), ("arp", "IP address       HW type     Flags       HW address            Mask     Device\n"),
+      ("if_inet6", "00000000000000000000000000000001 01 80 10 80       lo\n"),
+      ("arp", "IP address       HW type     Flags       HW address            Mask     Device\n"),
     ]
     for (name, text) in files { add(directory, name, Self.fixed(text), time: time) }
   }
