@@ -126,14 +126,19 @@ extension TraceWriter {
     commit()
   }
 
-  /// An object with content: its size, then the pieces that are not zero, each embedded once in the trace.
+  /// An object with content: its size, then all of its content.
   public func createObject(_ id: MemoryObjectID, content bytes: [UInt8]) throws(TraceError) {
     try createObject(id, size: UInt64(bytes.count))
-    var at = 0
-    while at < bytes.count {
-      let end = min(at + TraceFormat.contentLimit, bytes.count)
+    try embed(id, offset: 0, bytes[...])
+  }
+
+  /// Content of a file that an object shows: the pieces that are not zero, each embedded once in the trace.
+  public func embed(_ id: MemoryObjectID, offset: UInt64, _ bytes: ArraySlice<UInt8>) throws(TraceError) {
+    var at = bytes.startIndex
+    while at < bytes.endIndex {
+      let end = min(at + TraceFormat.contentLimit, bytes.endIndex)
       if !bytes[at..<end].allSatisfy({ $0 == 0 }) {
-        try objectPiece(id, UInt64(at), bytes[at..<end], isFile: true)
+        try objectPiece(id, offset + UInt64(at - bytes.startIndex), bytes[at..<end], isFile: true)
       }
       at = end
     }

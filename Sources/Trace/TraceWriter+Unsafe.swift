@@ -100,7 +100,7 @@ public final class TraceWriter {
 
   private func closeBlock() {
     // Files are most of a small trace: its first few megabytes are worth a better level. Counts decide, never time.
-    let mostlyFiles = blockFileBytes * 2 > sink.count && allFileBytes < 8 << 20
+    let mostlyFiles = blockFileBytes * 2 > sink.count && allFileBytes < 3 << 20
     allFileBytes += UInt64(blockFileBytes)
     let header = BlockHeader(
       number: blockNumber, firstEvent: firstEvent, chain: blockChain, recordCount: recordCount,

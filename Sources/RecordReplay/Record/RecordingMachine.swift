@@ -18,6 +18,7 @@ public final class RecordingMachine: Machine {
   private let writer: TraceWriter
   /// Registers at each context's last trap, by id; what the kernel changed since is what the trace keeps.
   private var lastTrap: [Registers] = []
+  private var content = UnseenContent()
   /// The writer's first failure: the run ends with it.
   public private(set) var failure: TraceError?
 
@@ -111,6 +112,11 @@ public final class RecordingMachine: Machine {
     _ space: AddressSpaceID, _ range: GuestRange, _ protection: Protection, _ source: MappingSource
   ) throws(MachineError) {
     try inner.map(space, range, protection, source)
+    switch source {
+    case .anonymous: break
+    case .privateObject(let id, let offset), .sharedObject(let id, let offset):
+      try note { (w) throws(TraceError) in try content.show(id, offset, range.length, to: w) }
+    }
     try note { (w) throws(TraceError) in try w.map(space, range, protection, source) }
   }
 
@@ -126,6 +132,7 @@ public final class RecordingMachine: Machine {
 
   public func remap(_ space: AddressSpaceID, _ range: GuestRange, to target: GuestRange) throws(MachineError) {
     try inner.remap(space, range, to: target)
+    if target.length > range.length { try note { (w) throws(TraceError) in try content.showAll(to: w) } }
     try note { (w) throws(TraceError) in try w.remap(space, range, to: target) }
   }
 
@@ -159,16 +166,19 @@ public final class RecordingMachine: Machine {
 
   public func createObject(_ id: MemoryObjectID, content: [UInt8]) throws(MachineError) {
     try inner.createObject(id, content: content)
-    try note { (w) throws(TraceError) in try w.createObject(id, content: content) }
+    try note { (w) throws(TraceError) in try w.createObject(id, size: UInt64(content.count)) }
+    self.content.add(id, content)
   }
 
   public func destroyObject(_ id: MemoryObjectID) {
     inner.destroyObject(id)
+    content.remove(id)
     noteLater { (w) throws(TraceError) in try w.destroyObject(id) }
   }
 
   public func resizeObject(_ id: MemoryObjectID, size: UInt64) throws(MachineError) {
     try inner.resizeObject(id, size: size)
+    try note { (w) throws(TraceError) in try content.showAll(of: id, to: w) }
     try note { (w) throws(TraceError) in try w.resizeObject(id, size: size) }
   }
 
@@ -178,6 +188,7 @@ public final class RecordingMachine: Machine {
 
   public func writeObject(_ id: MemoryObjectID, offset: UInt64, _ bytes: ArraySlice<UInt8>) throws(MachineError) {
     try inner.writeObject(id, offset: offset, bytes)
+    try note { (w) throws(TraceError) in try content.showAll(of: id, to: w) }
     try note { (w) throws(TraceError) in try w.writeObject(id, offset: offset, bytes) }
   }
 }
