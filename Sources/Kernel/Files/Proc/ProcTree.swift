@@ -93,7 +93,7 @@ extension VirtualFileSystem {
       ("sys/kernel/yama/ptrace_scope", "1\n"), ("sys/kernel/msgmax", "8192\n"), ("sys/kernel/msgmnb", "16384\n"),
       ("sys/kernel/sem", "32000\t1024000000\t500\t32000\n"), ("sys/kernel/shmmax", "18446744073692774399\n"),
       ("sys/kernel/shmall", "18446744073692774399\n"), ("sys/kernel/shmmni", "4096\n"),
-      ("sys/vm/overcommit_memory", "0\n"), ("sys/vm/overcommit_ratio", "50\n"), ("sys/vm/max_map_count", "65530\n"),
+      ("sys/vm/overcommit_memory", "0\n"), ("sys/vm/overcommit_ratio", "50\n"), ("sys/vm/max_map_count", "\(MemoryManager.mappingsMax)\n"),
       ("sys/vm/mmap_min_addr", "65536\n"), ("sys/vm/swappiness", "60\n"), ("sys/vm/nr_hugepages", "0\n"),
       ("sys/fs/file-max", "9223372036854775807\n"), ("sys/fs/nr_open", "1048576\n"),
       ("sys/fs/pipe-max-size", "1048576\n"), ("sys/fs/pipe-user-pages-soft", "16384\n"),
