@@ -58,8 +58,8 @@ struct TaskSignals {
   var pending = SignalQueue()
   /// What sigtimedwait waits for and had blocked (real_blocked): unblocked for the time of the wait.
   var awaited: SignalSet = []
-  /// flags: SS_DISABLE is 2, SS_AUTODISARM bit 31.
-  var alternateStack: (base: GuestAddress, size: UInt64, flags: Int32) = (GuestAddress(0), 0, 2)
+  /// None while the size is 0. flags: SS_DISABLE is 2, SS_AUTODISARM bit 31; a first task's are 0, as in Linux.
+  var alternateStack: (base: GuestAddress, size: UInt64, flags: Int32) = (GuestAddress(0), 0, 0)
   /// TIF_SIGPENDING: the task was told to look at its signals.
   var isNotified = false
   var needsRecheck = false

@@ -110,9 +110,8 @@ extension Kernel {
     // Nothing is deliverable now, or the clone would have been restarted.
     child.signals.needsRecheck = false
     // A thread starts without an alternate stack; fork and vfork keep it (sas_ss_reset in copy_process).
-    if !flags.contains(.memory) || flags.contains(.vfork) {
-      child.signals.alternateStack = parent.signals.alternateStack
-    }
+    let keepsStack = !flags.contains(.memory) || flags.contains(.vfork)
+    child.signals.alternateStack = keepsStack ? parent.signals.alternateStack : (GuestAddress(0), 0, 2)
     child.affinity = parent.affinity
     child.niceness = parent.policies.resetOnFork ? max(0, parent.niceness) : parent.niceness
     child.policies = parent.policies.forChild

@@ -88,7 +88,7 @@ extension Kernel {
       group.handlers = group.handlers.fork()
     }
     group.handlers.resetHandlers()
-    task.signals.alternateStack = (GuestAddress(0), 0, 2)
+    task.signals.alternateStack = (GuestAddress(0), 0, task.signals.alternateStack.flags)
     task.signals.lastFault = (0, 0, 0)
     task.restartBlock = nil
     task.syscallInProgress = nil
