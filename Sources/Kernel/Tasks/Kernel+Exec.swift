@@ -36,11 +36,7 @@ extension Kernel {
       wait.program.memory.release(self)
       throw .EAGAIN
     }
-    let others = group.tasks.contains { other in
-      if case .zombie = other.runState { return false }
-      return other !== task
-    }
-    if others {
+    if group.tasks.contains(where: { $0 !== task && !$0.hasLeft }) {
       group.execTask = task
       if isFirst { killTasks(of: group, except: task) }
       return .block(Block(on: [group.taskEvents], interruptible: false, resume: wait, reason: .other("execve")))

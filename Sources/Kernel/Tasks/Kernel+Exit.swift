@@ -15,7 +15,7 @@ extension Kernel {
   /// The task's last step: gives back what it holds, tells its parent, and becomes a zombie or goes.
   func finishExit(_ task: Task) {
     let group = task.group
-    let isLast = !group.tasks.contains { $0 !== task && !$0.hasEnded }
+    let isLast = !group.tasks.contains { $0 !== task && !$0.hasLeft }
     // Signals that only this task would have taken go to another (exit_signals).
     if !isLast {
       let orphaned = group.signals.pending.set.subtracting(task.signals.mask)
@@ -157,7 +157,7 @@ extension Kernel {
   /// will_become_orphaned_pgrp: no member has a parent in another group of the same session.
   func isOrphaned(_ processGroup: ProcessGroup, ignoring ignored: ThreadGroup? = nil) -> Bool {
     for group in tasks.groups.values where group.processGroup === processGroup {
-      guard group !== ignored, !group.livingTasks.isEmpty, let parent = group.parent, parent !== initProcess else {
+      guard group !== ignored, !group.isZombie, let parent = group.parent, parent !== initProcess else {
         continue
       }
       if parent.processGroup !== processGroup && parent.processGroup.session === processGroup.session { return false }
@@ -171,10 +171,7 @@ extension Kernel {
   private func endRun() {
     let status = firstProcess?.exitStatus ?? 0
     for task in Array(tasks.tasks.values) where task.group !== initProcess {
-      switch task.runState {
-      case .zombie, .dead: continue
-      default: break
-      }
+      if task.hasLeft { continue }
       observer.note(.taskExited(task: task.id.rawValue, status: Int32(SignalNumber.kill)))
       task.runState = .dead
       machine.destroyContext(task.context.id)

@@ -12,7 +12,7 @@ final class PidFile: OpenFile {
   }
 
   override func readiness(_ kernel: Kernel) -> PollEvents {
-    process.livingTasks.isEmpty ? [.in, .readNormal] : []
+    process.isZombie ? [.in, .readNormal] : []
   }
   override var waitQueues: [WaitQueue] { [process.exitEvents] }
   override func displayPath(_ kernel: Kernel) -> [UInt8] { Array("anon_inode:[pidfd]".utf8) }

@@ -151,6 +151,13 @@ extension Task {
     case .user, .resumeSyscall, .blocked, .groupStopped: false
     }
   }
+  /// It has given everything back: a zombie, or gone.
+  var hasLeft: Bool {
+    switch runState {
+    case .zombie, .dead: true
+    case .user, .resumeSyscall, .blocked, .groupStopped, .exiting: false
+    }
+  }
   var isLeader: Bool { group.leader === self }
 }
 

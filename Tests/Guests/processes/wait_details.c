@@ -73,9 +73,9 @@ int main(void) {
   ZERO(pthread_create(&thread, NULL, other_thread, NULL));
   ZERO(pthread_join(thread, NULL));
 
+  signal(SIGUSR1, SIG_IGN);
   child = (pid_t)syscall(SYS_clone, SIGUSR1, 0, 0, 0, 0);
   if (child == 0) _exit(6);
-  signal(SIGUSR1, SIG_IGN);
   FAILS(waitpid(child, &status, 0), ECHILD);  // not a SIGCHLD child
   CHECK(waitpid(child, &status, __WCLONE) == child && status == 6 << 8);
   child = (pid_t)syscall(SYS_clone, 0, 0, 0, 0, 0);

@@ -112,6 +112,20 @@ import Testing
     #expect(fixture.word(status, as: Int32.self) == 9 << 8)
   }
 
+  @Test func processEndsWithItsSlowestThread() {
+    let fixture = KernelFixture()
+    let child = fixture.fork(fixture.task)
+    let thread = fixture.makeThread(of: child)
+    // Both are on their way out, and the other one finishes first.
+    _ = fixture.call(SyscallNumber.exit, of: thread, [0])
+    _ = fixture.call(SyscallNumber.exit_group, of: child, [5])
+    fixture.finish(child)
+    #expect(!child.group.isZombie)
+    #expect(fixture.call(SyscallNumber.wait4, UInt64.max, 0, 1, 0) == 0)
+    fixture.finish(thread)
+    #expect(fixture.call(SyscallNumber.wait4, UInt64.max, 0, 1, 0) == 3)
+  }
+
   @Test func orphansGoToInitOrTheSubreaper() {
     let fixture = KernelFixture()
     let child = fixture.fork(fixture.task)
