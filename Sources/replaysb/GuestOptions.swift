@@ -47,6 +47,14 @@ struct GuestOptions: ParsableArguments {
     if programLine.isEmpty { throw ValidationError("no program given") }
   }
 
+  /// Everything from the first word that is no option belongs to the guest, so `--help` in its place is asked here.
+  func showHelpIfAsked(for command: any ParsableCommand.Type) throws {
+    if self.command.first == "--help" || self.command.first == "-h" { throw CleanExit.helpRequest(command) }
+    if let word = self.command.first, word.hasPrefix("-"), word != "--" {
+      throw ValidationError("unknown option '\(word)' (a program whose name begins with - goes behind --)")
+    }
+  }
+
   /// The program and its arguments, without a leading `--`.
   var programLine: [String] { command.first == "--" ? Array(command.dropFirst()) : command }
 

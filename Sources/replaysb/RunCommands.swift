@@ -12,6 +12,8 @@ struct RunCommand: ParsableCommand {
     commandName: "run", abstract: "Runs a program in the sandbox without recording.")
   @OptionGroup var guest: GuestOptions
 
+  func validate() throws { try guest.showHelpIfAsked(for: Self.self) }
+
   func run() throws {
     let options = try guest.runOptions(defaultSeed: 1)
     let result = try RunSession.run(options)
@@ -32,6 +34,7 @@ struct RecordCommand: ParsableCommand {
   @OptionGroup var guest: GuestOptions
 
   func validate() throws {
+    try guest.showHelpIfAsked(for: Self.self)
     if let attempts, attempts < 1 || !untilFail { throw ValidationError("-n takes a positive number, with --until-fail") }
   }
 
@@ -97,6 +100,8 @@ struct VerifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify", abstract: "Records a program twice, replays it once, and compares everything.")
   @OptionGroup var guest: GuestOptions
+
+  func validate() throws { try guest.showHelpIfAsked(for: Self.self) }
 
   func run() throws {
     var options = try guest.runOptions(defaultSeed: 1)
