@@ -27,7 +27,7 @@ public struct KernelConfiguration: Sendable {
   /// Living processes and tasks at most; fork and clone give EAGAIN beyond (pids cgroup).
   public var tasksMax = 4096
   /// Bytes of private and shared memory that all processes may map writable together; ENOMEM beyond.
-  public var guestMemoryBytesMax: UInt64 = 16 << 30
+  public var guestMemoryBytesMax: UInt64 = 8 << 30
   /// Bytes of files that the guest may write in all; ENOSPC beyond.
   public var overlayBytesMax: Int64 = 8 << 30
   /// Paths of the host that the guest does not see.
