@@ -29,7 +29,7 @@ int main(void) {
   pid_t child = OK(fork());
   if (child == 0) {
     if (getuid() == 0) {
-      OK(setgroups(0, NULL));
+      if (setgroups(0, NULL) == -1 && errno == EPERM) _exit(0);  // root without capabilities
       OK(setresgid(1000, 1000, 1000));
       OK(setresuid(1000, 1000, 1000));
     }
