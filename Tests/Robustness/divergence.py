@@ -22,7 +22,7 @@ def fuzz_tool():
         path = os.path.join(harness.ROOT, ".build", build, "TraceFuzz")
         if os.path.exists(path):
             return path
-    subprocess.run(["swift", "build", "-c", "release", "--product", "TraceFuzz"], check=True, cwd=harness.ROOT, capture_output=True, timeout=900)
+    subprocess.run(["swift", "build", "-c", "release", "--static-swift-stdlib", "--product", "TraceFuzz"], check=True, cwd=harness.ROOT, capture_output=True, timeout=900)
     return os.path.join(harness.ROOT, ".build", "release", "TraceFuzz")
 
 
