@@ -43,7 +43,7 @@ public enum Record: Hashable, Sendable {
   /// Behind a pointer, so that records are small to pass on.
   indirect case event(Event)
   case localEvent(LocalEvent)
-  /// The chained hash of all registers at every trap up to and including this event; see `RegisterChain`.
+  /// The chained hash of all registers at every trap up to and including this event, and of output; see `RegisterChain`.
   case registerHash(EventNumber, UInt64)
 
   // MARK: What the run showed

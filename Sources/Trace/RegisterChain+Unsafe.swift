@@ -1,10 +1,11 @@
-// The chained hash of registers that a recording notes every 64 events and a replay recomputes.
+// The chained hash of registers and output that a recording notes every 64 events and at its end, and a replay recomputes.
 // Unsafe because XXH3 reads bytes from a pointer: the pointer is to the borrowed registers, a trivial struct of
 // 27 words without padding, and does not outlive the call.
 import CXXHash
 import Platform
 
-/// hash(n) = XXH3-64 of the registers at trap n, seeded with hash(n - 1); hash(0) = 0.
+/// Each link is XXH3-64 of the registers at a trap, or of the bytes of an output, seeded with the link before; the first
+/// seed is 0.
 public struct RegisterChain: Hashable, Sendable {
   public private(set) var value: UInt64 = 0
   public init() {}
@@ -13,5 +14,11 @@ public struct RegisterChain: Hashable, Sendable {
   public mutating func add(_ registers: Registers) {
     let seed = value
     value = withUnsafeBytes(of: registers) { rsb_hash64_seeded($0.baseAddress, $0.count, seed) }
+  }
+
+  /// Takes in bytes that the guest wrote to a stream: they are not in the trace, so this is what checks them.
+  public mutating func add(output bytes: ArraySlice<UInt8>) {
+    let seed = value
+    value = bytes.withUnsafeBytes { rsb_hash64_seeded($0.baseAddress, $0.count, seed) }
   }
 }

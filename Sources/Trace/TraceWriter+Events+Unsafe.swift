@@ -18,6 +18,7 @@ extension TraceWriter {
       into: &sink, context: context.rawValue, space: space.rawValue, changes: changes, pc: stopped.rip, trap: &words)
     commit()
     chain.add(stopped)
+    chainIsAhead = true
     if number.rawValue % TraceFormat.registerHashInterval == 0 { try registerHash(chain.value) }
     return number
   }
@@ -47,6 +48,7 @@ extension TraceWriter {
     try begin(.registerHash)
     sink.word(value)
     recordedChain = value
+    chainIsAhead = false
     commit()
   }
 
@@ -62,17 +64,19 @@ extension TraceWriter {
 
   // MARK: Output
 
-  /// The guest wrote these pieces of its memory to a stream. Split into records at 1024 pieces.
-  public func output(_ stream: OutputStream, space id: AddressSpaceID, pieces: [GuestRange]) throws(TraceError) {
+  /// The guest wrote these pieces of its memory, which hold `bytes`, to a stream. Split into records at 4096 pieces.
+  /// The bytes are not written; the next register hash covers them.
+  public func output(
+    _ stream: OutputStream, space id: AddressSpaceID, pieces: [GuestRange], bytes: ArraySlice<UInt8>
+  ) throws(TraceError) {
     var at = 0
+    var rest = bytes
     while at < pieces.count {
-      let end = min(at + 1024, pieces.count)
-      try begin(.output)
-      sink.byte(stream.rawValue)
-      space(id)
-      sink.varint(UInt64(end - at))
-      for piece in pieces[at..<end] { range(piece) }
-      commit()
+      let end = min(at + 4096, pieces.count)
+      try outputRecord(stream, id, pieces[at..<end])
+      let length = pieces[at..<end].reduce(0) { min(rest.count, $0 + Int(min($1.length, UInt64(rest.count)))) }
+      cover(output: rest.prefix(length))
+      rest = rest.dropFirst(length)
       at = end
     }
   }
@@ -82,12 +86,33 @@ extension TraceWriter {
     var at = bytes.startIndex
     while at < bytes.endIndex {
       let end = min(at + TraceFormat.contentLimit, bytes.endIndex)
-      try begin(.outputBytes)
-      sink.byte(stream.rawValue)
-      bytes[at..<end].withUnsafeBytes { content($0, isFile: false) }
-      commit()
+      try outputRecord(stream, bytes[at..<end])
+      cover(output: bytes[at..<end])
       at = end
     }
+  }
+
+  private func cover(output bytes: ArraySlice<UInt8>) {
+    chain.add(output: bytes)
+    chainIsAhead = true
+  }
+
+  private func outputRecord(
+    _ stream: OutputStream, _ id: AddressSpaceID, _ pieces: ArraySlice<GuestRange>
+  ) throws(TraceError) {
+    try begin(.output)
+    sink.byte(stream.rawValue)
+    space(id)
+    sink.varint(UInt64(pieces.count))
+    for piece in pieces { range(piece) }
+    commit()
+  }
+
+  private func outputRecord(_ stream: OutputStream, _ bytes: ArraySlice<UInt8>) throws(TraceError) {
+    try begin(.outputBytes)
+    sink.byte(stream.rawValue)
+    bytes.withUnsafeBytes { content($0, isFile: false) }
+    commit()
   }
 
   /// Names an embedded file. `object`: the memory object with its content, when it has one.
@@ -210,8 +235,8 @@ extension TraceWriter {
     case .event(let event): try append(event)
     case .localEvent(let event): try localEvent(event)
     case .registerHash(_, let value): try registerHash(value)
-    case .output(let stream, let id, let pieces): try output(stream, space: id, pieces: pieces)
-    case .outputBytes(let stream, let bytes): try output(stream, bytes: bytes[...])
+    case .output(let stream, let id, let pieces): try outputRecord(stream, id, pieces[...])
+    case .outputBytes(let stream, let bytes): try outputRecord(stream, bytes[...])
     case .annotation(let annotation): try self.annotation(annotation)
     case .fileEmbedded(let path, let object, let size): try fileEmbedded(path: path, object: object, size: size)
     case .end: preconditionFailure("a trace's end is written by close")

@@ -21,6 +21,8 @@ public final class TraceWriter {
   var sink: ByteSink
   let contents = ContentTable()
   var chain = RegisterChain()
+  /// The chain took in more since its last hash in the trace.
+  var chainIsAhead = false
   /// The last register hash in the trace.
   var recordedChain: UInt64 = 0
   var filesEmbedded: UInt64 = 0
@@ -122,6 +124,7 @@ public final class TraceWriter {
     end.eventCount = lastEvent.rawValue
     end.filesEmbedded = filesEmbedded
     end.bytesEmbedded = bytesEmbedded
+    if chainIsAhead { try registerHash(chain.value) }
     try appendEnd(end)
     if isOpen { closeBlock() }
     isClosed = true

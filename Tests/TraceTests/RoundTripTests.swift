@@ -33,7 +33,7 @@ import Testing
     #expect(try traceBytes(records) == traceBytes(records))
   }
 
-  /// Events by the fast path: registers in, differences and trap words out, a hash every 64.
+  /// Events by the fast path: registers in, differences and trap words out, a hash every 64 and at the end.
   @Test func eventsKeepRegisters() throws {
     let directory = TemporaryDirectory()
     let path = directory.file("t")
@@ -63,6 +63,8 @@ import Testing
       if number % 64 == 0 { hashes.append(.registerHash(got, chain.value)) }
     }
     try writer.close(TraceEnd())
+    // The last one covers what came after the last multiple of 64.
+    hashes.append(.registerHash(EventNumber(1000), chain.value))
 
     last = [Registers](repeating: Registers(), count: 3)
     var index = 0
@@ -129,7 +131,7 @@ import Testing
     try writer.fileEmbedded(path: long, object: nil, size: 1)
     try writer.annotation(.runEnded(status: 0, verdict: long))
     let pieces = (0..<5000 as Range<UInt64>).map { GuestRange(GuestAddress($0 << 40), GuestAddress(~0)) }
-    try writer.output(.standardOutput, space: AddressSpaceID(rawValue: 1), pieces: pieces)
+    try writer.output(.standardOutput, space: AddressSpaceID(rawValue: 1), pieces: pieces, bytes: [])
     try writer.close(TraceEnd())
     let outcome = readAll(readFile(path))
     #expect(outcome.error == nil)

@@ -18,7 +18,9 @@ public final class RecordingObserver: Observer {
   /// The record lies in the journal when this returns, before any byte leaves for the host: a recorder that is killed
   /// lost nothing that was seen.
   public func output(_ stream: OutputStream, space: AddressSpaceID, pieces: [GuestRange], bytes: ArraySlice<UInt8>) {
-    machine.noteLater { (writer) throws(TraceError) in try writer.output(stream, space: space, pieces: pieces) }
+    machine.noteLater { (writer) throws(TraceError) in
+      try writer.output(stream, space: space, pieces: pieces, bytes: bytes)
+    }
   }
 
   public func output(_ stream: OutputStream, bytes: ArraySlice<UInt8>) {

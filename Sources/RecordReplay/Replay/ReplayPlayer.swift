@@ -41,10 +41,12 @@ final class ReplayPlayer {
     case .localEvent: throw MachineError("the trace has local events, which the direct engine does not know")
     case .registerHash(let number, let value):
       if chain.value == value { return .done }
-      return .diverged(divergence([.hex("hash of all registers at event \(number)", value, chain.value)]))
+      return .diverged(divergence([.hex("hash of registers and output up to event \(number)", value, chain.value)]))
     case .memoryWrite(let space, let address, let bytes): return try write(space, address, bytes)
     case .output(let stream, let space, let pieces): return try output(stream, space, pieces)
-    case .outputBytes(let stream, let bytes): return .output(stream, bytes)
+    case .outputBytes(let stream, let bytes):
+      chain.add(output: bytes[...])
+      return .output(stream, bytes)
     case .annotation(let annotation):
       tasks.take(annotation)
       if case .executed(let task, _, _) = annotation { executedTasks.append(task) }
@@ -140,6 +142,7 @@ final class ReplayPlayer {
         }
       }
     }
+    chain.add(output: bytes[...])
     return .output(stream, bytes)
   }
 
