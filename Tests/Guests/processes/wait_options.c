@@ -8,6 +8,7 @@ int main(void) {
   pid_t child = OK(fork());
   if (child == 0) {
     raise(SIGSTOP);
+    guest_sleep_ms(50);  // a stop that follows at once would hide the continue
     raise(SIGSTOP);
     _exit(17);
   }
