@@ -193,7 +193,7 @@ extension Kernel {
 
   // MARK: Time and the host
 
-  private func fireDueTimers() {
+  func fireDueTimers() {
     while let entry = timers.popDue(clock.monotonic) {
       entry.target.timerFired(self, token: entry.token)
     }

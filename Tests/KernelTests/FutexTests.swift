@@ -232,12 +232,20 @@ import Testing
     return address
   }
 
+  /// A cycle whose owners stand in memory only must last.
+  private func letTheCycleLast(_ fixture: KernelFixture) {
+    fixture.kernel.clock.jump(to: fixture.kernel.clock.monotonic + Kernel.lockCycleDuration)
+    fixture.kernel.fireDueTimers()
+  }
+
   @Test func aCycleOfMutexesIsADeadlockThoughOthersRun() throws {
     let (a, b) = (f.makeThread("left"), f.makeThread("right"))
     let (x, y) = (mutex(ownedBy: a), mutex(ownedBy: b))
     #expect(wait(a, y, 2) == nil)
     #expect(f.kernel.verdict == nil)
     #expect(wait(b, x, 2) == nil)
+    #expect(f.kernel.verdict == nil)
+    letTheCycleLast(f)
     guard case .deadlock(let text) = try #require(f.kernel.verdict) else { return }
     #expect(text.contains("(left)") && text.contains("(right)") && text.contains("pthread mutex"))
     #expect(f.kernel.describeDeadlock().contains("held by task \(b.id) (right)"))
@@ -252,6 +260,7 @@ import Testing
     let join = f.call(Self.number, by: joiner, identifier, 9 | 256, UInt64(joined.id.rawValue), 0, 0, 0xffff_ffff)
     #expect(join == nil && f.kernel.verdict == nil)
     #expect(wait(joined, lock, 2) == nil)
+    letTheCycleLast(f)
     guard case .deadlock(let text) = try #require(f.kernel.verdict) else { return }
     #expect(text.contains("the end of task \(joined.id) (joined)"))
   }
@@ -261,6 +270,7 @@ import Testing
     let (x, y) = (mutex(ownedBy: a), mutex(ownedBy: b))
     #expect(wait(a, y, 2, timeout: f.putTime(1_000_000)) == nil)
     #expect(wait(b, x, 2) == nil)
+    letTheCycleLast(f)
     #expect(f.kernel.verdict == nil)
   }
 
@@ -269,8 +279,27 @@ import Testing
     let word = g.allocate(40)
     g.set(word, 2 as Int32)
     g.set(word + 8, g.task.id.rawValue)
+    g.set(word + 12, 1 as Int32)
     #expect(g.call(Self.number, word, Self.privately, 2, 0) == nil)
+    letTheCycleLast(g)
     #expect(g.kernel.verdict == nil)
     #expect(g.kernel.statistics.lockCycles.count == 1)
+  }
+
+  @Test func locksOfOtherMakesAreNotMistaken() {
+    let a = f.makeThread()
+    // A lock word of 2 with a counter behind it that happens to be a thread id.
+    let plain = f.allocate(40)
+    f.set(plain, 2 as Int32)
+    f.set(plain + 8, UInt64(UInt32(a.id.rawValue)))
+    #expect(wait(a, plain, 2) == nil)
+    letTheCycleLast(f)
+    #expect(f.kernel.verdict == nil)
+    // Bit 31 and a count of readers.
+    let b = f.makeThread()
+    let counting = f.allocate(40)
+    f.set(counting, UInt32(b.id.rawValue) | 0x8000_0000)
+    #expect(wait(b, counting, UInt64(UInt32(b.id.rawValue) | 0x8000_0000)) == nil)
+    #expect(f.kernel.verdict == nil)
   }
 }

@@ -2,8 +2,9 @@
 //
 // Owners are known for PI and robust futexes, whose word names the thread, and for glibc's pthread_mutex_t, whose slow
 // path waits with FUTEX_WAIT for the value 2 and whose owner stands eight bytes behind the word. A task that is joined is
-// known too: the joiner waits on the word that the kernel clears at its end. A cycle counts as certain only when every
-// wait in it has no time-out and every owner is a live task whose lock has such a shape.
+// known too: the joiner waits on the word that the kernel clears at its end. A cycle counts only when every wait in it has
+// no time-out and every owner is a live task whose lock has such a shape; when an owner was only read from memory, it must
+// also last for a second of virtual time.
 
 import LinuxABI
 import Platform
@@ -26,7 +27,7 @@ private struct LockOwner {
     let name = task === waiter ? "itself" : "task \(task.id) (\(task.name))"
     return kind == LockOwner.join ? ", the end of \(name)" : " (\(kind)), held by \(name)"
   }
-  static let join = "join"
+  static let join = "join", glibcMutex = "pthread mutex"
 }
 
 extension Kernel {
@@ -66,47 +67,108 @@ extension Kernel {
     {
       return LockOwner(task: task, kind: LockOwner.join)
     }
-    guard waiter.isPlain,
-      let bytes = try? waiter.task.memory.copyInPartial(waiter.address, 20), bytes.count >= 4
+    guard waiter.isPlain, let bytes = try? waiter.task.memory.copyInPartial(waiter.address, 40), bytes.count >= 4
     else { return nil }
     let word: UInt32 = bytes.integer(at: 0)
     if word & FutexWord.waiters != 0 {
-      guard let task = tasks[TaskID(Int32(bitPattern: word & FutexWord.threadMask))], task.isAlive else { return nil }
-      return LockOwner(task: task, kind: "mutex")
+      guard let task = tasks[TaskID(Int32(bitPattern: word & FutexWord.threadMask))], task.isAlive,
+        holdsRobustly(task, waiter.address)
+      else { return nil }
+      return LockOwner(task: task, kind: "robust mutex")
     }
-    // pthread_mutex_t: lock, count, owner, users, kind; nptl/pthreadP.h for the bits of kind.
-    guard bytes.count == 20, word == 2, expected == 2 else { return nil }
-    let owner: Int32 = bytes.integer(at: 8)
-    let kind: Int32 = bytes.integer(at: 16)
-    guard owner > 0, kind & ~0x383 == 0, let task = tasks[TaskID(owner)], task.isAlive else { return nil }
-    return LockOwner(task: task, kind: "pthread mutex")
+    guard word == 2, expected == 2, let owner = ownerOfGlibcMutex(bytes), let task = tasks[owner], task.isAlive else {
+      return nil
+    }
+    return LockOwner(task: task, kind: LockOwner.glibcMutex)
   }
 
-  /// Follows the owners from a wait that begins now. When they lead back, the tasks on the way can never run again.
+  /// Whether the lock at `address` stands in the task's robust list. Its word alone says too little: reader-writer locks
+  /// of other makes keep counts there.
+  private func holdsRobustly(_ task: Task, _ address: GuestAddress) -> Bool {
+    let head = task.robustListHead.rawValue
+    guard head != 0, let raw = try? task.memory.copyIn(GuestAddress(head), 24) else { return false }
+    var entry: UInt64 = raw.integer(at: 0)
+    let offset: UInt64 = raw.integer(at: 8)
+    for _ in 0..<2048 {
+      entry &= ~1
+      if entry == head { return false }
+      if entry &+ offset == address.rawValue { return true }
+      guard let next = try? task.memory.load(GuestAddress(entry), as: UInt64.self) else { return false }
+      entry = next
+    }
+    return false
+  }
+
+  /// struct __pthread_mutex_s of glibc: lock, count, owner, users, kind, spins, list. Every field must be as in a locked
+  /// mutex: a lock of another make may have any number where the owner would stand, and thread ids are small.
+  private func ownerOfGlibcMutex(_ bytes: [UInt8]) -> TaskID? {
+    guard bytes.count == 40 else { return nil }
+    let count: UInt32 = bytes.integer(at: 4)
+    let owner: Int32 = bytes.integer(at: 8)
+    let users: UInt32 = bytes.integer(at: 12)
+    let kind: Int32 = bytes.integer(at: 16)
+    // nptl/pthreadP.h: type in the two low bits, 0x80 shared, 0x100 and 0x200 elision. Neither robust nor PI.
+    guard owner > 0, kind & ~0x383 == 0, users > 0, users <= UInt32(tasks.tasks.count) else { return nil }
+    // Only a recursive mutex counts; only a robust one is in a list.
+    guard kind & 3 == 1 ? count > 0 : count == 0, bytes[24..<40].allSatisfy({ $0 == 0 }) else { return nil }
+    return TaskID(owner)
+  }
+
+  /// How long a cycle must last whose owners were only read from memory: a lock of another make that looks like
+  /// glibc's is released long before.
+  static let lockCycleDuration = Nanoseconds.second
+
+  /// A wait begins: when the owners lead back to it, the tasks on the way can never run again.
   func lookForLockCycle(from waiter: FutexWaiter) {
-    guard var owner = lockOwner(waiter) else { return }
-    var lines = [
-      "task \(waiter.task.id) (\(waiter.task.name)) waits for the futex at \(waiter.address)"
-        + owner.text(for: waiter.task)
-    ]
-    for _ in 0..<tasks.tasks.count {
-      if owner.task === waiter.task {
-        let text = "a cycle of lock owners:\n" + lines.joined(separator: "\n")
-        switch configuration.deadlockPolicy {
-        case .end: verdict = .deadlock(text)
-        case .report: statistics.lockCycles.append(text)
-        }
-        return
-      }
-      guard case .blocked = owner.task.runState, owner.task.blocked?.block.deadline == nil,
-        let next = futexWaiter(of: owner.task), !next.isWoken, let nextOwner = lockOwner(next)
-      else { return }
-      lines.append(
-        "task \(next.task.id) (\(next.task.name)) waits for the futex at \(next.address)"
-          + nextOwner.text(for: next.task))
-      owner = nextOwner
+    guard let cycle = lockCycle(from: waiter) else { return }
+    if cycle.isCertain { return report(cycle) }
+    _ = timers.arm(clock.monotonic + Self.lockCycleDuration, waiter)
+  }
+
+  /// The suspected cycle had its time.
+  fileprivate func confirmLockCycle(from waiter: FutexWaiter) {
+    guard case .blocked = waiter.task.runState, futexWaiter(of: waiter.task) === waiter, !waiter.isWoken,
+      let cycle = lockCycle(from: waiter)
+    else { return }
+    report(cycle)
+  }
+
+  private func report(_ cycle: LockCycle) {
+    let text = "a cycle of lock owners:\n" + cycle.lines.joined(separator: "\n")
+    switch configuration.deadlockPolicy {
+    case .end: verdict = .deadlock(text)
+    case .report: statistics.lockCycles.append(text)
     }
   }
+
+  /// Follows the owners.
+  private func lockCycle(from waiter: FutexWaiter) -> LockCycle? {
+    var next = waiter
+    var cycle = LockCycle()
+    for _ in 0...tasks.tasks.count {
+      guard let owner = lockOwner(next) else { return nil }
+      if owner.kind == LockOwner.glibcMutex { cycle.isCertain = false }
+      cycle.lines.append(
+        "task \(next.task.id) (\(next.task.name)) waits for the futex at \(next.address)" + owner.text(for: next.task))
+      if owner.task === waiter.task { return cycle }
+      guard case .blocked = owner.task.runState, owner.task.blocked?.block.deadline == nil,
+        let following = futexWaiter(of: owner.task), !following.isWoken
+      else { return nil }
+      next = following
+    }
+    return nil
+  }
+}
+
+/// Tasks that wait for each other.
+private struct LockCycle {
+  var lines: [String] = []
+  /// Every owner is known to the kernel, none only read from memory.
+  var isCertain = true
+}
+
+extension FutexWaiter: TimerTarget {
+  func timerFired(_ kernel: Kernel, token: UInt64) { kernel.confirmLockCycle(from: self) }
 }
 
 extension BlockReason {
