@@ -166,13 +166,16 @@ import Testing
       let hash = try machine.memoryHash(a)
       bench.checks.check(hash != 0, "something is there")
       bench.checks.equal(try machine.memoryHashByPagemap(a), hash, "as kernels before 6.7 do it")
-      // Reading, zeroes and shared memory do not count; neither does losing the right to read.
+      // Reading, zeroes and shared memory do not count.
       _ = try machine.read(b, GuestAddress(code), 3 * 4096)
       _ = try machine.read(b, GuestAddress(data), 8 * 4096)
       _ = try machine.write(b, GuestAddress(data + 5 * page), [0])
       _ = try machine.write(b, GuestAddress(stackTop), [9])
-      try machine.protect(b, range(data), [])
       bench.checks.equal(try machine.memoryHash(b), hash)
+      // What was made read-only is out of it, and in again once it can be written.
+      try machine.protect(b, range(data), [.read])
+      bench.checks.check(try machine.memoryHash(b) != hash, "read-only pages do not count")
+      try machine.protect(b, range(data), [.read, .write])
       let fork = bench.nextSpace()
       try machine.forkAddressSpace(b, as: fork)
       bench.checks.equal(try machine.memoryHash(fork), hash, "a fork")
