@@ -13,7 +13,19 @@ struct MappingTable {
   private(set) var mappings: [Mapping] = []
 
   func at(_ address: GuestAddress) -> Mapping? {
-    mappings.first { $0.range.contains(address) }
+    let index = firstIndex(endingAfter: address)
+    return index < mappings.count && mappings[index].range.contains(address) ? mappings[index] : nil
+  }
+
+  /// The first mapping that ends after an address, by halving: a guest can have 65,000 of them.
+  private func firstIndex(endingAfter address: GuestAddress) -> Int {
+    var low = 0
+    var high = mappings.count
+    while low < high {
+      let middle = (low + high) / 2
+      if mappings[middle].range.end > address { high = middle } else { low = middle + 1 }
+    }
+    return low
   }
 
   mutating func map(_ range: GuestRange, _ protection: Protection, _ source: MappingSource) {
@@ -45,13 +57,12 @@ struct MappingTable {
   }
 
   private mutating func insert(_ mapping: Mapping) {
-    let index = mappings.firstIndex { $0.range.start > mapping.range.start } ?? mappings.count
-    mappings.insert(mapping, at: index)
+    mappings.insert(mapping, at: firstIndex(endingAfter: mapping.range.start))
   }
 
   /// Takes out everything in the range; returns the pieces.
   private mutating func cut(_ range: GuestRange) -> [Mapping] {
-    guard let first = mappings.firstIndex(where: { $0.range.overlaps(range) }) else { return [] }
+    let first = firstIndex(endingAfter: range.start)
     var last = first
     var kept: [Mapping] = []
     var pieces: [Mapping] = []
@@ -62,7 +73,7 @@ struct MappingTable {
       if old.range.end > range.end { kept.append(old.part(GuestRange(range.end, old.range.end))) }
       last += 1
     }
-    mappings.replaceSubrange(first..<last, with: kept)
+    if last > first { mappings.replaceSubrange(first..<last, with: kept) }
     return pieces
   }
 }
