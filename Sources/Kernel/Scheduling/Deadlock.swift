@@ -1,10 +1,10 @@
 // The verdict when no task can ever run again, or when a cycle of lock owners exists: who waits for what, held by whom.
 //
 // Owners are known for PI and robust futexes, whose word names the thread, and for glibc's pthread_mutex_t, whose slow
-// path waits with FUTEX_WAIT for the value 2 and whose owner stands eight bytes behind the word. A task that is joined is
-// known too: the joiner waits on the word that the kernel clears at its end. A cycle counts only when every wait in it has
-// no time-out and every owner is a live task whose lock has such a shape; when an owner was only read from memory, it must
-// also last for a second of virtual time.
+// path waits with FUTEX_WAIT for the value 2 and whose owner stands eight bytes behind the word. A task that is joined
+// is known too: the joiner waits on the word that the kernel clears at its end. A cycle counts only when every wait in
+// it has no time-out and every owner is a live task whose lock has such a shape; when an owner was only read from
+// memory, it must also last for a second of virtual time.
 
 import LinuxABI
 import Platform
@@ -99,8 +99,8 @@ extension Kernel {
     return false
   }
 
-  /// struct __pthread_mutex_s of glibc: lock, count, owner, users, kind, spins, list. Every field must be as in a locked
-  /// mutex: a lock of another make may have any number where the owner would stand, and thread ids are small.
+  /// struct __pthread_mutex_s of glibc: lock, count, owner, users, kind, spins, list. Every field must be as in a
+  /// locked mutex: a lock of another make may have any number where the owner would stand, and thread ids are small.
   private func ownerOfGlibcMutex(_ bytes: [UInt8]) -> TaskID? {
     guard bytes.count == 40 else { return nil }
     let count: UInt32 = bytes.integer(at: 4)

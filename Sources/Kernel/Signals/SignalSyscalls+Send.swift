@@ -81,7 +81,8 @@ extension SyscallTable {
   private static func sysTgsigqueueinfo(_ call: Syscall) throws(Errno) -> SyscallOutcome {
     let thread = TaskID(call.int32(1))
     let info = try givenInfo(
-      call, signal: Int(call.int32(2)), at: call.address(3), toSelf: call.kernel.tasks[thread]?.group === call.task.group)
+      call, signal: Int(call.int32(2)), at: call.address(3),
+      toSelf: call.kernel.tasks[thread]?.group === call.task.group)
     if call.int32(0) <= 0 || call.int32(1) <= 0 { throw .EINVAL }
     return try sendToTask(call, info, process: TaskID(call.int32(0)), thread)
   }

@@ -21,7 +21,9 @@ extension SyscallTable {
     ] + identitySyscalls + controlSyscalls
   }
 
-  private static func clone(_ call: Syscall, _ options: () throws(Errno) -> CloneOptions) throws(Errno) -> SyscallOutcome {
+  private static func clone(
+    _ call: Syscall, _ options: () throws(Errno) -> CloneOptions
+  ) throws(Errno) -> SyscallOutcome {
     if let wait = call.resume as? VforkWait { return call.kernel.finishVfork(call, wait) }
     return try call.kernel.clone(call, try options())
   }

@@ -128,7 +128,8 @@ import Testing
 
   @Test func siginfoLayouts() {
     let child = SignalInfo(
-      signal: 17, code: SignalCode.childExited, sender: TaskID(5), senderUser: 1000, value: 3, userTime: 7, systemTime: 8)
+      signal: 17, code: SignalCode.childExited, sender: TaskID(5), senderUser: 1000, value: 3, userTime: 7,
+      systemTime: 8)
     let bytes = child.encoded()
     #expect(bytes.count == 128)
     #expect(bytes.integer(at: 0, as: Int32.self) == 17 && bytes.integer(at: 8, as: Int32.self) == 1)
