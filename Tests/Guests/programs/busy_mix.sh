@@ -14,7 +14,7 @@ test "$(date +%s)" -gt 1500000000 && echo date
 flock lockfile -c 'echo locked'
 env -i A=1 env
 expr 6 \* 7
-nice -n 5 nice
+test $(($(nice -n 5 nice) - $(nice))) -eq 5 && echo nicer
 (ulimit -n 50; ulimit -n)
 printf "b 2\na 1\n" | sort > left && join left left
 tail -f numbers --pid=$$ > followed & tail_pid=$!
