@@ -14,7 +14,9 @@ struct GuestOptions: ParsableArguments {
   @Option(help: "Processors that the guest sees.") var cpus: Int = 4
   @Option(name: .customShort("C"), help: ArgumentHelp("The guest's working directory.", valueName: "dir"))
   var directory: String?
-  @Option(name: .customLong("env"), help: ArgumentHelp("Pass this variable though it looks like a secret.", valueName: "name"))
+  @Option(
+    name: .customLong("env"),
+    help: ArgumentHelp("Pass this variable though it looks like a secret.", valueName: "name"))
   var allowed: [String] = []
   @Option(help: ArgumentHelp("Hide this path from the guest.", valueName: "path")) var hide: [String] = []
   @Option(help: ArgumentHelp("Show a path that is hidden by default.", valueName: "path")) var show: [String] = []
@@ -85,8 +87,8 @@ struct GuestOptions: ParsableArguments {
       Console.line("withheld from the guest: \(environment.withheld.joined(separator: ", ")) (--env NAME lets one in)")
     }
     let line = programLine
-    options.program = try ProgramSearch.find(
-      line[0], path: Self.variable("PATH") ?? "/usr/local/bin:/usr/bin:/bin", workingDirectory: options.workingDirectory)
+    let path = Self.variable("PATH") ?? "/usr/local/bin:/usr/bin:/bin"
+    options.program = try ProgramSearch.find(line[0], path: path, workingDirectory: options.workingDirectory)
     options.arguments = line.map { Array($0.utf8) }
     hideSecrets(&options.hidden)
     if let report { options.hidden.hideOwn(report) }
@@ -170,7 +172,8 @@ extension GuestOptions {
 
   private static func shellQuoted(_ word: String) -> String {
     let plain = word.unicodeScalars.allSatisfy {
-      ("a"..."z").contains($0) || ("A"..."Z").contains($0) || ("0"..."9").contains($0) || "-_./=:,+@%".unicodeScalars.contains($0)
+      ("a"..."z").contains($0) || ("A"..."Z").contains($0) || ("0"..."9").contains($0)
+        || "-_./=:,+@%".unicodeScalars.contains($0)
     }
     if plain && !word.isEmpty { return word }
     return "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"

@@ -47,15 +47,7 @@ import RecordReplay
 
 /// Lines on standard error, which the tool shares with the guest.
 enum Console {
-  static func write(_ text: String) {
-    var bytes = Array(text.utf8)[...]
-    while !bytes.isEmpty {
-      let count = bytes.withUnsafeBytes { rsb_host_write(2, $0.baseAddress, $0.count) }
-      if count == -4 { continue }
-      if count <= 0 { return }
-      bytes = bytes.dropFirst(count)
-    }
-  }
+  static func write(_ text: String) { writeAll(2, Array(text.utf8)[...]) }
 
   static func line(_ text: String) { write("replaysb: " + text + "\n") }
 }

@@ -40,7 +40,8 @@ struct ReplayCommand: ParsableCommand {
     }
     if result.isTruncated {
       Console.line(
-        "the trace is cut after event \(result.events) (its recorder was killed, or the file is not whole); replayed to there")
+        "the trace is cut after event \(result.events) (its recorder was killed, or the file is not whole); "
+          + "replayed to there")
       throw ExitCode(125)
     }
     if let end = result.end, !end.verdict.isEmpty { try finishVerdict(end) }

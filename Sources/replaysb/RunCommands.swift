@@ -26,7 +26,9 @@ struct RunCommand: ParsableCommand {
 struct RecordCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "record", abstract: "Runs a program and records it into one file.")
-  @Option(name: .shortAndLong, help: ArgumentHelp("The trace (default: trace.zst, older ones move to trace-N.zst).", valueName: "file"))
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp("The trace (default: trace.zst, older ones move to trace-N.zst).", valueName: "file"))
   var output: String?
   @Flag(help: "Repeat with new seeds until the guest fails; keep that trace.") var untilFail = false
   @Option(name: .customShort("n"), help: ArgumentHelp("With --until-fail: attempts at most.", valueName: "count"))
@@ -35,7 +37,9 @@ struct RecordCommand: ParsableCommand {
 
   func validate() throws {
     try guest.showHelpIfAsked(for: Self.self)
-    if let attempts, attempts < 1 || !untilFail { throw ValidationError("-n takes a positive number, with --until-fail") }
+    if let attempts, attempts < 1 || !untilFail {
+      throw ValidationError("-n takes a positive number, with --until-fail")
+    }
   }
 
   func run() throws {

@@ -1,4 +1,4 @@
-// The golden traces of Recordings/ replay here, whatever this version records: old traces outlive changes of the kernel.
+// The golden traces of Recordings/ replay here, whatever this version records: traces outlive changes of the kernel.
 import CLinux
 import FoundationEssentials
 import PtracePlatform

@@ -140,13 +140,3 @@ enum OpenFlags {
   static let writeCreateExclusive: Int32 = 1 | 0o100 | 0o200
   static let writeCreateTruncate: Int32 = 1 | 0o100 | 0o1000
 }
-
-/// Lends a path as a C string. A path with a zero byte inside names what stands before it; the kernel never makes one.
-func withPath<Result>(_ path: [UInt8], _ body: (UnsafePointer<CChar>) -> Result) -> Result {
-  var terminated = path
-  terminated.append(0)
-  // Sound: char and UInt8 have one layout, the array ends in zero and lives for the call.
-  return terminated.withUnsafeBufferPointer { buffer in
-    buffer.baseAddress!.withMemoryRebound(to: CChar.self, capacity: buffer.count) { body($0) }
-  }
-}

@@ -98,14 +98,9 @@ extension PosixHostView {
       let result = rsb_host_poll_or_signal(0, -1)
       if result == -4 { throw .EINTR }
     }
-    var failure = 0
-    let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-      let result = rsb_host_read(0, buffer.baseAddress, count)
-      initialized = max(0, result)
-      failure = min(0, result)
-    }
-    if failure == -11 { return .notReady }
-    try check(failure)
+    let (bytes, error) = readOnce(0, count: count)
+    if error == -11 { return .notReady }
+    try check(error)
     return bytes.isEmpty && count > 0 ? .endOfFile : .bytes(bytes)
   }
 
@@ -143,19 +138,4 @@ extension PosixHostView {
     guard bytes.count == 36, (0...2).contains(when) else { throw .EINVAL }
     try check(rsb_host_terminal_set(descriptor, when, bytes))
   }
-}
-
-/// Writes everything; 0 or -errno. Waits where the host's end is slow and non-blocking.
-func writeAll(_ descriptor: Int32, _ bytes: ArraySlice<UInt8>) -> Int32 {
-  var rest = bytes
-  while !rest.isEmpty {
-    let result = rest.withUnsafeBytes { rsb_host_write(descriptor, $0.baseAddress, $0.count) }
-    switch result {
-    case 0...: rest = rest.dropFirst(result)
-    case -4: if rsb_interrupt_requested() != 0 { return -4 }
-    case -11: _ = rsb_host_poll(descriptor, 1, 1000)
-    default: return Int32(result)
-    }
-  }
-  return 0
 }

@@ -102,18 +102,8 @@ public final class PosixHostView: HostView {
   }
 
   private func read(_ descriptor: Int32, offset: Int64, count: Int) throws(Errno) -> [UInt8] {
-    var failure: Int = 0
-    let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-      initialized = 0
-      while initialized < count {
-        let result = rsb_host_pread(
-          descriptor, buffer.baseAddress! + initialized, count - initialized, offset + Int64(initialized))
-        if result < 0 { failure = result }
-        if result <= 0 { break }
-        initialized += result
-      }
-    }
-    try check(failure)
+    let (bytes, error) = readAll(descriptor, offset: offset, count: count)
+    try check(error)
     return bytes
   }
 

@@ -126,7 +126,8 @@ struct CoreFile {
     var offset = roundUp(64 + (loads.count + 1) * 56 + notes.count)
     var header = Bytes()
     elfHeader(&header)
-    header.program(type: 4, flags: 0, offset: 64 + (loads.count + 1) * 56, GuestRange(GuestAddress(0), GuestAddress(0)), notes.count)
+    let nothing = GuestRange(GuestAddress(0), GuestAddress(0))
+    header.program(type: 4, flags: 0, offset: 64 + (loads.count + 1) * 56, nothing, notes.count)
     for load in loads {
       let size = contentSize(load)
       header.program(type: 1, flags: Self.flags(load.protection), offset: offset, load.range, size)
@@ -210,9 +211,12 @@ private enum Note {
 /// Little-endian bytes.
 private struct Bytes {
   var content: [UInt8] = []
-  mutating func add16(_ value: UInt16) { withUnsafeBytes(of: value.littleEndian) { content += Array($0) } }
-  mutating func add32(_ value: UInt32) { withUnsafeBytes(of: value.littleEndian) { content += Array($0) } }
-  mutating func add64(_ value: UInt64) { withUnsafeBytes(of: value.littleEndian) { content += Array($0) } }
+  mutating func add16(_ value: UInt16) { add(UInt64(value), 2) }
+  mutating func add32(_ value: UInt32) { add(UInt64(value), 4) }
+  mutating func add64(_ value: UInt64) { add(value, 8) }
+  private mutating func add(_ value: UInt64, _ count: Int) {
+    for index in 0..<count { content.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * index))) }
+  }
   mutating func zeros(_ count: Int) { content += [UInt8](repeating: 0, count: count) }
   mutating func pad() { while content.count % 4 != 0 { content.append(0) } }
   /// A C string in a field of this size.

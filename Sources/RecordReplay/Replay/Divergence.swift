@@ -45,10 +45,13 @@ extension Difference {
     var result: [Difference] = []
     if event.trap != trap {
       result.append(
-        Difference(what: "trap", expected: describe(event.trap, event.syscall), actual: describe(trap, SyscallWords(registers))))
+        Difference(
+          what: "trap", expected: describe(event.trap, event.syscall), actual: describe(trap, SyscallWords(registers))))
     }
     if event.pc.rawValue != registers.rip { result.append(.hex("rip", event.pc.rawValue, registers.rip)) }
-    if event.stackPointer.rawValue != registers.rsp { result.append(.hex("rsp", event.stackPointer.rawValue, registers.rsp)) }
+    if event.stackPointer.rawValue != registers.rsp {
+      result.append(.hex("rsp", event.stackPointer.rawValue, registers.rsp))
+    }
     if event.ticks != ticks { result.append(.hex("ticks", event.ticks.rawValue, ticks.rawValue)) }
     if event.trap == .syscall, trap == .syscall {
       let actual = SyscallWords(registers)
@@ -63,7 +66,9 @@ extension Difference {
         ("rdx", event.syscall.a2, actual.a2), ("r10", event.syscall.a3, actual.a3),
         ("r8", event.syscall.a4, actual.a4), ("r9", event.syscall.a5, actual.a5),
       ]
-      for (name, expected, now) in pairs where expected != now { result.append(.hex("argument \(name)", expected, now)) }
+      for (name, expected, now) in pairs where expected != now {
+        result.append(.hex("argument \(name)", expected, now))
+      }
     }
     return result
   }

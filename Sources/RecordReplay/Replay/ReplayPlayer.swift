@@ -58,7 +58,8 @@ final class ReplayPlayer {
       machine.destroyAddressSpace(id)
       spaces[try index(id)] = nil
       if expected != 0 && actual != expected {
-        return .diverged(divergence([.hex("hash of written memory of space \(id.rawValue) at its end", expected, actual)]))
+        let what = "hash of written memory of space \(id.rawValue) at its end"
+        return .diverged(divergence([.hex(what, expected, actual)]))
       }
     case .createObject, .destroyObject, .resizeObject, .objectWrite: try playObject(record)
     default: try playMapping(record)

@@ -65,8 +65,8 @@ public enum ReplaySession {
     }
   }
 
-  /// Where to stop: as asked; for a core without a place, the last event of the process that died of a signal, or of the
-  /// first process.
+  /// Where to stop: as asked; for a core without a place, the last event of the process that died of a signal, or of
+  /// the first process.
   private static func stopEvent(_ options: ReplayOptions) throws(SessionError) -> UInt64? {
     if options.stopAt != nil || options.corePath == nil { return options.stopAt }
     let reader = try opened(options.path)

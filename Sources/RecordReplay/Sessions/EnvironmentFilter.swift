@@ -27,7 +27,8 @@ public struct EnvironmentFilter {
   ]
   private static let prefixes = ["AWS_", "AZURE_CLIENT_"]
   private static let exact = [
-    "TOKEN", "PASSWORD", "PASSWD", "SECRET", "API_KEY", "APIKEY", "PGPASSWORD", "MYSQL_PWD", "REDISCLI_AUTH", "NPM_AUTH",
+    "TOKEN", "PASSWORD", "PASSWD", "SECRET", "API_KEY", "APIKEY", "PGPASSWORD", "MYSQL_PWD", "REDISCLI_AUTH",
+    "NPM_AUTH",
   ]
 
   static func looksSecret(_ name: String) -> Bool {

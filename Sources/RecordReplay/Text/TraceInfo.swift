@@ -86,7 +86,9 @@ public struct TraceInfo: Encodable, Sendable {
     ]
     if !withheld.isEmpty { lines.append("withheld:    \(withheld.joined(separator: " "))") }
     if !options.isEmpty { lines.append("options:     \(options.joined(separator: " "))") }
-    if let filesEmbedded, let bytesEmbedded { lines.append("embedded:    \(filesEmbedded) files, \(bytesEmbedded) bytes") }
+    if let filesEmbedded, let bytesEmbedded {
+      lines.append("embedded:    \(filesEmbedded) files, \(bytesEmbedded) bytes")
+    }
     if let filesChanged { lines.append("changed:     \(filesChanged) files") }
     if let files { lines += files.map { "  \($0.path) (\($0.size) bytes)" } }
     return lines.joined(separator: "\n")
