@@ -6,7 +6,7 @@ import re
 import shlex
 import subprocess
 
-from harness import BUILD, GUESTS, PYTHON
+from harness import BUILD, GUESTS, PYTHON, ROOT
 
 SKIPPED_FOLDERS = {"include", "bench", "programs"}
 
@@ -111,7 +111,8 @@ def build(guest):
     compiler = "g++" if guest.path.endswith(".cpp") else "gcc"
     # Warnings that guests provoke on purpose (ignored results, wild pointers) stay quiet, the rest are errors.
     quiet = ["-Wno-unused-result", "-Wno-array-bounds", "-Wno-stringop-overflow", "-Wno-stringop-overread", "-Wno-infinite-recursion", "-Wno-nonnull", "-Wno-return-type", "-Wno-clobbered"]
-    command = [compiler, "-g", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror"] + quiet + ["-I", os.path.join(GUESTS, "include"), guest.path, "-o", guest.binary + ".new"]
+    # No path of this machine in the debug information: golden traces embed the programs.
+    command = [compiler, "-g", f"-ffile-prefix-map={ROOT}=.", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror"] + quiet + ["-I", os.path.join(GUESTS, "include"), guest.path, "-o", guest.binary + ".new"]
     done = subprocess.run(command + guest.flags, capture_output=True, text=True, timeout=120)
     if done.returncode != 0:
         return done.stderr.strip()
