@@ -32,20 +32,12 @@ extension MemoryManager {
 
   /// A little-endian integer.
   func load<T: FixedWidthInteger>(_ address: GuestAddress, as type: T.Type = T.self) throws(Errno) -> T {
-    let bytes = try copyIn(address, MemoryLayout<T>.size)
-    var value: T = 0
-    for byte in bytes.reversed() { value = (T.bitWidth == 8 ? 0 : value << 8) | T(truncatingIfNeeded: byte) }
-    return value
+    try copyIn(address, MemoryLayout<T>.size).integer(at: 0)
   }
 
   func store<T: FixedWidthInteger>(_ address: GuestAddress, _ value: T) throws(Errno) {
     var bytes: [UInt8] = []
-    bytes.reserveCapacity(MemoryLayout<T>.size)
-    var rest = value
-    for _ in 0..<MemoryLayout<T>.size {
-      bytes.append(UInt8(truncatingIfNeeded: rest))
-      rest = T.bitWidth == 8 ? 0 : rest >> 8
-    }
+    bytes.appendInteger(value)
     try copyOut(address, bytes)
   }
 
@@ -79,12 +71,8 @@ extension MemoryManager {
     ranges.reserveCapacity(count)
     var total: UInt64 = 0
     for i in 0..<count {
-      var base: UInt64 = 0
-      var length: UInt64 = 0
-      for j in (0..<8).reversed() {
-        base = base << 8 | UInt64(raw[i * 16 + j])
-        length = length << 8 | UInt64(raw[i * 16 + 8 + j])
-      }
+      let base: UInt64 = raw.integer(at: i * 16)
+      var length: UInt64 = raw.integer(at: i * 16 + 8)
       if length > UInt64(Int64.max) { throw .EINVAL }
       // MAX_RW_COUNT: the sum is cut, not refused.
       length = min(length, 0x7fff_f000 - total)
