@@ -43,6 +43,7 @@ class InodeFile: OpenFile {
     try target.open(access, place, flags: flags)
   }
   override func copyReferences(_ context: CopyContext) {
+    super.copyReferences(context)
     target = context.copy(target)
     place.copyReferences(context)
   }

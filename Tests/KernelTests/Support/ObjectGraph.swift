@@ -1,7 +1,9 @@
 // Walks everything that a kernel holds, to compare a deep copy with its original: the same values in the same shape,
 // and not one object in common.
 
-import OrderedCollections
+import LinuxABI
+import Platform
+import Testing
 
 @testable import Kernel
 
@@ -67,5 +69,33 @@ struct ObjectGraph {
     for (index, child) in mirror.children.enumerated() {
       visit(child.value, path: "\(path).\(child.label ?? String(index))")
     }
+  }
+}
+
+/// Copies the kernel and compares: equal in every value, and not one object in common.
+func expectIndependentCopy(of fixture: KernelFixture) {
+  let copy = fixture.kernel.deepCopy(
+    machine: FakeMachine(), host: fixture.host, decisions: fixture.kernel.decisions, observer: SilentObserver())
+  let (left, right) = (ObjectGraph(of: fixture.kernel), ObjectGraph(of: copy))
+  #expect(left.text.count == right.text.count)
+  for (a, b) in zip(left.text, right.text) where a != b {
+    Issue.record("\(a)  became  \(b)")
+    break
+  }
+  let shared = left.objects.keys.filter { right.objects[$0] != nil }.map { left.objects[$0]! }.sorted()
+  #expect(Array(shared.prefix(3)) == [], "\(shared.count) objects in common")
+}
+
+@Suite struct ObjectGraphTests {
+  @Test func anEpollOnAStandardStreamIsCopiedWithIt() {
+    let host = FakeHostView()
+    host.streamKinds[0] = .pipe
+    let f = KernelFixture(host: host)
+    let epoll = f.call(SyscallNumber.epoll_create1, 0)!
+    var event: [UInt8] = []
+    event.appendInteger(UInt32(1))
+    event.appendInteger(UInt64(7))
+    #expect(f.call(SyscallNumber.epoll_ctl, UInt64(epoll), 1, 0, f.put(event)) == 0)
+    expectIndependentCopy(of: f)
   }
 }
