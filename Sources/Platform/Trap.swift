@@ -31,25 +31,47 @@ public enum Trap: Hashable, Sendable {
   case fault(Fault)
   /// rip is at the instruction; `length` is its size in bytes. The kernel sets results and advances rip.
   case instruction(SpecialInstruction, length: UInt8)
-  /// The budget given to `run` is used up.
-  case budget
+  /// The limit given to `run` is reached. rip is at an instruction that has not been executed, or, with a loaded
+  /// value, only its load.
+  case budget(StopPoint)
   /// Direct engine only: nothing trapped for the wall time of `RunLimit.wallSeconds`. Ends the run; cannot be replayed.
   case unresponsive
   /// Direct engine only: the host asked for the guest's end while it executed (second Ctrl-C). Cannot be replayed.
   case interrupted
 }
 
-/// How far a task may run before it must stop.
-public struct RunLimit: Hashable, Sendable {
-  /// Ticks to run at most; nil for no bound. The direct engine has no ticks and refuses a bound.
-  public var ticks: Ticks?
-  /// Instructions beyond the tick; only with `ticks`.
+/// Where a task stopped because of its limit, beyond what its ticks say.
+public struct StopPoint: Hashable, Sendable {
+  /// Instructions that it executed since the last tick of this run, or since the run's start without one. Only when
+  /// the limit asked for instructions; 0 otherwise.
   public var instructions: UInt32
+  /// When the limit's `updates` were reached: how many this run began, the last of them only loaded. 0 otherwise.
+  public var updates: UInt32
+  /// What that last one loaded. The machine keeps it: when the task goes on at the same place, its store follows;
+  /// when it goes on elsewhere (a signal handler), the instruction counts as not begun.
+  public var loadedValue: UInt64
+  public init(instructions: UInt32 = 0, updates: UInt32 = 0, loadedValue: UInt64 = 0) {
+    self.instructions = instructions
+    self.updates = updates
+    self.loadedValue = loadedValue
+  }
+}
+
+/// How far a task may run before it must stop. The direct engine knows `wallSeconds` only.
+public struct RunLimit: Hashable, Sendable {
+  /// Ticks to run at most, counted from here; nil for no bound. With 0 the run ends after `instructions`.
+  public var ticks: UInt64?
+  /// Instructions beyond the last of these ticks; only with `ticks`. A run that reaches a further tick first ends there.
+  public var instructions: UInt32
+  /// Stop inside the n-th update from here, after its load and before its store; 0 for never. An update is an
+  /// instruction without a lock prefix that reads and writes the same operand in memory, not addressed by rsp or rbp.
+  public var updates: UInt32
   /// Wall time without a trap after which the run reports `.unresponsive`; 0 for never. Never reaches a guest.
   public var wallSeconds: UInt32
-  public init(ticks: Ticks? = nil, instructions: UInt32 = 0, wallSeconds: UInt32 = 0) {
+  public init(ticks: UInt64? = nil, instructions: UInt32 = 0, updates: UInt32 = 0, wallSeconds: UInt32 = 0) {
     self.ticks = ticks
     self.instructions = instructions
+    self.updates = updates
     self.wallSeconds = wallSeconds
   }
   public static let unlimited = RunLimit()

@@ -53,7 +53,11 @@ struct TrapWords {
       words[0] = 4
       words[9] = UInt64(instruction.rawValue)
       words[10] = UInt64(length)
-    case .budget: words[0] = 5
+    case .budget(let point):
+      words[0] = 5
+      words[9] = UInt64(point.instructions)
+      words[10] = UInt64(point.updates)
+      words[11] = point.loadedValue
     case .unresponsive: words[0] = 6
     case .interrupted: words[0] = 7
     }
@@ -74,7 +78,11 @@ struct TrapWords {
         let length = UInt8(exactly: words[10])
       else { throw DecodeFailure("an unknown special instruction") }
       return .instruction(instruction, length: length)
-    case 5: return .budget
+    case 5:
+      guard let instructions = UInt32(exactly: words[9]), let updates = UInt32(exactly: words[10]) else {
+        throw DecodeFailure("a reached limit has no valid counts")
+      }
+      return .budget(StopPoint(instructions: instructions, updates: updates, loadedValue: words[11]))
     case 6: return .unresponsive
     case 7: return .interrupted
     default: throw DecodeFailure("an unknown kind of trap: \(words[0])")

@@ -85,7 +85,9 @@ extension Trap {
     case .vsyscall: return "vsyscall"
     case .fault(let fault): return "fault signal \(fault.signal) code \(fault.code) address \(fault.address)"
     case .instruction(let instruction, _): return "\(instruction)"
-    case .budget: return "budget used up"
+    case .budget(let point):
+      if point.updates > 0 { return "limit reached inside update \(point.updates), loaded 0x\(String(point.loadedValue, radix: 16))" }
+      return point.instructions == 0 ? "limit reached" : "limit reached, \(point.instructions) instructions on"
     case .unresponsive: return "unresponsive"
     case .interrupted: return "interrupted"
     }

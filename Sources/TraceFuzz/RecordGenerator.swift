@@ -86,7 +86,7 @@ struct RecordGenerator {
       let code = Int32(truncatingIfNeeded: Int64(bitPattern: random.next()))
       return .fault(Fault(signal: UInt8(random.below(65)), code: code, address: GuestAddress(word())))
     case 3: return .instruction(.rdtscp, length: 3)
-    case 4: return .budget
+    case 4: return .budget(StopPoint())
     case 5: return .unresponsive
     case 6: return .interrupted
     default: return .syscall

@@ -22,7 +22,7 @@ final class FakeMachine: Machine {
   private(set) var contexts: Set<ContextID> = []
   private var extendedStates: [ContextID: [UInt8]] = [:]
   /// Called for `run`: changes registers and memory as guest code would, and says why it stopped.
-  var guest: (ExecutionContext) -> Trap = { _ in .budget }
+  var guest: (ExecutionContext) -> Trap = { _ in .budget(StopPoint()) }
   /// How often each kind of effect came, for tests that count.
   private(set) var objectsCreated = 0
 
