@@ -27,9 +27,10 @@ let package = Package(
     // Guest-visible numbers and layouts; the seam; what stands on either side of it.
     .target(name: "LinuxABI", exclude: ["README.md"], swiftSettings: strict),
     .target(name: "Platform", dependencies: ["LinuxABI"], exclude: ["README.md"], swiftSettings: strict),
+    .target(name: "Translator", exclude: ["README.md"], swiftSettings: strict),
     .target(
       name: "PtracePlatform",
-      dependencies: ["CLinux", "CStub", "CSeccomp", "CXXHash", "LinuxABI", "Platform"],
+      dependencies: ["CLinux", "CStub", "CSeccomp", "CXXHash", "LinuxABI", "Platform", "Translator"],
       exclude: ["README.md"],
       swiftSettings: strict,
       linkerSettings: [.linkedLibrary(":libseccomp.a")]),

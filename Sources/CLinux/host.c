@@ -81,6 +81,9 @@ long rsb_host_access(const char *path, int mode) {
   return result;
 }
 long rsb_host_unlink(const char *path) { return CALL(SYS_unlinkat, AT_FDCWD, path, 0, 0); }
+long rsb_host_rename(const char *from, const char *to) {
+  return CALL(SYS_rename, from, to, 0, 0);
+}
 long rsb_host_mkdir(const char *path, uint32_t mode) { return CALL(SYS_mkdirat, AT_FDCWD, path, mode, 0); }
 long rsb_host_symlink(const char *target, const char *path) { return CALL(SYS_symlinkat, target, AT_FDCWD, path, 0); }
 long rsb_host_chmod(const char *path, uint32_t mode) { return CALL(SYS_fchmodat, AT_FDCWD, path, mode, 0); }

@@ -236,6 +236,19 @@ long rsb_stub_rerun(struct rsb_watch *watch, int pid, uint64_t *registers) {
   return result;
 }
 
+long rsb_stub_step(int pid, uint64_t *registers) {
+  int status;
+  long result = rsb_ptrace_set_registers(pid, registers);
+  do {
+    if (result >= 0) result = rsb_ptrace(32, pid, 0, 0);  // PTRACE_SYSEMU_SINGLESTEP
+    if (result >= 0) result = rsb_wait_stop(pid, &status);
+    if (result < 0) return result;
+    if (!WIFSTOPPED(status)) return status;
+  } while (status >> 16);  // An event: an interrupt of ours that came late.
+  result = rsb_ptrace_get_registers(pid, registers);
+  return result < 0 ? result : status;
+}
+
 long rsb_stub_inject(int pid, uint64_t *registers, uint64_t stopped) {
   long result = rsb_ptrace_set_registers(pid, registers);
   while (result >= 0) {

@@ -116,6 +116,18 @@ uint64_t *rsb_memfd_map_page(int descriptor, uint64_t offset) {
   return page == MAP_FAILED ? NULL : page;
 }
 
+void *rsb_memfd_map(int descriptor, uint64_t offset, size_t size, int writable) {
+  void *place = mmap(NULL, size, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED | MAP_NORESERVE, descriptor,
+                     (off_t)offset);
+  return place == MAP_FAILED ? NULL : place;
+}
+
+void rsb_memfd_unmap(void *place, size_t size) { munmap(place, size); }
+
+long rsb_memfd_punch(int descriptor, uint64_t offset, uint64_t size) {
+  return CALL(SYS_fallocate, descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, size, 0, 0);
+}
+
 void rsb_memfd_unmap_page(uint64_t *page) { munmap(page, 4096); }
 
 long rsb_descriptor_close(int descriptor) { return CALL(SYS_close, descriptor, 0, 0, 0, 0, 0); }

@@ -17,3 +17,15 @@ struct rsb_blob rsb_blob_get(void) {
       .switch_state = (uint32_t)(rsb_blob_switch - rsb_blob_start),
   };
 }
+
+extern const uint8_t rsb_dispatch_start[] __attribute__((visibility("hidden")));
+extern const uint8_t rsb_dispatch_miss[] __attribute__((visibility("hidden")));
+extern const uint8_t rsb_dispatch_end[] __attribute__((visibility("hidden")));
+
+struct rsb_dispatch rsb_dispatch_get(void) {
+  return (struct rsb_dispatch){
+      .bytes = rsb_dispatch_start,
+      .size = (uint32_t)(rsb_dispatch_end - rsb_dispatch_start),
+      .miss = (uint32_t)(rsb_dispatch_miss - rsb_dispatch_start),
+  };
+}

@@ -10,7 +10,7 @@ public struct GuestAddress: RawRepresentable, Hashable, Comparable, Sendable, Cu
   /// One past the highest user address (TASK_SIZE_MAX with 4-level paging).
   public static let userEnd = GuestAddress(0x7fff_ffff_f000)
   /// One past the highest address that a guest can have mapped: the machine keeps what lies above.
-  public static let mappableEnd = GuestAddress(0x7fff_fff0_0000)
+  public static let mappableEnd = GuestAddress(0x7ff0_0000_0000)
 
   @inlinable public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
   /// Wraps: a guest may pass any bit pattern, and range checks come later.

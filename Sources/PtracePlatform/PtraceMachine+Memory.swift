@@ -79,10 +79,10 @@ extension PtraceMachine {
     try enqueue(space, HostCall.madvise, [range.start.rawValue, range.length, HostFlag.adviseDontNeed, 0, 0, 0])
   }
 
-  private func enqueue(
-    _ space: AddressSpaceID, _ number: UInt64, _ arguments: InlineArray<6, UInt64>
+  func enqueue(
+    _ space: AddressSpaceID, _ number: UInt64, _ arguments: InlineArray<6, UInt64>, object: MemoryObject? = nil
   ) throws(MachineError) {
-    try stub(space).enqueue(PendingCall(number: number, arguments: arguments, object: nil))
+    try stub(space).enqueue(PendingCall(number: number, arguments: arguments, object: object))
   }
 
   // MARK: Bytes

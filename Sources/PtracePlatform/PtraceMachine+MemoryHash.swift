@@ -14,7 +14,7 @@ extension PtraceMachine {
     if !stub.queue.isEmpty { try stub.flush() }
     let file = Int32(try checked(rsb_proc_open("/proc/\(stub.pid)/pagemap"), "open of pagemap"))
     defer { _ = rsb_descriptor_close(file) }
-    let hash = try PageHash(stub.pid)
+    let hash = try PageHash(stub.pid, hidesProcessor: hidesProcessorInHashes)
     var runs = [rsb_page_run](repeating: rsb_page_run(), count: 512)
     for mapping in try writableMappings(stub) {
       var position = mapping.start
@@ -36,7 +36,7 @@ extension PtraceMachine {
     let stub = try stub(space)
     let file = Int32(try checked(rsb_proc_open("/proc/\(stub.pid)/pagemap"), "open of pagemap"))
     defer { _ = rsb_descriptor_close(file) }
-    let hash = try PageHash(stub.pid)
+    let hash = try PageHash(stub.pid, hidesProcessor: hidesProcessorInHashes)
     let page = StubLayout.pageSize
     let presentOrSwapped: UInt64 = 3 << 62, fileOrShared: UInt64 = 1 << 61
     var entries = [UInt64](repeating: 0, count: 4096)
@@ -72,9 +72,11 @@ private final class PageHash {
   private var buffer = [UInt8](repeating: 0, count: 64 * 4096)
   /// EBX of CPUID leaf 1 without its upper byte, the initial APIC id of the processor that we happen to run on.
   private let processorWord: UInt32
+  private let hidesProcessor: Bool
 
-  init(_ pid: Int32) throws(MachineError) {
+  init(_ pid: Int32, hidesProcessor: Bool) throws(MachineError) {
     self.pid = pid
+    self.hidesProcessor = hidesProcessor
     processorWord = PtraceMachine.cpuid(1)[1] & 0xff_ffff
     memory = Int32(try checked(rsb_proc_open("/proc/\(pid)/mem"), "open of mem"))
   }
@@ -94,7 +96,7 @@ private final class PageHash {
         for offset in stride(from: 0, to: wanted, by: pageSize) {
           let page = UnsafeMutableRawBufferPointer(rebasing: bytes[offset..<offset + pageSize])
           if isZero(UnsafeRawBufferPointer(page)) { continue }
-          hideProcessor(page)
+          if hidesProcessor { hideProcessor(page) }
           // An odd factor spreads the address over the whole seed.
           let seed = value ^ ((position + UInt64(offset)) &* 0x9e37_79b9_7f4a_7c15)
           value = rsb_hash64_seeded(page.baseAddress, pageSize, seed)

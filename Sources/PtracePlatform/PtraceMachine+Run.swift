@@ -2,7 +2,7 @@
 import CLinux
 import Platform
 
-private enum Signal {
+enum HostSignal {
   static let illegal = 4
   static let trap = 5
   static let bus = 7
@@ -17,7 +17,7 @@ private let eventStop = 128  // PTRACE_EVENT_STOP
 private let fromKernel: Int32 = 128  // SI_KERNEL
 
 /// The vsyscall page (arch/x86/include/uapi/asm/vsyscall.h) and the calls its three entries stand for.
-private enum VsyscallPage {
+enum VsyscallPage {
   static let start: UInt64 = 0xffff_ffff_ff60_0000
   static let entries: [(offset: UInt64, number: UInt64)] = [(0, 96), (0x400, 201), (0x800, 309)]
   static func number(at address: UInt64) -> UInt64? {
@@ -35,36 +35,61 @@ extension Registers {
 
 extension PtraceMachine {
   public func run(_ context: ExecutionContext, limit: RunLimit) throws(MachineError) -> Trap {
-    precondition(limit.ticks == nil && limit.instructions == 0 && limit.updates == 0, "the direct engine has no ticks")
+    precondition(limit.ticks == nil && limit.updates == 0, "the direct engine has no ticks")
     let stub = try stub(context.space)
     if !stub.queue.isEmpty { try stub.flush() }
     let state = try state(context.id)
-    var detour = rsb_detour()
-    if stub.loaded !== state {
-      detour = try state.prepare(in: stub, mayDetour: context.registers.allowDetour)
-    }
-
-    let ticks = limit.wallSeconds == 0 ? 0 : limit.wallSeconds * 2 + 1
-    let held = stub.heldIsKnown
-    stub.heldIsKnown = false
-    var status = withRegisters(context.registers, stub) { registers, heldWords in
-      rsb_stub_run(watch, stub.pid, ticks, registers, held ? heldWords : nil, &detour)
-    }
-    if status == RSB_RUN_INTERRUPTED {
-      stub.heldIsKnown = held
+    guard var status = try turn(stub, state, context.registers, wallSeconds: limit.wallSeconds) else {
       return .interrupted
     }
-    if detour.entry != 0 { state.arrived() }
     while true {
-      guard status >= 0, status & 0xff == 0x7f else { throw ended(stub, status) }
+      try checkStopped(stub, status)
       if let trap = try trap(stub, status) {
         context.registers = stub.held
         stub.heldIsKnown = true
         if trap != .syscall { try settle(trap, context, stub) }
         return trap
       }
-      status = withRegisters(stub.held, stub) { registers, _ in rsb_stub_rerun(watch, stub.pid, registers) }
+      status = resume(stub)
     }
+  }
+
+  /// One turn of a stub: loads registers and the task's extended state, lets it run to its next stop, and returns the wait
+  /// status, or nil when an interruption was asked for. `stub.held` are the registers at the stop.
+  func turn(
+    _ stub: Stub, _ state: ContextState, _ registers: Registers, wallSeconds: UInt32
+  ) throws(MachineError) -> Int? {
+    var detour = rsb_detour()
+    if stub.loaded !== state {
+      detour = try state.prepare(in: stub, mayDetour: registers.allowDetour)
+    }
+    let ticks = wallSeconds == 0 ? 0 : wallSeconds * 2 + 1
+    let held = stub.heldIsKnown
+    stub.heldIsKnown = false
+    let status = withRegisters(registers, stub) { registers, heldWords in
+      rsb_stub_run(watch, stub.pid, ticks, registers, held ? heldWords : nil, &detour)
+    }
+    if status == RSB_RUN_INTERRUPTED {
+      stub.heldIsKnown = held
+      return nil
+    }
+    if detour.entry != 0 { state.arrived() }
+    return status
+  }
+
+  /// Lets a stub go on after a stop that was no concern of the guest.
+  func resume(_ stub: Stub) -> Int {
+    withRegisters(stub.held, stub) { registers, _ in rsb_stub_rerun(watch, stub.pid, registers) }
+  }
+
+  /// One instruction with these registers. `stub.held` are those after it.
+  func step(_ stub: Stub, _ registers: Registers) -> Int {
+    stub.heldIsKnown = false
+    return withRegisters(registers, stub) { registers, _ in rsb_stub_step(stub.pid, registers) }
+  }
+
+  func checkStopped(_ stub: Stub, _ status: Int) throws(MachineError) {
+    guard status >= 0, status & 0xff == 0x7f else { throw ended(stub, status) }
   }
 
   /// Lends the wanted registers and the held ones as words; afterwards the stub's `held` is what the call left in the
@@ -90,24 +115,44 @@ extension PtraceMachine {
     return MachineError("stub \(stub.pid) ended under the guest: \(describe(waitStatus: status))")
   }
 
-  /// What the stop means; nil when it is no concern of the guest and the stub should go on.
-  private func trap(_ stub: Stub, _ status: Int) throws(MachineError) -> Trap? {
+  /// Why a stub stopped.
+  enum Stop {
+    case systemCall
+    /// A fault of its own.
+    case fault(rsb_signal_info)
+    case interrupted
+    case unresponsive
+    /// No concern of the guest: the stub should go on.
+    case other
+  }
+
+  func stop(_ stub: Stub, _ status: Int) throws(MachineError) -> Stop {
     let signal = status >> 8 & 0xff
-    if signal == Signal.systemCall { return try systemCallTrap(stub) }
+    if signal == HostSignal.systemCall { return .systemCall }
     if status >> 16 == eventStop {
       if rsb_interrupt_requested() != 0 { return .interrupted }
-      return rsb_watch_expired(watch) != 0 ? .unresponsive : nil
+      return rsb_watch_expired(watch) != 0 ? .unresponsive : .other
     }
     switch signal {
-    case Signal.illegal, Signal.trap, Signal.bus, Signal.arithmetic, Signal.segmentation, Signal.badSystemCall:
+    case HostSignal.illegal, HostSignal.trap, HostSignal.bus, HostSignal.arithmetic, HostSignal.segmentation, HostSignal.badSystemCall:
       break
     default:
-      return nil
+      return .other
     }
     var info = rsb_signal_info()
     try checked(rsb_ptrace_get_signal(stub.pid, &info), "PTRACE_GETSIGINFO")
-    if info.code <= 0 { return nil }  // Sent by a process of the host: not the guest's.
-    return faultTrap(stub, info)
+    // Sent by a process of the host: not the guest's.
+    return info.code <= 0 ? .other : .fault(info)
+  }
+
+  private func trap(_ stub: Stub, _ status: Int) throws(MachineError) -> Trap? {
+    switch try stop(stub, status) {
+    case .systemCall: try systemCallTrap(stub)
+    case .fault(let info): faultTrap(stub, info)
+    case .interrupted: .interrupted
+    case .unresponsive: .unresponsive
+    case .other: nil
+    }
   }
 
   private func systemCallTrap(_ stub: Stub) throws(MachineError) -> Trap {
@@ -121,8 +166,8 @@ extension PtraceMachine {
 
   private func faultTrap(_ stub: Stub, _ info: rsb_signal_info) -> Trap {
     let rip = stub.held.rip
-    if info.signal == Signal.badSystemCall, VsyscallPage.number(at: info.call_address) != nil { return .vsyscall }
-    if info.signal == Signal.segmentation {
+    if info.signal == HostSignal.badSystemCall, VsyscallPage.number(at: info.call_address) != nil { return .vsyscall }
+    if info.signal == HostSignal.segmentation {
       if info.address == rip, VsyscallPage.number(at: rip) != nil { return .vsyscall }
       if info.code == fromKernel, info.address == 0, let trap = trappedInstruction(stub, at: rip) { return trap }
     }

@@ -29,6 +29,8 @@ public final class PtraceMachine: Machine {
   var contexts: [ContextState?] = []
   var objects: [MemoryObject?] = []
   let layout: ExtendedStateLayout
+  /// Guests see the processor's number by CPUID, and hashes of their memory must not depend on it.
+  var hidesProcessorInHashes = true
   /// Signal-safe state that the watchdog's handler reads; it lives as long as its timer.
   let watch: UnsafeMutablePointer<rsb_watch>
   private let thread: ThreadSetting
@@ -106,6 +108,19 @@ public final class PtraceMachine: Machine {
   /// `clearInterrupt`. For all machines of this process.
   public static func requestInterrupt() { rsb_interrupt_request() }
   public static func clearInterrupt() { rsb_interrupt_clear() }
+
+  /// Maps shared memory of ours at a place above what guests can map, in every stub made from now on.
+  func addToZygote(
+    _ object: MemoryObject, at address: UInt64, offset: UInt64 = 0, size: UInt64, protection: UInt64
+  ) throws(MachineError) {
+    guard let stub = zygote?.stub else { throw MachineError("the machine is shut down") }
+    stub.enqueue(
+      PendingCall(
+        number: HostCall.mmap,
+        arguments: [address, size, protection, HostFlag.mapShared | HostFlag.mapFixed | HostFlag.mapNoReserve, 0, offset],
+        object: object))
+    try stub.flush()
+  }
 
   // MARK: What the direct engine does not have
 

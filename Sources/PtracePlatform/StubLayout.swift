@@ -83,6 +83,7 @@ enum StubLayout {
 }
 
 extension PtraceMachine {
-  /// What a guest can never have mapped: the bank, the blob and the list page.
-  public static let reservedRange = GuestRange(.mappableEnd, .userEnd)
+  /// What a guest can never have mapped: the bank, the blob and the list page. Kernels give out less: the translated engine
+  /// needs more, and programs get the same addresses under both.
+  public static let reservedRange = GuestRange(GuestAddress(StubLayout.bank), .userEnd)
 }

@@ -29,6 +29,7 @@ long rsb_host_file_resize(int descriptor, uint64_t size);
 /// faccessat2(2) with the effective ids; falls back to faccessat(2).
 long rsb_host_access(const char *path, int mode);
 long rsb_host_unlink(const char *path);
+long rsb_host_rename(const char *from, const char *to);
 long rsb_host_mkdir(const char *path, uint32_t mode);
 long rsb_host_symlink(const char *target, const char *path);
 long rsb_host_chmod(const char *path, uint32_t mode);

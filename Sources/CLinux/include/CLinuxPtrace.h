@@ -87,6 +87,9 @@ long rsb_stub_run(struct rsb_watch *watch, int pid, uint32_t limit_ticks, uint64
                   const struct rsb_detour *detour);
 /// The same without setting registers: after a stop that is no concern of the guest.
 long rsb_stub_rerun(struct rsb_watch *watch, int pid, uint64_t *registers);
+/// One instruction by PTRACE_SYSEMU_SINGLESTEP with these registers, which receive those after it. Returns the wait status
+/// or -errno.
+long rsb_stub_step(int pid, uint64_t *registers);
 /// Runs the blob: sets registers, PTRACE_CONT, waits for its int3 (rip is `stopped` then), fetches registers. Other
 /// stops are passed over. Returns 0, -errno, or the positive wait status when the stub ended or faulted.
 long rsb_stub_inject(int pid, uint64_t *registers, uint64_t stopped);
@@ -105,6 +108,11 @@ long rsb_memfd_pwrite(int descriptor, const void *bytes, size_t count, uint64_t 
 /// One page of the file, shared with all who map it; NULL when refused.
 uint64_t *rsb_memfd_map_page(int descriptor, uint64_t offset);
 void rsb_memfd_unmap_page(uint64_t *page);
+/// A shared view of any part of the file, page-aligned; NULL when refused.
+void *rsb_memfd_map(int descriptor, uint64_t offset, size_t size, int writable);
+void rsb_memfd_unmap(void *place, size_t size);
+/// Makes a part of the file zeros again and gives its memory back.
+long rsb_memfd_punch(int descriptor, uint64_t offset, uint64_t size);
 long rsb_descriptor_close(int descriptor);
 long rsb_proc_open(const char *path);
 /// A pair of SOCK_SEQPACKET sockets, close-on-exec.

@@ -18,4 +18,13 @@ struct rsb_blob {
 };
 
 struct rsb_blob rsb_blob_get(void);
+
+/// The dispatch blob of translated code (dispatch.S): its bytes, and the int3 of a target that it does not know.
+struct rsb_dispatch {
+  const uint8_t *bytes;
+  uint32_t size;
+  uint32_t miss;
+};
+
+struct rsb_dispatch rsb_dispatch_get(void);
 #endif

@@ -9,9 +9,9 @@
 //   0x0000_0000_7fff_7000  ┐ nothing of ours: AddressSanitizer's shadow. The shadows of the other sanitizers lie
 //   0x0000_1000_7fff_8000  ┘ between 0x0080_0000_0000 and 0x7b00_0000_0000 and stay as free
 //   0x0000_5555_5600_0000  the heap (brk) of position-independent programs
-//   0x0000_7fff_f7ff_f000  mappings that leave the choice, from here downwards
-//   0x0000_7fff_ff00_0000  the end of the stack, which is mapped whole at execve
-//   0x0000_7fff_fff0_0000  the platform's own pages
+//   0x0000_7fef_f7ff_f000  mappings that leave the choice, from here downwards
+//   0x0000_7fef_ff00_0000  the end of the stack, which is mapped whole at execve
+//   0x0000_7ff0_0000_0000  the platform's own pages
 
 import Platform
 
@@ -19,9 +19,9 @@ enum AddressLayout {
   static let lowest = GuestAddress(0x1_0000)
   /// One past what a guest can map: the platform keeps what lies above.
   static let end = GuestAddress.mappableEnd
-  static let mappingsEnd = GuestAddress(0x7fff_f7ff_f000)
+  static let mappingsEnd = GuestAddress(0x7fef_f7ff_f000)
   static let mappingsStart = GuestAddress(0x1000_8000_0000)
-  static let stackEnd = GuestAddress(0x7fff_ff00_0000)
+  static let stackEnd = GuestAddress(0x7fef_ff00_0000)
   static let programs = GuestRange(GuestAddress(0x1000_0000), GuestAddress(0x7000_0000))
   static let vdso = GuestAddress(0x7000_0000)
   static let heapOfPositionIndependent = GuestAddress(0x5555_5600_0000)

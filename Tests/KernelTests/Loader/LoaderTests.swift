@@ -95,7 +95,7 @@ private final class TestProgram: ProgramFile {
     #expect(
       lines == [
         "401000-402000 5 none", "403000-404000 3 none", "404000-406000 3 none", "70000000-70001000 5 vdso",
-        "7ffffe800000-7fffff000000 3 stack",
+        "7feffe800000-7fefff000000 3 stack",
       ])
     #expect(try memory.copyIn(GuestAddress(0x40317f), 3) == [7, 0, 0])
     #expect(try memory.copyIn(GuestAddress(0x403ffe), 4) == [0, 0, 0, 0])

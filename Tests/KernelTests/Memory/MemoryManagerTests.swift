@@ -62,16 +62,16 @@ struct MemoryFixture {
     let first = fixture.mmap(0, 0x2000)
     #expect(first == 0x7fff_f7ff_d000)
     #expect(fixture.mmap(0, 1) == first - 0x1000)
-    #expect(fixture.lines == ["7ffff7ffc000-7ffff7fff000 rw-p"])
+    #expect(fixture.lines == ["7feff7ffc000-7feff7fff000 rw-p"])
   }
 
   @Test func unmapSplitsAndTheHoleIsUsedAgain() throws {
     let fixture = try MemoryFixture()
     let start = UInt64(fixture.mmap(0, 0x5000))
     #expect(fixture.base.call(SyscallNumber.munmap, start + 0x1000, 0x2000) == 0)
-    #expect(fixture.lines == ["7ffff7ffa000-7ffff7ffb000 rw-p", "7ffff7ffd000-7ffff7fff000 rw-p"])
+    #expect(fixture.lines == ["7feff7ffa000-7feff7ffb000 rw-p", "7feff7ffd000-7feff7fff000 rw-p"])
     #expect(fixture.mmap(0, 0x2000) == Int64(start + 0x1000))
-    #expect(fixture.lines == ["7ffff7ffa000-7ffff7fff000 rw-p"])
+    #expect(fixture.lines == ["7feff7ffa000-7feff7fff000 rw-p"])
   }
 
   @Test func protectSplitsAndMergesBack() throws {
@@ -79,9 +79,9 @@ struct MemoryFixture {
     let start = UInt64(fixture.mmap(0, 0x3000))
     #expect(fixture.base.call(SyscallNumber.mprotect, start + 0x1000, 0x1000, 1) == 0)
     #expect(fixture.lines.count == 3)
-    #expect(fixture.lines[1] == "7ffff7ffd000-7ffff7ffe000 r--p")
+    #expect(fixture.lines[1] == "7feff7ffd000-7feff7ffe000 r--p")
     #expect(fixture.base.call(SyscallNumber.mprotect, start, 0x3000, 3) == 0)
-    #expect(fixture.lines == ["7ffff7ffc000-7ffff7fff000 rw-p"])
+    #expect(fixture.lines == ["7feff7ffc000-7feff7fff000 rw-p"])
   }
 
   @Test func protectOverAHoleChangesWhatComesBefore() throws {
@@ -89,7 +89,7 @@ struct MemoryFixture {
     let start = UInt64(fixture.mmap(0, 0x3000))
     fixture.base.call(SyscallNumber.munmap, start + 0x1000, 0x1000)
     #expect(fixture.base.call(SyscallNumber.mprotect, start, 0x3000, 1) == failure(.ENOMEM))
-    #expect(fixture.lines == ["7ffff7ffc000-7ffff7ffd000 r--p", "7ffff7ffe000-7ffff7fff000 rw-p"])
+    #expect(fixture.lines == ["7feff7ffc000-7feff7ffd000 r--p", "7feff7ffe000-7feff7fff000 rw-p"])
   }
 
   @Test func argumentErrors() throws {
@@ -248,10 +248,10 @@ struct MemoryFixture {
     #expect(remap(fixture, 0x20_0000, 0x2000, 0x3000, 0) == failure(.ENOMEM))
     let moved = remap(fixture, 0x20_0000, 0x2000, 0x3000, 1)
     #expect(moved == 0x7fff_f7ff_c000)
-    #expect(fixture.lines == ["202000-203000 r--p", "7ffff7ffc000-7ffff7fff000 rw-p"])
+    #expect(fixture.lines == ["202000-203000 r--p", "7feff7ffc000-7feff7fff000 rw-p"])
     #expect(try fixture.memory.copyIn(GuestAddress(UInt64(moved)), 4) == [1, 2, 3, 0])
     #expect(remap(fixture, UInt64(moved), 0x3000, 0x1000, 0) == moved)
-    #expect(fixture.lines.last == "7ffff7ffc000-7ffff7ffd000 rw-p")
+    #expect(fixture.lines.last == "7feff7ffc000-7feff7ffd000 rw-p")
     #expect(fixture.kernel.committedBytes == 0x1000)
   }
 

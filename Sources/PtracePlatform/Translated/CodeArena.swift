@@ -1,0 +1,102 @@
+// The memory that translated code lives in: one file of ours, shared by all stubs of a machine, which execute it, and by us,
+// who write it. Its end is the page of slots.
+import CLinux
+import CStub
+import Platform
+import Translator
+
+final class CodeArena {
+  private let file: MemoryObject
+  private let base: UnsafeMutablePointer<UInt8>
+  /// Sound: the page of slots is the file's last, mapped as long as this object lives.
+  private let slots: UnsafeMutablePointer<UInt64>
+  private var used = RuntimeLayout.blobSize
+  /// Pieces given back, by size: code of guests that make code at run time.
+  private var free: [(size: Int, offsets: [Int])] = []
+  /// Images by their place in the arena, ascending.
+  private var images: [CodeImage] = []
+  private var lastImage: CodeImage?
+  /// Where the dispatch blob stops for a target it does not know.
+  let dispatchMiss: UInt64
+
+  private static let size = RuntimeLayout.arenaSize + (64 << 10)
+
+  init() throws(MachineError) {
+    let descriptor = Int32(try checked(rsb_memfd_make("replaysb-code"), "memfd_create"))
+    file = MemoryObject(descriptor: descriptor, size: UInt64(Self.size))
+    try checked(rsb_memfd_resize(descriptor, UInt64(Self.size)), "size of the code arena")
+    guard let place = rsb_memfd_map(descriptor, 0, Self.size, 1) else { throw MachineError("mmap of the code arena") }
+    base = place.assumingMemoryBound(to: UInt8.self)
+    slots = (place + RuntimeLayout.arenaSize).assumingMemoryBound(to: UInt64.self)
+    let blob = rsb_dispatch_get()
+    precondition(Int(blob.size) <= RuntimeLayout.blobSize)
+    base.update(from: blob.bytes, count: Int(blob.size))
+    dispatchMiss = RuntimeLayout.arena + UInt64(blob.miss)
+  }
+
+  deinit { rsb_memfd_unmap(base, Self.size) }
+
+  /// Makes arena and slots part of every stub.
+  func install(in host: PtraceMachine) throws(MachineError) {
+    let readExecute: UInt64 = 5, readWrite: UInt64 = 3
+    try host.addToZygote(file, at: RuntimeLayout.arena, size: UInt64(RuntimeLayout.arenaSize), protection: readExecute)
+    try host.addToZygote(
+      file, at: RuntimeLayout.slots, offset: UInt64(RuntimeLayout.arenaSize), size: StubLayout.pageSize,
+      protection: readWrite)
+  }
+
+  subscript(slot: RuntimeSlot) -> UInt64 {
+    @inline(__always) get { slots[slot.rawValue / 8] }
+    @inline(__always) set { slots[slot.rawValue / 8] = newValue }
+  }
+
+  // MARK: Images
+
+  /// Room for an image; nil when the arena is full.
+  func allocate(_ size: Int) -> (address: UInt64, code: UnsafeMutablePointer<UInt8>)? {
+    var offset = used
+    if let index = free.firstIndex(where: { $0.size == size }), let given = free[index].offsets.popLast() {
+      offset = given
+    } else {
+      if used + size > RuntimeLayout.arenaSize { return nil }
+      used += size
+    }
+    return (RuntimeLayout.arena + UInt64(offset), base + offset)
+  }
+
+  func add(_ image: CodeImage) {
+    images.insert(image, at: index(after: image.address))
+  }
+
+  func remove(_ image: CodeImage) {
+    let index = index(after: image.address) - 1
+    precondition(images[index] === image)
+    images.remove(at: index)
+    if lastImage === image { lastImage = nil }
+    let offset = Int(image.address - RuntimeLayout.arena)
+    if let known = free.firstIndex(where: { $0.size == image.reserve }) {
+      free[known].offsets.append(offset)
+    } else {
+      free.append((image.reserve, [offset]))
+    }
+  }
+
+  /// The number of images that start at or below `address`.
+  private func index(after address: UInt64) -> Int {
+    var low = 0, high = images.count
+    while low < high {
+      let middle = (low + high) / 2
+      if images[middle].address <= address { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+
+  /// The image whose code `pc` lies in.
+  func image(ofCode pc: UInt64) -> CodeImage? {
+    if let lastImage, lastImage.ownsCode(pc) { return lastImage }
+    let index = index(after: pc)
+    guard index > 0, images[index - 1].ownsCode(pc) else { return nil }
+    lastImage = images[index - 1]
+    return lastImage
+  }
+}

@@ -1,0 +1,319 @@
+// Effects on mappings and memory: carried out by the host's machine, and noted for the code that they change.
+import CLinux
+import Platform
+import Translator
+
+struct SharedImageKey: Hashable {
+  var object: MemoryObjectID
+  var offset: UInt64
+  var start: UInt64
+  var length: UInt64
+}
+
+/// An image of file content, its piece of mirror, and our view of the content.
+final class SharedImage {
+  let image: CodeImage
+  let mirror: MirrorPool.Segment?
+  /// Sound: a read-only view of the object's pages that lasts as long as this.
+  private let view: UnsafeMutableRawPointer
+  private let viewSize: Int
+  /// The object is kept alive by its mappings; this keeps its memory.
+  private let object: MemoryObject
+  /// Instructions that the cache on disk knew.
+  var savedBlocks = 0
+  var cacheKey: TranslationCache.Key?
+
+  init(_ image: CodeImage, _ mirror: MirrorPool.Segment?, view: UnsafeMutableRawPointer, _ size: Int, _ object: MemoryObject) {
+    self.image = image
+    self.mirror = mirror
+    self.view = view
+    viewSize = size
+    self.object = object
+  }
+  deinit { rsb_memfd_unmap(view, viewSize) }
+}
+
+extension TranslatedMachine {
+  func space(_ id: AddressSpaceID) throws(MachineError) -> SpaceCode {
+    let index = Int(id.rawValue)
+    guard index < spaces.count, let space = spaces[index] else {
+      throw MachineError("address space \(id.rawValue) does not exist")
+    }
+    return space
+  }
+
+  private func place(_ space: SpaceCode, _ id: AddressSpaceID) {
+    while spaces.count <= Int(id.rawValue) { spaces.append(nil) }
+    spaces[Int(id.rawValue)] = space
+  }
+
+  // MARK: Spaces
+
+  public func createAddressSpace(_ id: AddressSpaceID) throws(MachineError) {
+    try host.createAddressSpace(id)
+    place(SpaceCode(), id)
+  }
+
+  public func forkAddressSpace(_ parent: AddressSpaceID, as id: AddressSpaceID) throws(MachineError) {
+    let from = try space(parent)
+    try host.forkAddressSpace(parent, as: id)
+    let space = SpaceCode()
+    space.mappings = from.mappings
+    // Its pages are protected like the parent's; no image of its own stands for them.
+    space.protectedPages = from.protectedPages
+    place(space, id)
+    for attachment in from.attachments {
+      if attachment.isShared {
+        space.add(attachment)
+      } else {
+        try unmapMirror(attachment, in: id)
+      }
+    }
+    if let table = from.hashTable {
+      try host.enqueue(id, HostCall.munmap, [RuntimeLayout.hashTable, UInt64(table.size), 0, 0, 0, 0])
+    }
+  }
+
+  public func destroyAddressSpace(_ id: AddressSpaceID) {
+    guard let space = try? space(id) else { return }
+    for attachment in space.remove(GuestRange(GuestAddress(0), .userEnd)) { release(attachment) }
+    if let table = space.hashTable { pool.release(table) }
+    spaces[Int(id.rawValue)] = nil
+    host.destroyAddressSpace(id)
+  }
+
+  private func release(_ attachment: Attachment) {
+    if attachment.isShared { return }
+    arena.remove(attachment.image)
+    if let mirror = attachment.mirror { pool.release(mirror) }
+  }
+
+  // MARK: Mappings
+
+  public func map(
+    _ id: AddressSpaceID, _ range: GuestRange, _ protection: Protection, _ source: MappingSource
+  ) throws(MachineError) {
+    let space = try space(id)
+    precondition(range.end.rawValue <= RuntimeLayout.guestEnd, "a guest mapping reaches the platform's pages")
+    try forget(range, in: space, id)
+    try host.map(id, range, protection, source)
+    var isDirty = protection.contains(.write)
+    switch source {
+    case .anonymous: isDirty = true
+    case .privateObject: break
+    case .sharedObject(let object, _):
+      isDirty = false
+      if protection.contains(.write) { try noteWritable(object) }
+    }
+    space.mappings.insert(GuestMapping(range: range, protection: protection, source: source, isDirty: isDirty))
+    if protection.contains(.execute), !isDirty { _ = try attachShared(space, id, space.mappings.mapping(at: range.start)!) }
+  }
+
+  public func unmap(_ id: AddressSpaceID, _ range: GuestRange) throws(MachineError) {
+    try forget(range, in: try space(id), id)
+    try host.unmap(id, range)
+  }
+
+  public func protect(_ id: AddressSpaceID, _ range: GuestRange, _ protection: Protection) throws(MachineError) {
+    let space = try space(id)
+    space.protectedPages = space.protectedPages.filter { !range.contains(GuestAddress($0)) }
+    for attachment in space.remove(range) {
+      // What stays executable and unchanged keeps its image.
+      try drop(attachment, id)
+    }
+    space.mappings.change(range) { mapping in
+      mapping.protection = protection
+      if protection.contains(.write) {
+        if case .sharedObject = mapping.source {} else { mapping.isDirty = true }
+      }
+    }
+    for mapping in space.mappings.all[space.mappings.index(endingAfter: range.start)...] {
+      if mapping.range.start >= range.end { break }
+      if case .sharedObject(let object, _) = mapping.source, protection.contains(.write) { try noteWritable(object) }
+    }
+    try host.protect(id, range, protection)
+  }
+
+  public func remap(_ id: AddressSpaceID, _ range: GuestRange, to target: GuestRange) throws(MachineError) {
+    let space = try space(id)
+    var moved = space.mappings.mapping(at: range.start)
+    try forget(range, in: space, id)
+    if range.start != target.start { try forget(target, in: space, id) }
+    try host.remap(id, range, to: target)
+    moved?.range = target
+    moved?.isDirty = true
+    if let moved { space.mappings.insert(moved) }
+  }
+
+  public func discard(_ id: AddressSpaceID, _ range: GuestRange) throws(MachineError) {
+    try invalidate(range, in: try space(id), id)
+    try host.discard(id, range)
+  }
+
+  /// Takes a range out of the books: its mappings, images and protected pages.
+  private func forget(_ range: GuestRange, in space: SpaceCode, _ id: AddressSpaceID) throws(MachineError) {
+    // Code that ran on into the range depends on it too.
+    try invalidate(GuestRange(GuestAddress(range.start.rawValue - min(range.start.rawValue, 1)), range.start), in: space, id)
+    for attachment in space.remove(range) { try drop(attachment, id) }
+    if !space.protectedPages.isEmpty {
+      space.protectedPages = space.protectedPages.filter { !range.contains(GuestAddress($0)) }
+    }
+    space.mappings.remove(range)
+  }
+
+  private func drop(_ attachment: Attachment, _ id: AddressSpaceID) throws(MachineError) {
+    try unmapMirror(attachment, in: id)
+    if !attachment.isShared {
+      attachment.image.flush()
+      try removeFromHashTable(attachment, id)
+    }
+    release(attachment)
+  }
+
+  // MARK: Mirror
+
+  func mapMirror(_ attachment: Attachment, in id: AddressSpaceID) throws(MachineError) {
+    guard let mirror = attachment.mirror else { return }
+    let readOnly: UInt64 = 1
+    try host.enqueue(
+      id, HostCall.mmap,
+      [
+        RuntimeLayout.mirror + attachment.range.start.rawValue * 8, UInt64(mirror.size), readOnly,
+        HostFlag.mapShared | HostFlag.mapFixed | HostFlag.mapNoReserve, 0, mirror.offset,
+      ], object: pool.file)
+  }
+
+  private func unmapMirror(_ attachment: Attachment, in id: AddressSpaceID) throws(MachineError) {
+    guard let mirror = attachment.mirror else { return }
+    try host.enqueue(
+      id, HostCall.munmap,
+      [RuntimeLayout.mirror + attachment.range.start.rawValue * 8, UInt64(mirror.size), 0, 0, 0, 0])
+  }
+
+  private func removeFromHashTable(_ attachment: Attachment, _ id: AddressSpaceID) throws(MachineError) {
+    if attachment.hashIndices.isEmpty { return }
+    if let table = try space(id).hashTable {
+      for index in attachment.hashIndices where attachment.image.contains(table.words[2 * index]) {
+        table.words[2 * index] = 0
+      }
+    }
+    attachment.hashIndices = []
+  }
+
+  // MARK: Code that changes
+
+  /// Throws away what was translated from a range, and lets the guest write there again.
+  func invalidate(_ range: GuestRange, in space: SpaceCode, _ id: AddressSpaceID) throws(MachineError) {
+    var unprotected = range
+    var start = range.start
+    // The chunk before may have read on into this one.
+    if let before = space.attachment(at: start.rawValue &- 1), before.image.readsBeyond { start = before.range.start }
+    for attachment in space.touching(GuestRange(start, range.end)) where !attachment.isShared && !attachment.image.isEmpty {
+      attachment.image.flush()
+      try removeFromHashTable(attachment, id)
+      counters.codeWrites += 1
+      unprotected = GuestRange(
+        min(unprotected.start, attachment.range.start), max(unprotected.end, attachment.range.end))
+    }
+    try unprotect(unprotected, in: space, id)
+  }
+
+  private func unprotect(_ range: GuestRange, in space: SpaceCode, _ id: AddressSpaceID) throws(MachineError) {
+    if space.protectedPages.isEmpty { return }
+    for page in space.protectedPages.filter({ range.contains(GuestAddress($0)) }).sorted() {
+      space.protectedPages.remove(page)
+      guard let mapping = space.mappings.mapping(at: GuestAddress(page)) else { continue }
+      let pageRange = GuestRange(GuestAddress(page), GuestAddress(page + GuestAddress.pageSize))
+      try host.protect(id, pageRange, mapping.protection)
+    }
+  }
+
+  /// Guests may store into this object by a mapping from now on.
+  private func noteWritable(_ object: MemoryObjectID) throws(MachineError) {
+    if !writableObjects.insert(object).inserted { return }
+    for index in spaces.indices {
+      guard let space = spaces[index] else { continue }
+      for mapping in space.mappings.all where mapping.source.object == object {
+        for attachment in space.remove(mapping.range) {
+          try drop(attachment, AddressSpaceID(rawValue: UInt32(index)))
+        }
+      }
+    }
+    flushImages(of: object)
+  }
+
+  /// An object's content changed or is about to.
+  private func flushImages(of object: MemoryObjectID) {
+    for (key, shared) in sharedImages where key.object == object {
+      shared.image.flush()
+      shared.cacheKey = nil
+    }
+  }
+
+  // MARK: Guest memory
+
+  public func read(_ space: AddressSpaceID, _ address: GuestAddress, _ count: Int) throws(MachineError) -> [UInt8] {
+    try host.read(space, address, count)
+  }
+
+  public func write(
+    _ id: AddressSpaceID, _ address: GuestAddress, _ bytes: ArraySlice<UInt8>
+  ) throws(MachineError) -> Int {
+    let space = try space(id)
+    if !space.protectedPages.isEmpty, let range = GuestRange(address, length: UInt64(bytes.count)), !range.isEmpty {
+      var page = range.start.pageDown
+      while page < range.end {
+        if space.protectedPages.contains(page.rawValue) {
+          try invalidate(GuestRange(page, page + GuestAddress.pageSize), in: space, id)
+        }
+        page = page + GuestAddress.pageSize
+      }
+    }
+    return try host.write(id, address, bytes)
+  }
+
+  // MARK: Objects
+
+  public func createObject(_ id: MemoryObjectID, size: UInt64) throws(MachineError) {
+    try host.createObject(id, size: size)
+  }
+  public func createObject(_ id: MemoryObjectID, content: [UInt8]) throws(MachineError) {
+    try host.createObject(id, content: content)
+  }
+  public func destroyObject(_ id: MemoryObjectID) { host.destroyObject(id) }
+
+  public func resizeObject(_ id: MemoryObjectID, size: UInt64) throws(MachineError) {
+    flushImages(of: id)
+    try host.resizeObject(id, size: size)
+  }
+  public func readObject(_ id: MemoryObjectID, offset: UInt64, _ count: Int) throws(MachineError) -> [UInt8] {
+    try host.readObject(id, offset: offset, count)
+  }
+  public func writeObject(_ id: MemoryObjectID, offset: UInt64, _ bytes: ArraySlice<UInt8>) throws(MachineError) {
+    flushImages(of: id)
+    try host.writeObject(id, offset: offset, bytes)
+  }
+}
+
+extension TranslatedMachine {
+  /// As `PtraceMachine.memoryHash`.
+  public func memoryHash(_ id: AddressSpaceID) throws(MachineError) -> UInt64 {
+    // The host's protections tell which pages count.
+    try unprotectAll(id)
+    return try host.memoryHash(id)
+  }
+
+  private func unprotectAll(_ id: AddressSpaceID) throws(MachineError) {
+    let space = try space(id)
+    try invalidate(GuestRange(GuestAddress(0), GuestAddress(RuntimeLayout.guestEnd)), in: space, id)
+  }
+}
+
+extension MappingSource {
+  var object: MemoryObjectID? {
+    switch self {
+    case .anonymous: nil
+    case .privateObject(let id, _), .sharedObject(let id, _): id
+    }
+  }
+}

@@ -1,0 +1,231 @@
+// Why translated code stopped, in the guest's terms.
+import CLinux
+import Platform
+import Translator
+
+extension TranslatedMachine {
+  func systemCall(_ turn: inout Turn) throws(MachineError) -> Step {
+    let code = turn.stub.held.rip
+    guard let image = image(ofCode: code), case .instruction(let pc, let length, _) = image.place(of: code - 1) else {
+      throw MachineError("a host call at \(GuestAddress(code)), outside translated code")
+    }
+    let next = pc + UInt64(length)
+    turn.registers.rip = next
+    turn.registers.rcx = next
+    turn.registers.r11 = turn.stub.held.r11
+    turn.registers.origRax = turn.stub.held.origRax
+    turn.task.resume = scratch.owns(code) ? nil : (next, code, image, image.generation)
+    return .trap(.syscall)
+  }
+
+  func fault(_ info: rsb_signal_info, _ turn: inout Turn) throws(MachineError) -> Step {
+    let code = turn.stub.held.rip
+    if info.signal == HostSignal.trap {
+      if code - 1 == arena.dispatchMiss { return try indirect(turn.stub.held.r11, site: nil, &turn) }
+      return try breakpoint(code - 1, &turn)
+    }
+    guard let image = image(ofCode: code) else {
+      // A mirror entry of 0, or a branch far beyond the mirror that read something else.
+      return try indirect(turn.stub.held.r11, site: nil, &turn)
+    }
+    if info.signal == HostSignal.segmentation, image.isMirrorJump(code) {
+      return try indirect(turn.stub.held.r11, site: (image, code), &turn)
+    }
+    guard case .instruction(let pc, _, let index) = image.place(of: code) else {
+      throw MachineError("signal \(info.signal) in translated code at \(GuestAddress(code)), which is no instruction's")
+    }
+    turn.registers.rip = pc
+    if info.signal == HostSignal.segmentation {
+      let page = info.address & ~(GuestAddress.pageSize - 1)
+      if turn.space.protectedPages.contains(page) {
+        let range = GuestRange(GuestAddress(page), GuestAddress(page + GuestAddress.pageSize))
+        try invalidate(range, in: turn.space, turn.id)
+        return again(at: pc, index: index, &turn)
+      }
+    }
+    return .trap(.fault(described(info, at: pc)))
+  }
+
+  private func described(_ info: rsb_signal_info, at pc: UInt64) -> Fault {
+    let hasAddress = info.signal == HostSignal.segmentation || info.signal == HostSignal.bus
+    return Fault(
+      signal: UInt8(truncatingIfNeeded: info.signal), code: info.code,
+      address: GuestAddress(hasAddress ? info.address : pc))
+  }
+
+  // MARK: Branches
+
+  /// An indirect branch to `target` that the mirror or the hash table does not know. `site`: the branch, where it could
+  /// not even look.
+  private func indirect(_ target: UInt64, site: (CodeImage, UInt64)?, _ turn: inout Turn) throws(MachineError) -> Step {
+    turn.registers.rip = target
+    if let number = VsyscallPage.number(at: target) {
+      if let reached = countTick(target, &turn) { return reached }
+      turn.registers.rax = number
+      return .trap(.vsyscall)
+    }
+    let entry = try entry(target, counted: true, turn.space, turn.id)
+    guard case .code(let code) = entry else { return .guest(target, counted: true) }
+    if target >= RuntimeLayout.window {
+      if let (image, place) = site { image.useDispatch(at: place) }
+      try addToHashTable(target, code, turn.space, turn.id)
+    }
+    return .code(code)
+  }
+
+  private func breakpoint(_ code: UInt64, _ turn: inout Turn) throws(MachineError) -> Step {
+    guard let image = image(ofCode: code) else {
+      throw MachineError("a breakpoint at \(GuestAddress(code)), outside translated code")
+    }
+    switch image.place(of: code) {
+    case .nothing: throw MachineError("a breakpoint at \(GuestAddress(code)), which is no instruction's")
+    case .instruction(let pc, _, let index): return try special(pc, index, image, &turn)
+    case .cold(let kind, let target, let exit):
+      switch kind {
+      case .tick: return limitReached(target, &turn)
+      case .tickKeepingFlags:
+        turn.registers.rcx = arena[.saved]
+        return limitReached(target, &turn)
+      case .update:
+        let carry: UInt64 = 1
+        turn.registers.eflags &= ~Self.arithmeticFlags | carry
+        return try update(target, image, &turn)
+      case .updateKeepingFlags:
+        turn.registers.rcx = arena[.saved]
+        return try update(target, image, &turn)
+      case .link, .countedLink: return try link(target, exit, counted: kind == .countedLink, image, &turn)
+      case .stretched: return stretchEnded(target, tick: false, &turn)
+      case .stretchedTick: return stretchEnded(target, tick: true, &turn)
+      case .stretchedIndirect: return try indirectFromStretch(turn.stub.held.r11, &turn)
+      }
+    }
+  }
+
+  private func indirectFromStretch(_ target: UInt64, _ turn: inout Turn) throws(MachineError) -> Step {
+    if let number = VsyscallPage.number(at: target) {
+      let step = stretchEnded(target, tick: true, &turn)
+      if case .trap = step { return step }
+      turn.registers.rax = number
+      return .trap(.vsyscall)
+    }
+    return stretchEnded(target, tick: true, &turn)
+  }
+
+  private func link(
+    _ target: UInt64, _ exit: Int, counted: Bool, _ image: CodeImage, _ turn: inout Turn
+  ) throws(MachineError) -> Step {
+    turn.registers.rip = target
+    let generation = image.generation
+    guard case .code(let code) = try entry(target, counted: counted, turn.space, turn.id) else {
+      return .guest(target, counted: counted)
+    }
+    if image.generation == generation && image.ownsCode(code) { image.link(exit: exit, to: code) }
+    return .code(code)
+  }
+
+  // MARK: Updates
+
+  /// The limit's last update is at `pc`: its load happens, then the run stops.
+  private func update(_ pc: UInt64, _ image: CodeImage, _ turn: inout Turn) throws(MachineError) -> Step {
+    turn.registers.rip = pc
+    let operand = MemoryOperand(image, pc, turn.registers)
+    let bytes = try host.read(turn.id, GuestAddress(operand.address), operand.size)
+    if bytes.count < operand.size {
+      // The instruction faults, as a whole. No further update is to be met.
+      arena[.updates] = 1 << 62
+      let index: Int = if case .last(let left) = turn.mode { scratch.count - min(left, scratch.count) } else { 0 }
+      return again(at: pc, index: index, &turn)
+    }
+    let value = bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    turn.task.split = (pc, value)
+    return .trap(.budget(StopPoint(updates: turn.limit.updates, loadedValue: value)))
+  }
+
+  // MARK: Instructions that are not executed as code
+
+  private func special(_ pc: UInt64, _ index: Int, _ image: CodeImage, _ turn: inout Turn) throws(MachineError) -> Step {
+    turn.registers.rip = pc
+    let instruction = image.instruction(at: pc)
+    let length = UInt8(instruction.length)
+    let next = pc + UInt64(length)
+    let undefined = Step.trap(.fault(Fault(signal: 4, code: 2, address: GuestAddress(pc))))
+    switch instruction.flow {
+    case .cpuid: return .trap(.instruction(.cpuid, length: length))
+    case .rdtsc: return .trap(.instruction(.rdtsc, length: length))
+    case .rdtscp: return .trap(.instruction(.rdtscp, length: length))
+    case .rdrand: return .trap(.instruction(.rdrand, length: length))
+    case .rdseed: return .trap(.instruction(.rdseed, length: length))
+    case .rdpid: return .trap(.instruction(.rdpid, length: length))
+    case .xgetbv: return .trap(.instruction(.xgetbv, length: length))
+    case .breakpoint:
+      turn.registers.rip = next
+      return .trap(.fault(Fault(signal: 5, code: 128, address: GuestAddress(0))))
+    case .icebp:
+      turn.registers.rip = next
+      return .trap(.fault(Fault(signal: 5, code: 1, address: GuestAddress(next))))
+    case .interrupt:
+      let number = image.bytes(at: next - 1, 1)[0]
+      if number == 0x80 { return .trap(.foreignSyscall) }
+      if number == 3 {
+        turn.registers.rip = next
+        return .trap(.fault(Fault(signal: 5, code: 128, address: GuestAddress(0))))
+      }
+      return .trap(.fault(Fault(signal: 11, code: 128, address: GuestAddress(0))))
+    case .popFlags: return try popFlags(next, instruction, &turn)
+    case .sysenter, .far, .transaction, .gsBase, .undefined: return undefined
+    case .unknown:
+      let bytes = image.bytes(at: pc, 15).map { String($0, radix: 16) }.joined(separator: " ")
+      throw MachineError("an instruction that the translator does not know, at \(GuestAddress(pc)): \(bytes)")
+    case .plain where instruction.prefixes.contains(.evex) && !translator.allowsAVX512: return undefined
+    case .plain, .callIndirect, .jumpIndirect, .jump, .conditional, .counted, .call, .ret, .syscall:
+      return try executeInPlace(pc, index, isTick: instruction.flow != .plain, &turn)
+    }
+  }
+
+  /// `popf` with the trap flag on the stack.
+  private func popFlags(_ next: UInt64, _ instruction: Instruction, _ turn: inout Turn) throws(MachineError) -> Step {
+    let size = instruction.prefixes.contains(.operandSize) ? 2 : 8
+    let bytes = try host.read(turn.id, GuestAddress(turn.registers.rsp), size)
+    if bytes.count < size {
+      return .trap(.fault(Fault(signal: 11, code: 1, address: GuestAddress(turn.registers.rsp))))
+    }
+    let value = bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    // What popf may change in user mode: CF PF AF ZF SF TF DF OF NT AC ID.
+    let mask: UInt64 = size == 2 ? 0x4dd5 : 0x24_4dd5
+    turn.registers.eflags = turn.registers.eflags & ~mask | value & mask
+    turn.registers.rsp += UInt64(size)
+    turn.registers.rip = next
+    // The trap comes after the next instruction.
+    turn.mode = .trapFlag
+    return .stretch(next, 1)
+  }
+
+  /// Executes the guest's own instruction where it stands: an ordinary one whose form has no equivalent elsewhere.
+  private func executeInPlace(_ pc: UInt64, _ index: Int, isTick: Bool, _ turn: inout Turn) throws(MachineError) -> Step {
+    counters.instructionsExecutedInPlace += 1
+    let status = host.step(turn.stub, turn.registers)
+    try host.checkStopped(turn.stub, status)
+    guard case .fault(let info) = try host.stop(turn.stub, status) else {
+      throw MachineError("an instruction at \(GuestAddress(pc)) could not be executed in place")
+    }
+    turn.stub.heldIsKnown = true
+    let gsBase = turn.registers.gsBase
+    turn.registers = turn.stub.held
+    turn.registers.gsBase = gsBase
+    turn.registers.origRax = ~0
+    turn.registers.eflags &= ~Self.trapFlag
+    if info.signal == HostSignal.trap {
+      scratch.count = index + 1
+      if turn.mode == .normal { turn.mode = .short }
+      return stretchEnded(turn.registers.rip, tick: isTick, &turn)
+    }
+    let page = info.address & ~(GuestAddress.pageSize - 1)
+    if info.signal == HostSignal.segmentation, turn.space.protectedPages.contains(page) {
+      let range = GuestRange(GuestAddress(page), GuestAddress(page + GuestAddress.pageSize))
+      try invalidate(range, in: turn.space, turn.id)
+      if !turn.stub.queue.isEmpty { try turn.stub.flush() }
+      return try executeInPlace(pc, index, isTick: isTick, &turn)
+    }
+    return .trap(.fault(described(info, at: pc)))
+  }
+}

@@ -1,0 +1,129 @@
+// Running a few instructions at a time, from code that is thrown away after each: for stops between ticks, for the trap flag,
+// for split updates, and where code cannot be kept.
+import CLinux
+import Platform
+import Translator
+
+/// A piece of the arena that is written anew for every stretch.
+final class ScratchCode {
+  let address: UInt64
+  let code: UnsafeMutablePointer<UInt8>
+  var image: CodeImage?
+  /// The guest's bytes where no image has them.
+  let bytes = GuestBytes(count: ScratchCode.windowSize)
+  /// Instructions of the present stretch.
+  var count = 0
+  static let size = 64 << 10
+  static let windowSize = 4096
+
+  init(_ arena: CodeArena) throws(MachineError) {
+    guard let room = arena.allocate(Self.size) else { throw MachineError("no room for scratch code") }
+    address = room.address
+    code = room.code
+  }
+
+  func owns(_ pc: UInt64) -> Bool { pc &- address < UInt64(Self.size) }
+
+  /// An empty image of these bytes.
+  func begin(start: UInt64, length: Int, available: Int, source: UnsafePointer<UInt8>) -> CodeImage {
+    let image = CodeImage(
+      start: start, length: length, source: source, available: available, address: address, code: code, reserve: Self.size,
+      mirror: nil)
+    self.image = image
+    return image
+  }
+}
+
+extension TranslatedMachine {
+  /// The image whose code `pc` lies in.
+  func image(ofCode pc: UInt64) -> CodeImage? { scratch.owns(pc) ? scratch.image : arena.image(ofCode: pc) }
+
+  /// Code for at most `count` instructions from `pc`.
+  func stretch(_ pc: UInt64, _ count: Int, _ turn: Turn) throws(MachineError) -> Entry {
+    switch try scratchImage(pc, turn) {
+    case .failure(let fault): return .fault(fault)
+    case .success(let image):
+      // What one stretch holds; a longer one is several.
+      guard let stretch = translator.stretch(image, pc, count: min(count, Self.volatileStretch)) else {
+        let end = image.start + UInt64(image.available)
+        return .fault(fetchFault(end, turn.space) ?? Fault(signal: 11, code: 1, address: GuestAddress(end)))
+      }
+      scratch.count = stretch.count
+      return .code(stretch.entry)
+    }
+  }
+
+  /// The store of a split update; nil when the instruction is gone, and is executed as a whole.
+  func secondHalf(_ value: UInt64, _ turn: inout Turn) throws(MachineError) -> Step? {
+    let pc = turn.registers.rip
+    guard case .success(let image) = try scratchImage(pc, turn), let half = translator.secondHalf(image, pc) else {
+      return nil
+    }
+    scratch.count = half.count
+    arena[.loaded] = value
+    if turn.mode == .normal { turn.mode = .short }
+    return .code(half.entry)
+  }
+
+  private enum Scratch {
+    case success(CodeImage)
+    case failure(Fault)
+  }
+
+  /// An empty image of the guest's bytes at `pc` and some behind it.
+  private func scratchImage(_ pc: UInt64, _ turn: Turn) throws(MachineError) -> Scratch {
+    if let fault = fetchFault(pc, turn.space) { return .failure(fault) }
+    let stub = turn.stub
+    if !stub.queue.isEmpty { try stub.flush() }
+    var end = pc
+    // As far as the guest can execute.
+    while end - pc < UInt64(ScratchCode.windowSize), let mapping = turn.space.mappings.mapping(at: GuestAddress(end)),
+      mapping.protection.contains(.execute)
+    {
+      end = mapping.range.end.rawValue
+    }
+    let wanted = min(ScratchCode.windowSize, Int(end - pc))
+    let count = max(0, rsb_process_read(stub.pid, scratch.bytes.pointer, pc, wanted))
+    if count == 0 { return .failure(Fault(signal: 7, code: 2, address: GuestAddress(pc))) }
+    return .success(
+      scratch.begin(start: pc, length: count, available: count, source: UnsafePointer(scratch.bytes.pointer)))
+  }
+
+  /// A stretch ended at `pc`, all its instructions executed.
+  func stretchEnded(_ pc: UInt64, tick: Bool, _ turn: inout Turn) -> Step {
+    turn.registers.rip = pc
+    switch turn.mode {
+    case .last(let left):
+      if tick { return countTick(pc, &turn)! }
+      let rest = left - scratch.count
+      if rest > 0 {
+        turn.mode = .last(rest)
+        return .stretch(pc, rest)
+      }
+      return .trap(.budget(StopPoint(instructions: turn.limit.instructions)))
+    case .trapFlag:
+      if tick { arena[.ticks] -= 1 }
+      turn.registers.eflags |= Self.trapFlag
+      return .trap(.fault(Fault(signal: 5, code: 2, address: GuestAddress(pc))))
+    case .short, .normal:
+      turn.mode = .normal
+      if tick, let reached = countTick(pc, &turn) { return reached }
+      return .guest(pc, counted: false)
+    }
+  }
+
+  /// Goes on at `pc` after a stop in the middle of something, where the instruction at `pc` was not executed and its
+  /// predecessors were. `index`: its place in its block, which is a stretch's when the mode says so.
+  func again(at pc: UInt64, index: Int, _ turn: inout Turn) -> Step {
+    turn.registers.rip = pc
+    switch turn.mode {
+    case .last(let left):
+      turn.mode = .last(left - index)
+      return .stretch(pc, left - index)
+    case .trapFlag: return .stretch(pc, 1)
+    case .short, .normal:
+      turn.mode = .short
+      return .stretch(pc, 1)
+    }
+  }
+}

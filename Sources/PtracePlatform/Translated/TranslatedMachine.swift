@@ -1,0 +1,130 @@
+// The engine that translates: guest code never runs as it is, but as code of ours made from it (Translator), which counts
+// ticks and stops exactly. Spaces, memory and extended state are those of the direct engine's machine, `host`.
+// README.md of this target tells the scheme.
+import CLinux
+import Platform
+import Translator
+
+/// Executes guest code by translation. Threads and clocks as for `PtraceMachine`.
+public final class TranslatedMachine: Machine {
+  public struct Configuration: Sendable {
+    public var host = PtraceMachine.Configuration()
+    /// Let guests execute AVX-512; otherwise its instructions are undefined.
+    public var allowsAVX512 = false
+    /// Folder of translations kept between runs; nil for none.
+    public var cacheDirectory: String?
+    public init() {}
+  }
+
+  /// What executed, for the summary and for tests.
+  public struct Counters: Sendable {
+    /// Stops of a stub, for whatever reason.
+    public var stops: UInt64 = 0
+    /// Translations asked for by code that ran.
+    public var misses: UInt64 = 0
+    public var instructionsTranslated: UInt64 = 0
+    /// Instructions that a stub executed as they stand in the guest: only ordinary ones whose form cannot be moved.
+    public var instructionsExecutedInPlace: UInt64 = 0
+    /// Images thrown away because the guest wrote to their code.
+    public var codeWrites: UInt64 = 0
+    /// Images taken from the cache on disk.
+    public var imagesLoaded: UInt64 = 0
+  }
+
+  let host: PtraceMachine
+  let arena: CodeArena
+  let pool: MirrorPool
+  let translator = Translator()
+  let cache: TranslationCache?
+  public internal(set) var counters = Counters()
+
+  /// By identifier.
+  var spaces: [SpaceCode?] = []
+  var tasks: [TranslatedTask?] = []
+  /// Images of unchanged file content, by what they show and where.
+  var sharedImages: [SharedImageKey: SharedImage] = [:]
+  /// Objects whose content guests can change by a shared mapping; code in them is never kept.
+  var writableObjects: Set<MemoryObjectID> = []
+  /// Code for a few instructions at a time; see `TranslatedMachine+Stretch`.
+  let scratch: ScratchCode
+
+  public var notes: [String] { host.notes }
+  public var processor: Int? { host.processor }
+
+  public init(_ configuration: Configuration = Configuration()) throws(MachineError) {
+    let host = try PtraceMachine(configuration.host)
+    do throws(MachineError) {
+      arena = try CodeArena()
+      pool = try MirrorPool()
+      try arena.install(in: host)
+      scratch = try ScratchCode(arena)
+    } catch {
+      host.shutdown()
+      throw error
+    }
+    host.hidesProcessorInHashes = false
+    self.host = host
+    cache = configuration.cacheDirectory.flatMap {
+      TranslationCache(directory: $0, allowsAVX512: configuration.allowsAVX512)
+    }
+    translator.allowsAVX512 = configuration.allowsAVX512
+  }
+
+  deinit { shutdown() }
+
+  /// Ends all stubs, keeps new translations on disk, and gives the thread back as it was.
+  public func shutdown() {
+    host.shutdown()
+    saveTranslations()
+    spaces = []
+    tasks = []
+    sharedImages = [:]
+  }
+
+  // MARK: Contexts
+
+  public func takeLocalEvents() -> [LocalEvent] { [] }
+
+  public func ticks(of context: ContextID) -> Ticks {
+    let index = Int(context.rawValue)
+    guard index < tasks.count, let task = tasks[index] else { return Ticks(rawValue: 0) }
+    return Ticks(rawValue: task.ticks)
+  }
+
+  func task(_ id: ContextID) throws(MachineError) -> TranslatedTask {
+    let index = Int(id.rawValue)
+    guard index < tasks.count, let task = tasks[index] else {
+      throw MachineError("context \(id.rawValue) does not exist")
+    }
+    return task
+  }
+
+  public func createContext(_ id: ContextID, extendedState: ExtendedStateSource) throws(MachineError) {
+    try host.createContext(id, extendedState: extendedState)
+    while tasks.count <= Int(id.rawValue) { tasks.append(nil) }
+    tasks[Int(id.rawValue)] = TranslatedTask()
+  }
+
+  public func destroyContext(_ id: ContextID) {
+    host.destroyContext(id)
+    if Int(id.rawValue) < tasks.count { tasks[Int(id.rawValue)] = nil }
+  }
+
+  public func extendedState(of context: ExecutionContext) throws(MachineError) -> [UInt8] {
+    try host.extendedState(of: context)
+  }
+
+  public func setExtendedState(of context: ExecutionContext, _ bytes: [UInt8]) throws(MachineError) {
+    try host.setExtendedState(of: context, bytes)
+  }
+}
+
+/// What the machine keeps of a task between its turns.
+final class TranslatedTask {
+  /// Executed so far.
+  var ticks: UInt64 = 0
+  /// Where the last trap left it, when code goes on right behind the place where it stopped.
+  var resume: (pc: UInt64, code: UInt64, image: CodeImage, generation: UInt32)?
+  /// An update that was split: what its instruction, at `pc`, has loaded.
+  var split: (pc: UInt64, value: UInt64)?
+}

@@ -1,0 +1,100 @@
+// An image as bytes, to be kept between runs, and back. The place in the arena may be another one next time: what reaches out
+// of the image is adjusted. Sound: a saved image is used only after every number in it was checked against the image's sizes.
+
+extension CodeImage {
+  /// Changes with anything that translated code or this layout depends on.
+  public static let savedVersion: UInt32 = 1
+  private static let headerWords = 8
+
+  public var savedSize: Int {
+    Self.headerWords * 8 + blocks.count * MemoryLayout<Block>.stride + exits.count * MemoryLayout<ColdExit>.stride
+      + relocations.count * 4 + map.count * 2 + hot
+  }
+
+  public func saved() -> [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: savedSize) { buffer, count in
+      var place = buffer.baseAddress!
+      func put(_ bytes: UnsafeRawPointer, _ size: Int) {
+        UnsafeMutableRawPointer(place).copyMemory(from: bytes, byteCount: size)
+        place += size
+      }
+      let header: [UInt64] = [
+        UInt64(Self.savedVersion), address, UInt64(hot), UInt64(blocks.count), UInt64(exits.count),
+        UInt64(relocations.count), UInt64(map.count), UInt64(reserve),
+      ]
+      header.withUnsafeBytes { put($0.baseAddress!, $0.count) }
+      put(blocks.storage, blocks.count * MemoryLayout<Block>.stride)
+      put(exits.storage, exits.count * MemoryLayout<ColdExit>.stride)
+      put(relocations.storage, relocations.count * 4)
+      put(map.storage, map.count * 2)
+      let code = place
+      put(self.code, hot)
+      // Which branches leave the window depends on the program.
+      for index in 0..<dispatched.count {
+        let jump: [UInt8] = [0x65, 0x42, 0xff, 0x24, 0xdd, 0, 0, 0, 0]
+        for (offset, byte) in jump.enumerated() { code[Int(dispatched[index]) + offset] = byte }
+      }
+      count = savedSize
+    }
+  }
+
+  /// Fills an empty image. False, and still empty, when the bytes are not those of an image of this size.
+  public func restore(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    precondition(isEmpty)
+    guard bytes.count >= Self.headerWords * 8 else { return false }
+    let header = (0..<Self.headerWords).map { bytes.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self) }
+    guard header[0] == UInt64(Self.savedVersion), header[7] == UInt64(reserve) else { return false }
+    let counts = header[2...6].map { Int(clamping: $0) }
+    guard counts.allSatisfy({ $0 <= reserve }), counts[0] + counts[2] < reserve else { return false }
+    let sizes = [
+      counts[1] * MemoryLayout<Block>.stride, counts[2] * MemoryLayout<ColdExit>.stride, counts[3] * 4, counts[4] * 2,
+      counts[0],
+    ]
+    guard Self.headerWords * 8 + sizes.reduce(0, +) == bytes.count else { return false }
+    var place = bytes.baseAddress! + Self.headerWords * 8
+    blocks.append(bytes: place, elements: counts[1])
+    place += sizes[0]
+    exits.append(bytes: place, elements: counts[2])
+    place += sizes[1]
+    relocations.append(bytes: place, elements: counts[3])
+    place += sizes[2]
+    map.append(bytes: place, elements: counts[4])
+    place += sizes[3]
+    UnsafeMutableRawPointer(code).copyMemory(from: place, byteCount: counts[0])
+    hot = counts[0]
+    guard isConsistent else {
+      flush()
+      return false
+    }
+    // The distance to everything outside grew by as much as the code moved down.
+    let moved = Int32(truncatingIfNeeded: Int64(bitPattern: header[1] &- address))
+    for index in 0..<relocations.count {
+      let offset = Int(relocations[index])
+      let old = UnsafeRawPointer(code + offset).loadUnaligned(as: Int32.self)
+      write(old &+ moved, at: offset)
+    }
+    for index in 0..<exits.count { code[reserve - 1 - index] = 0xcc }
+    for index in 0..<blocks.count {
+      let block = blocks[index]
+      heads.set(block.guest, UInt32(index))
+      if block.counted != 0 { mirror?[Int(block.guest)] = address + UInt64(block.counted) }
+    }
+    return true
+  }
+
+  private var isConsistent: Bool {
+    var body: UInt32 = 0
+    for index in 0..<blocks.count {
+      let block = blocks[index]
+      guard Int(block.guest) < length, Int(block.body) <= hot, Int(block.counted) < max(hot, 1), block.body >= body,
+        Int(block.map) + Int(block.mapCount) <= map.count
+      else { return false }
+      body = block.body
+    }
+    for index in 0..<exits.count {
+      guard ColdKind(rawValue: exits[index].kind) != nil, Int(exits[index].patch) + 4 <= max(hot, 4) else { return false }
+    }
+    for index in 0..<relocations.count where Int(relocations[index]) + 4 > hot { return false }
+    return true
+  }
+}

@@ -1,0 +1,235 @@
+// One range of guest code and what it was translated to so far: the code, in the arena; where blocks begin; which piece of
+// code belongs to which instruction; the exits that stop in the machine.
+//
+// Sound: `code`, `mirror` and `source` are memory that the owner keeps mapped while the image lives, of the sizes given at
+// `init`; every index is checked against those.
+
+/// A run of guest instructions that code was made for, entered at its head.
+struct Block: BitwiseCopyable {
+  /// Offset of the head in the image.
+  var guest: UInt32
+  /// Offset in the code: the entry that counts no tick.
+  var body: UInt32
+  /// Offset in the code: the entry that counts one; 0 for none yet.
+  var counted: UInt32
+  /// First entry of the instruction map.
+  var map: UInt32
+  var mapCount: UInt32
+}
+
+/// Why a cold exit stops.
+public enum ColdKind: UInt8, Sendable {
+  /// The last tick of a run, before the instruction at `target`, where the arithmetic flags are dead.
+  case tick
+  /// The same where they are live; rcx is in the slot `saved`.
+  case tickKeepingFlags
+  /// The last update of a run, at `target`. Flags but carry are dead.
+  case update
+  /// The same with all flags kept; rcx is in the slot `saved`.
+  case updateKeepingFlags
+  /// A direct branch to `target` whose translation was not known.
+  case link
+  /// The same, counting a tick.
+  case countedLink
+  /// The end of a stretch, at `target`.
+  case stretched
+  /// The same by a branch that is a tick.
+  case stretchedTick
+  /// The same by an indirect branch; the target is in r11.
+  case stretchedIndirect
+}
+
+/// A cold exit: one byte of int3, told apart by its place.
+struct ColdExit: BitwiseCopyable {
+  /// Guest address.
+  var target: UInt64
+  /// For links, the offset in the code of the branch's displacement.
+  var patch: UInt32
+  var kind: UInt8
+}
+
+public final class CodeImage {
+  /// First guest address and bytes of guest code.
+  public let start: UInt64
+  public let length: Int
+  /// Guest bytes that can be read at `source`: `length`, and what follows where code may go on.
+  public var available: Int
+  public var source: UnsafePointer<UInt8>
+  /// Where the code lies for guests, and for us.
+  public let address: UInt64
+  public let reserve: Int
+  let code: UnsafeMutablePointer<UInt8>
+  /// Entries for `start` and on; nil above the window.
+  let mirror: UnsafeMutablePointer<UInt64>?
+  /// Set when decoding went past `length`: the image also depends on what follows it.
+  public internal(set) var readsBeyond = false
+  /// Guest pages (offset from `start`, in pages) that decoding has read, for those who must watch them.
+  public var pagesRead: [Bool] = []
+
+  var hot = 0
+  var blocks = GrowingBuffer<Block>()
+  /// A guest length in the low four bits, the length of its code above.
+  var map = GrowingBuffer<UInt16>(capacity: 256)
+  var heads = OffsetTable()
+  var exits = GrowingBuffer<ColdExit>()
+  /// Offsets in the code of displacements that reach out of the image, to slots.
+  var relocations = GrowingBuffer<UInt32>()
+  /// Indirect branches that were turned into calls of the dispatch blob.
+  var dispatched = GrowingBuffer<UInt32>(capacity: 8)
+  /// Counts up when everything is thrown away.
+  public internal(set) var generation: UInt32 = 0
+
+  public init(
+    start: UInt64, length: Int, source: UnsafePointer<UInt8>, available: Int, address: UInt64,
+    code: UnsafeMutablePointer<UInt8>, reserve: Int, mirror: UnsafeMutablePointer<UInt64>?
+  ) {
+    precondition(length > 0 && length <= 1 << 30)
+    self.start = start
+    self.length = length
+    self.source = source
+    self.available = available
+    self.address = address
+    self.code = code
+    self.reserve = reserve
+    self.mirror = mirror
+    pagesRead = [Bool](repeating: false, count: (length + 4095) / 4096 + 1)
+  }
+
+  /// Bytes of arena that an image of so much guest code gets.
+  public static func reserve(for length: Int) -> Int { (length * 4 + (96 << 10) + 4095) & ~4095 }
+
+  public var end: UInt64 { start + UInt64(length) }
+  @inline(__always) public func contains(_ guest: UInt64) -> Bool { guest &- start < UInt64(length) }
+  /// Whether `pc` lies in this image's code.
+  @inline(__always) public func ownsCode(_ pc: UInt64) -> Bool { pc &- address < UInt64(reserve) }
+  public var isEmpty: Bool { blocks.count == 0 }
+  public var blockCount: Int { blocks.count }
+  public var codeBytes: Int { hot }
+  var room: Int { reserve - hot - exits.count }
+
+  /// Forgets all translations. Nobody may be inside the code.
+  public func flush() {
+    if let mirror {
+      for index in 0..<blocks.count { mirror[Int(blocks[index].guest)] = 0 }
+    }
+    hot = 0
+    blocks.removeAll()
+    map.removeAll()
+    heads.removeAll()
+    exits.removeAll()
+    relocations.removeAll()
+    dispatched.removeAll()
+    readsBeyond = false
+    for index in pagesRead.indices { pagesRead[index] = false }
+    generation &+= 1
+  }
+
+  // MARK: Entries
+
+  /// The entry for a guest address that counts no tick, as an address for guests; nil when it is not a head yet.
+  public func entry(_ guest: UInt64) -> UInt64? {
+    guard contains(guest), let index = heads.value(UInt32(guest - start)) else { return nil }
+    return address + UInt64(blocks[Int(index)].body)
+  }
+
+  /// The counted entry; nil when there is none yet.
+  public func countedEntry(_ guest: UInt64) -> UInt64? {
+    guard contains(guest), let index = heads.value(UInt32(guest - start)) else { return nil }
+    let counted = blocks[Int(index)].counted
+    return counted == 0 ? nil : address + UInt64(counted)
+  }
+
+  // MARK: From code back to the guest
+
+  /// What the byte at `pc` (an address in the code) belongs to.
+  public enum Place: Equatable, Sendable {
+    case cold(ColdKind, target: UInt64, exit: Int)
+    /// In the code of this guest instruction, of so many bytes, the `index`-th of its block.
+    case instruction(UInt64, length: Int, index: Int)
+    case nothing
+  }
+
+  public func place(of pc: UInt64) -> Place {
+    let offset = Int(pc &- address)
+    if offset >= reserve - exits.count {
+      let index = reserve - 1 - offset
+      let exit = exits[index]
+      return .cold(ColdKind(rawValue: exit.kind)!, target: exit.target, exit: index)
+    }
+    var low = 0, high = blocks.count
+    while low < high {
+      let middle = (low + high) / 2
+      if Int(blocks[middle].body) <= offset { low = middle + 1 } else { high = middle }
+    }
+    if low == 0 { return .nothing }
+    let block = blocks[low - 1]
+    var code = Int(block.body), guest = start + UInt64(block.guest)
+    for index in Int(block.map)..<Int(block.map) + Int(block.mapCount) {
+      let entry = map[index]
+      let size = Int(entry >> 4)
+      if offset < code + size {
+        return .instruction(guest, length: Int(entry & 15), index: index - Int(block.map))
+      }
+      code += size
+      guest += UInt64(entry & 15)
+    }
+    return .nothing
+  }
+
+  // MARK: The guest's bytes
+
+  public func instruction(at guest: UInt64) -> Instruction {
+    precondition(contains(guest))
+    let offset = Int(guest - start)
+    return decode(source + offset, available: available - offset)
+  }
+
+  /// At most `count` bytes from `guest` on.
+  public func bytes(at guest: UInt64, _ count: Int) -> [UInt8] {
+    let offset = Int(guest - start)
+    precondition(offset >= 0 && offset <= available)
+    return Array(UnsafeBufferPointer(start: source + offset, count: min(count, available - offset)))
+  }
+
+  /// Whether the arithmetic flags are dead at `guest`; see Liveness.
+  public func flagsAreDead(at guest: UInt64) -> Bool {
+    precondition(contains(guest))
+    let offset = Int(guest - start)
+    return Translator.flagsAreDead(source + offset, available: available - offset)
+  }
+
+  // MARK: Indirect branches that miss
+
+  /// Bytes of `jmp *%gs:(,%r11,8)`.
+  static let mirrorJumpSize = 9
+
+  /// Whether `pc` is at an indirect branch through the mirror.
+  public func isMirrorJump(_ pc: UInt64) -> Bool {
+    let offset = Int(pc &- address)
+    guard offset >= 0, offset + Self.mirrorJumpSize <= hot else { return false }
+    return code[offset] == 0x65 && code[offset + 1] == 0x42 && code[offset + 2] == 0xff && code[offset + 3] == 0x24
+      && code[offset + 4] == 0xdd
+  }
+
+  /// Sends the indirect branch at `pc` through the dispatch blob from now on: its target lay outside the window.
+  public func useDispatch(at pc: UInt64) {
+    precondition(isMirrorJump(pc))
+    let offset = Int(pc - address)
+    code[offset] = 0xe9
+    let displacement = Int64(bitPattern: RuntimeLayout.arena &- (pc + 5))
+    write(Int32(displacement), at: offset + 1)
+    dispatched.append(UInt32(offset))
+  }
+
+  /// Lets the branch of a link exit go straight to `target` (an address for guests, in this image).
+  public func link(exit: Int, to target: UInt64) {
+    precondition(ownsCode(target))
+    let patch = Int(exits[exit].patch)
+    write(Int32(Int64(bitPattern: target &- (address + UInt64(patch) + 4))), at: patch)
+  }
+
+  @inline(__always) func write(_ value: Int32, at offset: Int) {
+    precondition(offset >= 0 && offset + 4 <= reserve)
+    UnsafeMutableRawPointer(code + offset).storeBytes(of: value, as: Int32.self)
+  }
+}

@@ -1,0 +1,135 @@
+// Writes machine code into an image. Sound: every store goes through `reserveCheck`, which keeps it inside the image.
+
+/// The end of an image's code, where new code goes.
+struct Emitter: ~Copyable {
+  let image: CodeImage
+  private let code: UnsafeMutablePointer<UInt8>
+  private(set) var offset: Int
+
+  init(_ image: CodeImage) {
+    self.image = image
+    code = image.code
+    offset = image.hot
+  }
+
+  /// Makes what was written part of the image.
+  func commit() { image.hot = offset }
+
+  @inline(__always) private func check(_ size: Int) {
+    precondition(offset + size <= image.reserve - image.exits.count, "translated code is out of room")
+  }
+
+  @inline(__always) mutating func byte(_ value: UInt8) {
+    check(1)
+    code[offset] = value
+    offset += 1
+  }
+
+  /// `count` bytes of `value`, lowest first.
+  @inline(__always) mutating func bytes(_ value: UInt64, _ count: Int) {
+    check(count)
+    var rest = value
+    for index in 0..<count {
+      code[offset + index] = UInt8(truncatingIfNeeded: rest)
+      rest >>= 8
+    }
+    offset += count
+  }
+
+  @inline(__always) mutating func copy(_ from: UnsafePointer<UInt8>, _ count: Int) {
+    check(count)
+    for index in 0..<count { code[offset + index] = from[index] }
+    offset += count
+  }
+
+  @inline(__always) mutating func int32(_ value: Int32) {
+    check(4)
+    UnsafeMutableRawPointer(code + offset).storeBytes(of: value, as: Int32.self)
+    offset += 4
+  }
+
+  @inline(__always) mutating func int64(_ value: UInt64) {
+    check(8)
+    UnsafeMutableRawPointer(code + offset).storeBytes(of: value, as: UInt64.self)
+    offset += 8
+  }
+
+  /// An opcode (three bytes, lowest first, ending in a ModRM of the form rip + displacement) on a slot.
+  @inline(__always) mutating func onSlot(_ opcode: UInt64, _ slot: RuntimeSlot) {
+    bytes(opcode, 3)
+    image.relocations.append(UInt32(offset))
+    let target = RuntimeLayout.slots + UInt64(slot.rawValue)
+    int32(Int32(truncatingIfNeeded: Int64(bitPattern: target &- (image.address + UInt64(offset) + 4))))
+  }
+
+  /// A 32-bit displacement to be filled in; returns its offset.
+  @inline(__always) mutating func displacement() -> Int {
+    int32(0)
+    return offset - 4
+  }
+
+  /// Points the displacement at `place` to the code at `target`.
+  @inline(__always) func patch(_ place: Int, to target: Int) {
+    image.write(Int32(target - place - 4), at: place)
+  }
+
+  /// A new cold exit; returns its offset in the code.
+  @inline(__always) mutating func cold(_ kind: ColdKind, _ target: UInt64, patch: Int = 0) -> Int {
+    image.exits.append(ColdExit(target: target, patch: UInt32(patch), kind: kind.rawValue))
+    let place = image.reserve - image.exits.count
+    precondition(place >= offset, "translated code is out of room")
+    code[place] = 0xcc
+    return place
+  }
+
+  // MARK: Pieces
+
+  /// Counts one in a slot down and leaves at 0. `flagsLive`: the guest's flags must survive; otherwise carry does.
+  mutating func countDown(_ slot: RuntimeSlot, flagsLive: Bool, exit kind: ColdKind, _ target: UInt64) {
+    if !flagsLive {
+      onSlot(0x0d_ff_48, slot)  // decq slot
+      bytes(0x84_0f, 2)  // jz
+      let place = displacement()
+      patch(place, to: cold(kind, target))
+      return
+    }
+    onSlot(0x0d_89_48, .saved)  // movq %rcx, saved
+    onSlot(0x0d_8b_48, slot)  // movq slot, %rcx
+    bytes(0xff_49_8d_48, 4)  // leaq -1(%rcx), %rcx
+    onSlot(0x0d_89_48, slot)  // movq %rcx, slot
+    bytes(0x02_e3, 2)  // jrcxz over the next
+    bytes(0x05_eb, 2)  // jmp over the next
+    byte(0xe9)
+    let place = displacement()
+    patch(place, to: cold(kind, target))
+    onSlot(0x0d_8b_48, .saved)  // movq saved, %rcx
+  }
+
+  mutating func loadR11() { onSlot(0x1d_8b_4c, .r11) }  // movq r11, %r11
+  mutating func storeR11() { onSlot(0x1d_89_4c, .r11) }  // movq %r11, r11
+
+  /// The constant in r11.
+  mutating func setR11(_ value: UInt64) {
+    if value <= UInt64(UInt32.max) {
+      bytes(0xbb_41, 2)  // movl $imm32, %r11d
+      int32(Int32(truncatingIfNeeded: value))
+    } else {
+      bytes(0xbb_49, 2)  // movabsq $imm64, %r11
+      int64(value)
+    }
+  }
+
+  /// Goes to the counted entry of the guest address in r11.
+  mutating func jumpThroughMirror() { bytes(0xdd24_ff42_65, 5); int32(0) }
+
+  /// Pushes a guest address. Spoils r11 when it is above 2 GiB.
+  mutating func push(_ value: UInt64) {
+    if value < 1 << 31 {
+      byte(0x68)
+      int32(Int32(value))
+    } else {
+      setR11(value)
+      bytes(0x53_41, 2)  // pushq %r11
+    }
+  }
+}

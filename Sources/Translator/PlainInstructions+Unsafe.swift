@@ -1,0 +1,143 @@
+// Instructions that flow on: copied, or copied with another address or around r11; and updates, which are counted and can be
+// split into load and store.
+
+extension Translator {
+  func writePlain(
+    _ instruction: Instruction, _ bytes: UnsafePointer<UInt8>, _ pc: UInt64, _ emitter: inout Emitter,
+    _ state: inout BlockState
+  ) {
+    if instruction.isCountedUpdate {
+      let kind: ColdKind = instruction.updateKeepsFlags ? .updateKeepingFlags : .update
+      emitter.countDown(.updates, flagsLive: instruction.updateKeepsFlags, exit: kind, pc)
+    }
+    if instruction.prefixes.contains(.gs) { return stop(&emitter, &state) }
+    if instruction.isRIPRelative {
+      return writeRIPRelative(instruction, bytes, pc + UInt64(instruction.length), &emitter, &state)
+    }
+    guard instruction.readsR11 || instruction.writesR11 else {
+      return emitter.copy(bytes, Int(instruction.length))
+    }
+    loadR11(instruction, &emitter, &state)
+    emitter.copy(bytes, Int(instruction.length))
+    storeR11(instruction, &emitter)
+  }
+
+  /// Left to the machine, which executes the guest's own bytes.
+  private func stop(_ emitter: inout Emitter, _ state: inout BlockState) {
+    emitter.byte(0xcc)
+    state.r11IsLoaded = false
+  }
+
+  /// Also for what only writes it: it may write a part.
+  private func loadR11(_ instruction: Instruction, _ emitter: inout Emitter, _ state: inout BlockState) {
+    if !state.r11IsLoaded { emitter.loadR11() }
+    state.r11IsLoaded = true
+  }
+
+  private func storeR11(_ instruction: Instruction, _ emitter: inout Emitter) {
+    if instruction.writesR11 { emitter.storeR11() }
+  }
+
+  private func writeRIPRelative(
+    _ instruction: Instruction, _ bytes: UnsafePointer<UInt8>, _ next: UInt64, _ emitter: inout Emitter,
+    _ state: inout BlockState
+  ) {
+    let target = ripTarget(instruction, bytes, next)
+    if target < 1 << 31 {
+      let usesR11 = instruction.readsR11 || instruction.writesR11
+      if usesR11 { loadR11(instruction, &emitter, &state) }
+      writeAbsolute(instruction, bytes, Int32(target), &emitter)
+      if usesR11 { storeR11(instruction, &emitter) }
+      return
+    }
+    let isVector = !instruction.prefixes.isDisjoint(with: [.vex, .evex, .xop])
+    let highByte =
+      instruction.rex == 0 && instruction.modrm >> 5 & 1 == 1 && instruction.opcode & 1 == 0
+      && (instruction.map == 0 || instruction.map == 1 && (instruction.opcode == 0xb0 || instruction.opcode == 0xc0))
+    if isVector || highByte || instruction.readsR11 || instruction.writesR11 || instruction.prefixes.contains(.addressSize) {
+      return stop(&emitter, &state)
+    }
+    emitter.setR11(target)
+    state.r11IsLoaded = false
+    // The same with r11 as the base.
+    emitter.copy(bytes, Int(instruction.prefixLength))
+    emitter.byte(0x41 | instruction.rex & 0x4c)
+    let afterREX = Int(instruction.prefixLength) + (instruction.rex == 0 ? 0 : 1)
+    emitter.copy(bytes + afterREX, Int(instruction.modrmOffset) - afterREX)
+    emitter.byte(instruction.modrm & 0x38 | 3)
+    writeImmediates(instruction, bytes, &emitter)
+  }
+
+  /// The same with an absolute address below 2 GiB: no base, no index.
+  private func writeAbsolute(
+    _ instruction: Instruction, _ bytes: UnsafePointer<UInt8>, _ target: Int32, _ emitter: inout Emitter
+  ) {
+    let start = emitter.offset
+    let prefix = Int(instruction.prefixLength)
+    emitter.copy(bytes, Int(instruction.modrmOffset))
+    let code = emitter.image.code
+    // The bit that would extend the index: rip-relative forms ignore it.
+    if instruction.rex != 0 { code[start + prefix] &= ~2 }
+    if bytes[prefix] == 0xc4 && instruction.prefixes.contains(.vex) || instruction.prefixes.contains(.evex)
+      || instruction.prefixes.contains(.xop)
+    {
+      code[start + prefix + 1] |= 0x40
+    }
+    emitter.byte(instruction.modrm & 0x38 | 4)
+    emitter.byte(0x25)
+    emitter.int32(target)
+    writeImmediates(instruction, bytes, &emitter)
+  }
+
+  /// What follows the displacement.
+  private func writeImmediates(_ instruction: Instruction, _ bytes: UnsafePointer<UInt8>, _ emitter: inout Emitter) {
+    let from = Int(instruction.displacementOffset) + Int(instruction.displacementSize)
+    emitter.copy(bytes + from, Int(instruction.length) - from)
+  }
+}
+
+// MARK: - Updates
+
+extension Instruction {
+  /// An update as the seam counts them: one that can also be split into its load and its store. Those that name r11 or a
+  /// high byte register beside the operand are left whole.
+  var isCountedUpdate: Bool {
+    guard isUpdate, !readsR11, !writesR11, !prefixes.contains(.gs), !prefixes.contains(.addressSize) else { return false }
+    let namesHighByte = opcode & 1 == 0 && opcode < 0x80 && rex == 0 && modrm >> 5 & 1 == 1
+    return !namesHighByte
+  }
+
+  /// Whether the flags before it can still matter after it, beside carry, which the count leaves alone.
+  var updateKeepsFlags: Bool {
+    var overwritten = flagsWritten
+    overwritten.insert(.carry)
+    return overwritten != .all || !flagsRead.subtracting(.carry).isEmpty
+  }
+
+  /// Bytes of its memory operand.
+  public var updateSize: Int {
+    if opcode & 1 == 0 { return 1 }
+    if rex & 8 != 0 { return 8 }
+    return prefixes.contains(.operandSize) ? 2 : 4
+  }
+}
+
+extension Translator {
+  /// The second half of a split update: works on what the slot `loaded` holds and stores the result.
+  func writeSecondHalf(
+    _ instruction: Instruction, _ bytes: UnsafePointer<UInt8>, _ pc: UInt64, _ emitter: inout Emitter
+  ) {
+    let next = pc + UInt64(instruction.length)
+    emitter.onSlot(0x1d_8b_4c, .loaded)  // movq loaded, %r11
+    // The operand becomes r11.
+    emitter.copy(bytes, Int(instruction.prefixLength))
+    emitter.byte(0x41 | instruction.rex & 0x4c)
+    emitter.byte(instruction.opcode)
+    emitter.byte(0xc0 | instruction.modrm & 0x38 | 3)
+    let from = Int(instruction.modrmOffset) + 1 + (instruction.hasSIB ? 1 : 0) + Int(instruction.displacementSize)
+    emitter.copy(bytes + from, Int(instruction.length) - from)
+    let size = instruction.updateSize
+    writeMemoryForm(
+      size == 1 ? 0x88 : 0x89, register: 11, wide: size == 8, operandSize: size == 2, instruction, bytes, next, &emitter)
+  }
+}

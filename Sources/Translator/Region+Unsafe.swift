@@ -1,0 +1,134 @@
+// Decodes what direct branches reach from an entry and finds the heads: the places where code is entered. Sound: reads
+// `image.source` below `image.available` only.
+
+/// A straight line of decoded instructions.
+struct Segment {
+  var start: UInt32
+  /// Index of its first instruction.
+  var first: Int
+  var count: Int
+  /// Where execution goes on after the last one, when that is not for the last one to say.
+  var continues: UInt32?
+}
+
+struct Region: ~Copyable {
+  typealias Decoded = (offset: UInt32, instruction: Instruction)
+  private(set) var instructions: [Decoded] = []
+  private(set) var segments: [Segment] = []
+  /// Offsets to bits: 1 decoded, 2 head, 4 counted head.
+  private(set) var heads = OffsetTable(capacity: 1024)
+  private var work: [UInt32] = []
+
+  var isEmpty: Bool { instructions.isEmpty }
+  @inline(__always) func isHead(_ bits: UInt32) -> Bool { bits & 2 != 0 }
+  @inline(__always) func isCounted(_ bits: UInt32) -> Bool { bits & 4 != 0 }
+
+  mutating func sortSegments() { segments.sort { $0.start < $1.start } }
+
+  private mutating func mark(_ offset: UInt32, _ bits: UInt32) {
+    heads.set(offset, (heads.value(offset) ?? 0) | bits)
+  }
+
+  mutating func decode(_ image: CodeImage, from entry: UInt32, counted: Bool, limit: Int) {
+    instructions.removeAll(keepingCapacity: true)
+    segments.removeAll(keepingCapacity: true)
+    heads.removeAll()
+    work.removeAll(keepingCapacity: true)
+    mark(entry, counted ? 6 : 2)
+    work.append(entry)
+    while let offset = work.popLast(), instructions.count < limit {
+      if let bits = heads.value(offset), bits & 1 != 0 { continue }
+      if image.heads.value(offset) != nil { continue }
+      decodeSegment(image, from: offset, limit: limit)
+    }
+  }
+
+  private mutating func decodeSegment(_ image: CodeImage, from start: UInt32, limit: Int) {
+    var segment = Segment(start: start, first: instructions.count, count: 0, continues: nil)
+    var offset = start
+    while true {
+      if offset != start {
+        let known = (heads.value(offset) ?? 0) & 1 != 0
+        if known || instructions.count >= limit || Int(offset) >= image.length || image.heads.value(offset) != nil {
+          if known { mark(offset, 2) }
+          segment.continues = offset
+          break
+        }
+      }
+      let instruction = decodeOne(image, offset)
+      if instruction.length == 0 {
+        if segment.count > 0 { segment.continues = offset }
+        break
+      }
+      mark(offset, 1)
+      instructions.append((offset, instruction))
+      segment.count += 1
+      let next = offset + UInt32(instruction.length)
+      if !follow(image, instruction, offset, next) { break }
+      offset = next
+    }
+    if segment.count > 0 { segments.append(segment) }
+  }
+
+  private func decodeOne(_ image: CodeImage, _ offset: UInt32) -> Instruction {
+    let instruction = Translator.decodeBytes(image.source + Int(offset), image.available - Int(offset))
+    let last = Int(offset) + max(1, Int(instruction.length)) - 1
+    if last >= image.length { image.readsBeyond = true }
+    image.pagesRead[min(Int(offset) / 4096, image.pagesRead.count - 1)] = true
+    image.pagesRead[min(last / 4096, image.pagesRead.count - 1)] = true
+    return instruction
+  }
+
+  /// Notes where an instruction leads; false when the next one is not reached from it.
+  private mutating func follow(
+    _ image: CodeImage, _ instruction: Instruction, _ offset: UInt32, _ next: UInt32
+  ) -> Bool {
+    switch instruction.flow {
+    case .plain, .popFlags: return true
+    case .conditional, .counted:
+      followBranch(image, instruction, offset, next)
+      return true
+    case .jump:
+      followBranch(image, instruction, offset, next)
+      return false
+    case .call:
+      followBranch(image, instruction, offset, next, isCall: true)
+      mark(next, 6)
+      return true
+    case .callIndirect:
+      mark(next, 6)
+      return true
+    case .syscall, .cpuid, .rdtsc, .rdtscp, .rdrand, .rdseed, .rdpid, .xgetbv, .gsBase:
+      mark(next, 2)
+      return true
+    case .ret, .jumpIndirect, .sysenter, .breakpoint, .interrupt, .icebp, .far, .transaction, .undefined, .unknown:
+      return false
+    }
+  }
+
+  private mutating func followBranch(
+    _ image: CodeImage, _ instruction: Instruction, _ offset: UInt32, _ next: UInt32, isCall: Bool = false
+  ) {
+    let target = Int(next) + Int(instruction.branchDisplacement(image.source + Int(offset)))
+    guard target >= 0, target < image.length else { return }
+    let isBackward = target <= Int(offset)
+    mark(UInt32(target), isBackward ? 6 : 2)
+    // Functions that are called come after what belongs to this one.
+    if isCall { work.insert(UInt32(target), at: 0) } else { work.append(UInt32(target)) }
+  }
+}
+
+extension Instruction {
+  /// The displacement of a direct branch, from its bytes.
+  @inline(__always) func branchDisplacement(_ bytes: UnsafePointer<UInt8>) -> Int32 {
+    let raw = UnsafeRawPointer(bytes + Int(immediateOffset))
+    if immediateSize == 1 { return Int32(raw.load(as: Int8.self)) }
+    return raw.loadUnaligned(as: Int32.self)
+  }
+}
+
+extension Translator {
+  @inline(__always) static func decodeBytes(_ bytes: UnsafePointer<UInt8>, _ available: Int) -> Instruction {
+    decode(bytes, available: available)
+  }
+}

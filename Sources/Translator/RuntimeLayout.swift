@@ -1,0 +1,49 @@
+// Where translated code and what it works with lie in a guest's address space: all at the top, above what a guest can
+// map. Translated code reaches its slots relative to rip, which the processor renames; the mirror through gs.
+//
+//   0x7ff0_0000_0000  the arena: the dispatch blob, then translated code. One shared memory for all guests of a sandbox
+//   0x7ff0_7fff_0000  the slots: one page, shared likewise (one guest runs at a time)
+//   0x7ff0_8000_0000  the hash table of targets above the mirror's window, one for each space that has some
+//   0x7ffb_0000_0000  the mirror: for each byte of guest code below 2 GiB the address of its translation, or 0
+//   0x7fff_0000_0000  nothing: where indirect jumps to addresses a little above the window would look
+
+public enum RuntimeLayout {
+  public static let arena: UInt64 = 0x7ff0_0000_0000
+  /// Bytes of the arena.
+  public static let arenaSize = 0x7fff_0000
+  public static let slots: UInt64 = arena + UInt64(arenaSize)
+  public static let hashTable: UInt64 = 0x7ff0_8000_0000
+  /// Entries of 16 bytes: target, its counted entry.
+  public static let hashEntries = 1 << 16
+  public static let mirror: UInt64 = 0x7ffb_0000_0000
+  /// Guest code below this address has a place in the mirror.
+  public static let window: UInt64 = 1 << 31
+  /// Room for the dispatch blob at the start of the arena.
+  public static let blobSize = 4096
+  /// One past what guests can map when their code is translated.
+  public static let guestEnd: UInt64 = arena
+
+  /// Index into the hash table.
+  @inlinable public static func hashIndex(_ target: UInt64) -> Int {
+    let low = UInt32(truncatingIfNeeded: target)
+    return Int((low ^ low >> 12) & 0xffff)
+  }
+}
+
+/// Byte offsets in the page of slots.
+public enum RuntimeSlot: Int, Sendable {
+  /// Ticks until the run must stop; the code counts down.
+  case ticks = 0
+  /// Updates until the run must stop.
+  case updates = 8
+  /// The guest's r11. At every instruction boundary this is its value; the register itself is scratch.
+  case r11 = 16
+  /// What a split update loaded.
+  case loaded = 24
+  /// A register kept while flags must not change.
+  case saved = 32
+  /// The dispatch blob's.
+  case dispatchA = 40
+  case dispatchC = 48
+  case dispatchFlags = 56
+}

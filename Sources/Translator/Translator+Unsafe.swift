@@ -1,0 +1,166 @@
+// Guest code to code that runs in its place. A region is translated at a time: what direct branches reach from an entry, up
+// to a number of instructions. First it is decoded and its heads are found (Region+Unsafe.swift), then code is written in
+// the order of guest addresses (Instructions+Unsafe.swift has what is not copied as it is).
+//
+// The rules that code keeps, so that a stop anywhere can be told in the guest's terms:
+// - r11 is scratch. The slot `r11` holds the guest's r11 at every instruction boundary.
+// - All other registers, the flags and the stack are the guest's at every instruction boundary.
+// - A branch that is a tick (`TickDefinition`) arrives at a counted entry, every other one at a body.
+// - The mirror holds counted entries only: an indirect branch is always a tick.
+
+/// What a translation needs to know beyond the bytes.
+public final class Translator {
+  public enum Outcome: Equatable, Sendable {
+    /// The entry's address for guests.
+    case entry(UInt64)
+    /// The instruction's bytes are cut off at the end of what can be read.
+    case cutOff
+    /// No room: the image must be flushed first.
+    case full
+  }
+
+  /// Instructions that one translation takes at most.
+  public var regionInstructionsMax = 384
+  /// Guest instructions translated so far.
+  public private(set) var instructionsTranslated = 0
+
+  /// Otherwise instructions with an EVEX prefix are undefined: they stop in the machine.
+  public var allowsAVX512 = false
+
+  var region = Region()
+  /// Branches of this region whose target is known only when all is written.
+  var fixups: [Fixup] = []
+
+  struct Fixup {
+    /// Offset of the displacement.
+    var patch: Int
+    /// Offset of the target in the image.
+    var target: UInt32
+    var counted: Bool
+  }
+
+  public init() {}
+
+  /// An upper bound for the code of one instruction with its counting, and of what a region adds to it.
+  static let codeBytesMax = 112
+
+  /// The entry for `guest`, translating what is needed. `counted`: the one that counts a tick.
+  public func entry(_ image: CodeImage, _ guest: UInt64, counted: Bool) -> Outcome {
+    precondition(image.contains(guest))
+    let offset = UInt32(guest - image.start)
+    if image.heads.value(offset) == nil {
+      if image.room < (regionInstructionsMax + 8) * Self.codeBytesMax { return .full }
+      region.decode(image, from: offset, counted: counted, limit: regionInstructionsMax)
+      if region.isEmpty { return .cutOff }
+      write(image)
+      instructionsTranslated += region.instructions.count
+    }
+    if !counted { return .entry(image.entry(guest)!) }
+    if let entry = image.countedEntry(guest) { return .entry(entry) }
+    if image.room < 4 * Self.codeBytesMax { return .full }
+    addCountedEntry(image, Int(image.heads.value(offset)!))
+    return .entry(image.countedEntry(guest)!)
+  }
+
+  /// Gives a block that has none an entry that counts.
+  func addCountedEntry(_ image: CodeImage, _ index: Int) {
+    var block = image.blocks[index]
+    var emitter = Emitter(image)
+    block.counted = UInt32(emitter.offset)
+    count(&emitter, block.guest)
+    emitter.byte(0xe9)
+    let place = emitter.displacement()
+    emitter.patch(place, to: Int(block.body))
+    emitter.commit()
+    image.blocks[index] = block
+    publish(image, block)
+  }
+
+  private func count(_ emitter: inout Emitter, _ offset: UInt32) {
+    let image = emitter.image
+    let dead = Self.flagsAreDead(image.source + Int(offset), available: image.available - Int(offset))
+    emitter.countDown(
+      .ticks, flagsLive: !dead, exit: dead ? .tick : .tickKeepingFlags, image.start + UInt64(offset))
+  }
+
+  private func publish(_ image: CodeImage, _ block: Block) {
+    guard block.counted != 0, let mirror = image.mirror else { return }
+    mirror[Int(block.guest)] = image.address + UInt64(block.counted)
+  }
+
+  // MARK: Writing a region
+
+  private func write(_ image: CodeImage) {
+    fixups.removeAll(keepingCapacity: true)
+    var emitter = Emitter(image)
+    region.sortSegments()
+    var flowsIn = false
+    for index in region.segments.indices {
+      let next = index + 1 < region.segments.count ? region.segments[index + 1].start : nil
+      flowsIn = write(region.segments[index], flowsIn: flowsIn, next: next, &emitter)
+    }
+    emitter.commit()
+    for fixup in fixups { resolve(fixup, image) }
+  }
+
+  /// Returns whether execution goes on at the end of what was written, where the segment at `next` follows.
+  private func write(_ segment: Segment, flowsIn: Bool, next: UInt32?, _ emitter: inout Emitter) -> Bool {
+    let image = emitter.image
+    var blockIndex = -1
+    var state = BlockState()
+    var flowsIn = flowsIn
+    for index in segment.first..<segment.first + segment.count {
+      let (offset, instruction) = region.instructions[index]
+      if let kind = region.heads.value(offset), blockIndex < 0 || region.isHead(kind) {
+        var counted = 0
+        if region.isCounted(kind) {
+          var over = -1
+          if flowsIn {
+            emitter.byte(0xeb)
+            emitter.byte(0)
+            over = emitter.offset
+          }
+          counted = emitter.offset
+          count(&emitter, offset)
+          if over >= 0 { image.code[over - 1] = UInt8(emitter.offset - over) }
+        }
+        blockIndex = image.blocks.count
+        image.blocks.append(
+          Block(
+            guest: offset, body: UInt32(emitter.offset), counted: UInt32(counted), map: UInt32(image.map.count), mapCount: 0))
+        image.heads.set(offset, UInt32(blockIndex))
+        publish(image, image.blocks[blockIndex])
+        state = BlockState()
+      }
+      let before = emitter.offset
+      let isLast = index == segment.first + segment.count - 1
+      flowsIn = write(instruction, at: offset, followedBy: isLast ? next : nil, &emitter, &state)
+      image.map.append(UInt16((emitter.offset - before) << 4) | UInt16(instruction.length))
+      var block = image.blocks[blockIndex]
+      block.mapCount += 1
+      image.blocks[blockIndex] = block
+    }
+    guard let on = segment.continues else { return flowsIn }
+    if on == next { return true }
+    jump(to: image.start + UInt64(on), counted: false, &emitter)
+    return false
+  }
+
+  private func resolve(_ fixup: Fixup, _ image: CodeImage) {
+    guard let index = image.heads.value(fixup.target) else {
+      var emitter = Emitter(image)
+      let kind = fixup.counted ? ColdKind.countedLink : .link
+      emitter.patch(fixup.patch, to: emitter.cold(kind, image.start + UInt64(fixup.target), patch: fixup.patch))
+      return
+    }
+    if fixup.counted && image.blocks[Int(index)].counted == 0 { addCountedEntry(image, Int(index)) }
+    let block = image.blocks[Int(index)]
+    image.write(Int32((fixup.counted ? Int(block.counted) : Int(block.body)) - fixup.patch - 4), at: fixup.patch)
+  }
+}
+
+/// What is known while the instructions of one block are written.
+struct BlockState {
+  /// The register r11 holds the guest's r11.
+  var r11IsLoaded = false
+}
