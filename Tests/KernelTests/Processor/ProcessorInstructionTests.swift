@@ -55,7 +55,8 @@ private final class NoteKeeper: Observer {
     #expect(cache.rcx == 24575)
   }
 
-  @Test(arguments: [(ProcessorModel.v3, 7 as UInt64), (.v4, 0xe7)]) func xgetbvSaysXCR0(_ model: ProcessorModel, _ value: UInt64) {
+  @Test(arguments: [(ProcessorModel.v3, 7 as UInt64), (.v4, 0xe7)])
+  func xgetbvSaysXCR0(_ model: ProcessorModel, _ value: UInt64) {
     let after = run(makeFixture(model), .xgetbv, [0x0f, 0x01, 0xd0]) { $0.rcx = 0xffff_ffff_0000_0000 }
     #expect(after.rax == value && after.rdx == 0 && after.rip == 3)
   }
