@@ -15,7 +15,10 @@ extension Kernel {
       if instruction == .rdtscp { task.context.registers.rcx = 0 }
       task.context.registers.rip += UInt64(length)
     case .cpuid, .rdrand, .rdseed, .rdpid, .xgetbv:
-      preconditionFailure("the direct engine does not trap \(instruction)")
+      guard let model = configuration.processor else {
+        preconditionFailure("the direct engine does not trap \(instruction)")
+      }
+      emulate(instruction, length: length, on: model, in: task)
     }
   }
 

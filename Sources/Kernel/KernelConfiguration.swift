@@ -17,6 +17,9 @@ public struct KernelConfiguration: Sendable {
   public var supplementaryGroups: [UInt32] = []
   public var umask: UInt32 = 0o022
   public var workingDirectory: [UInt8] = Array("/".utf8)
+  /// The processor that the guest sees, when the machine traps CPUID and its kin; nil: the host's shows through, and the
+  /// three values below say what the auxiliary vector tells of it.
+  public var processor: ProcessorModel?
   /// AT_HWCAP and AT_HWCAP2: CPUID leaf 1 edx of the baseline, and the bits that Linux sets.
   public var hardwareCapabilities: UInt64 = 0x178b_fbff
   public var hardwareCapabilities2: UInt64 = 0

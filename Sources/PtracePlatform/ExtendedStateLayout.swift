@@ -14,6 +14,8 @@ final class ExtendedStateLayout {
   let mxcsrMask: UInt32
   /// The state after execve, in canonical form.
   let initial: [UInt8]
+  /// What the guest sees of it; nil: all, as the host has it.
+  let baseline: ExtendedStateBaseline?
 
   /// Areas are page-aligned, so that a fork copies only those in use.
   private var areaStride: UInt64 { (UInt64(size) + StubLayout.pageSize - 1) & ~(StubLayout.pageSize - 1) }
@@ -22,13 +24,16 @@ final class ExtendedStateLayout {
 
   static let headerOffset = 512
   static let headerSize = 64
-  private static let mxcsrOffset = 24
+  static let mxcsrOffset = 24
   private static let mxcsrMaskOffset = 28
   /// Bytes that XSAVE leaves to software. PTRACE_GETREGSET puts XCR0 there; a signal frame has struct _fpx_sw_bytes.
-  private static let softwareOffset = 464
+  static let softwareOffset = 464
+  /// FP_XSTATE_MAGIC1.
+  static let magic1: UInt64 = 0x4650_5853
 
-  /// From the pristine area of a stub that never ran guest code.
-  init(pristine: [UInt8]) throws(MachineError) {
+  /// From the pristine area of a stub that never ran guest code. `visible`: the components that the guest shall see, as
+  /// bits of XCR0; nil for all that the host has.
+  init(pristine: [UInt8], visible: UInt64? = nil) throws(MachineError) {
     guard pristine.count >= Self.headerOffset + Self.headerSize else {
       throw MachineError("this processor has no XSAVE; replaysb needs it")
     }
@@ -50,12 +55,15 @@ final class ExtendedStateLayout {
     mxcsrMask = mask == 0 ? 0xffbf : mask
     var area = pristine
     Self.makeCanonical(&area, components: found)
-    let magic1: UInt64 = 0x4650_5853
     area.replaceSubrange(Self.softwareOffset..<Self.headerOffset, with: repeatElement(0, count: 48))
-    area.setWord(UInt64(size + 4) << 32 | magic1, at: Self.softwareOffset)
+    area.setWord(UInt64(size + 4) << 32 | Self.magic1, at: Self.softwareOffset)
     area.setWord(supported, at: Self.softwareOffset + 8)
     area.setWord(UInt64(size), at: Self.softwareOffset + 16)
     initial = area
+    baseline = visible.flatMap { ExtendedStateBaseline($0, host: found) }
+    if let visible, baseline == nil {
+      throw MachineError("this processor lacks a part of the extended state 0x\(String(visible, radix: 16))")
+    }
   }
 
   /// The in-use bits depend on what the processor happened to track, so they are made a function of the content: x87
@@ -67,6 +75,17 @@ final class ExtendedStateLayout {
       if bytes.contains(where: { $0 != 0 }) { inUse |= component.bit }
     }
     area.setWord(inUse, at: headerOffset)
+  }
+
+  /// What the guest sees of an area, in the form of a signal frame.
+  func shown(_ area: [UInt8]) -> [UInt8] {
+    let area = canonical(area)
+    return baseline?.guestArea(of: area) ?? area
+  }
+
+  /// A guest's area made fit to load, in the host's layout.
+  func taken(_ bytes: [UInt8]) -> [UInt8] {
+    sanitized(baseline?.hostArea(of: bytes, initial: initial) ?? bytes)
   }
 
   /// An area as a signal frame holds it, up to FP_XSTATE_MAGIC2.

@@ -15,6 +15,9 @@ public final class PtraceMachine: Machine {
     public var processorChoice: UInt64 = 0
     /// Trap the counter in the calling thread too; without it each stop pays for switching the trap on and off.
     public var trapsTimeStampCounter = true
+    /// The components of the extended state that the guest sees, as bits of XCR0, in Intel's layout on every host; nil: all
+    /// that the host has, as it has them. Only `extendedState` and `setExtendedState` know the difference.
+    public var extendedStateComponents: UInt64?
     public init() {}
   }
 
@@ -47,7 +50,7 @@ public final class PtraceMachine: Machine {
     let zygote: Zygote
     let layout: ExtendedStateLayout
     do throws(MachineError) {
-      (zygote, layout) = try Self.start(tracer: pair.0, stub: pair.1)
+      (zygote, layout) = try Self.start(configuration, tracer: pair.0, stub: pair.1)
     } catch {
       thread.restore()
       _ = rsb_descriptor_close(pair.0)
@@ -86,10 +89,13 @@ public final class PtraceMachine: Machine {
     thread.restore()
   }
 
-  private static func start(tracer: Int32, stub: Int32) throws(MachineError) -> (Zygote, ExtendedStateLayout) {
+  private static func start(
+    _ configuration: Configuration, tracer: Int32, stub: Int32
+  ) throws(MachineError) -> (Zygote, ExtendedStateLayout) {
     let zygote = try Zygote(stubSocket: stub, tracerSocket: tracer)
     do throws(MachineError) {
-      return (zygote, try ExtendedStateLayout(pristine: pristineArea(zygote.stub)))
+      let area = try pristineArea(zygote.stub)
+      return (zygote, try ExtendedStateLayout(pristine: area, visible: configuration.extendedStateComponents))
     } catch {
       zygote.end()
       throw error
@@ -184,11 +190,11 @@ public final class PtraceMachine: Machine {
   }
 
   public func extendedState(of context: ExecutionContext) throws(MachineError) -> [UInt8] {
-    layout.canonical(try state(context.id).contents())
+    layout.shown(try state(context.id).contents())
   }
 
   public func setExtendedState(of context: ExecutionContext, _ bytes: [UInt8]) throws(MachineError) {
-    try state(context.id).replace(layout.sanitized(bytes))
+    try state(context.id).replace(layout.taken(bytes))
   }
 }
 

@@ -12,6 +12,11 @@ struct GuestOptions: ParsableArguments {
   @Option(help: "random or round-robin.") var scheduler: SchedulePolicy = .random
   @Option(help: "direct, the only engine so far.") var engine: String = "direct"
   @Option(help: "Processors that the guest sees.") var cpus: Int = 4
+  @Option(
+    help: ArgumentHelp(
+      "Processor that the guest sees: x86-64-v2, -v3 (default) or -v4. The direct engine shows the host's.",
+      valueName: "name"))
+  var cpu: ProcessorModel?
   @Option(name: .customShort("C"), help: ArgumentHelp("The guest's working directory.", valueName: "dir"))
   var directory: String?
   @Option(
@@ -43,6 +48,7 @@ struct GuestOptions: ParsableArguments {
 
   func validate() throws {
     if engine != "direct" { throw ValidationError("engine '\(engine)' is not there yet; only direct is") }
+    if cpu != nil && engine == "direct" { throw ValidationError("--cpu: the direct engine shows the host's processor") }
     if !(1...64).contains(cpus) { throw ValidationError("--cpus takes 1 to 64") }
     if let timeout, !(timeout > 0) { throw ValidationError("--timeout takes a positive number of seconds") }
     if let epoch, epoch < 0 { throw ValidationError("--epoch takes a time after 1970") }
@@ -67,6 +73,7 @@ struct GuestOptions: ParsableArguments {
     options.epochNanoseconds = epoch ?? rsb_clock_ns(0)
     options.policy = scheduler
     options.cpuCount = cpus
+    if let cpu { options.processor = cpu }
     options.timeoutSeconds = timeout
     options.deadlockPolicy = deadlock
     options.waitsForAll = waitAll
@@ -151,6 +158,7 @@ struct GuestOptions: ParsableArguments {
 
 extension SchedulePolicy: ExpressibleByArgument {}
 extension DeadlockPolicy: ExpressibleByArgument {}
+extension ProcessorModel: ExpressibleByArgument {}
 
 extension GuestOptions {
   /// The command line that repeats this run.
@@ -158,6 +166,7 @@ extension GuestOptions {
     var words = ["replaysb", verb, "--seed", "\(options.seed)", "--epoch", "\(options.epochNanoseconds)"]
     if scheduler != .random { words += ["--scheduler", scheduler.rawValue] }
     if cpus != 4 { words += ["--cpus", "\(cpus)"] }
+    if let cpu { words += ["--cpu", cpu.rawValue] }
     if let directory { words += ["-C", directory] }
     for name in allowed { words += ["--env", name] }
     for path in hide { words += ["--hide", path] }

@@ -31,6 +31,10 @@ struct DoctorCommand: ParsableCommand {
     if !check.advice.isEmpty { print("what to change: \(check.advice)") }
     for note in check.notes { print("note: \(note)") }
     print("processor: \(PtraceMachine.cpuFingerprint())")
+    for model in ProcessorModel.allCases {
+      let missing = ProcessorCheck.missing(for: model)
+      print("\(model.rawValue): " + (missing.isEmpty ? "present" : "lacks \(missing.joined(separator: ", "))"))
+    }
     print("engine: direct (recordings of this engine replay on processors with the same line above)")
     if !check.isAllowed { throw ExitCode(125) }
   }

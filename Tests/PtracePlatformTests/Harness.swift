@@ -32,8 +32,8 @@ final class Bench {
   private var lastContext: UInt32 = 0
   private var lastSpace: UInt32 = 0
 
-  init(_ checks: Checks) throws {
-    machine = try PtraceMachine()
+  init(_ checks: Checks, _ configuration: PtraceMachine.Configuration = .init()) throws {
+    machine = try PtraceMachine(configuration)
     self.checks = checks
   }
 

@@ -1,7 +1,8 @@
 // One thing in the C library's dynamic linker is not deterministic: _dl_runtime_resolve_xsavec stores the processor's
 // in-use bits on the guest's stack, and those depend on when the host happened to switch tasks. The direct engine cannot
 // hide XSAVE (CPUID is not trapped), so the two instructions become FXSAVE and FXRSTOR, as on a processor without XSAVE:
-// the linker itself touches no more than what these keep. sysdeps/x86_64/dl-trampoline.h of glibc.
+// the linker itself touches no more than what these keep. sysdeps/x86_64/dl-trampoline.h of glibc. Where CPUID is trapped
+// the linker does so by itself: no processor model shows leaf 0xD.
 
 enum DynamicLinkerPatch {
   /// xsavec disp8(%rsp) or xsave disp8(%rsp), without the displacement.

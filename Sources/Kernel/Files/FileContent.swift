@@ -266,7 +266,8 @@ final class FileContent: DeepCopyable {
         let bytes = try wholeHostContent(kernel)
         size = Int64(bytes.count)
         if size <= Self.wholeFileMax { loaded = bytes }
-        let mapped = DynamicLinkerPatch.isLinker(path) ? DynamicLinkerPatch.apply(bytes) : bytes
+        let needsPatch = kernel.configuration.processor == nil && DynamicLinkerPatch.isLinker(path)
+        let mapped = needsPatch ? DynamicLinkerPatch.apply(bytes) : bytes
         try kernel.machine.createObject(id, content: mapped)
         key = Self.placementKey(bytes)
       } else {

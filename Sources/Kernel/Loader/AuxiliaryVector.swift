@@ -21,5 +21,12 @@ enum AuxiliaryType {
 extension KernelConfiguration {
   /// AT_MINSIGSTKSZ: the extended state and 944 bytes for the largest frame with its padding, rounded up to 16. That is what
   /// get_sigframe_size of arch/x86/kernel/signal.c comes to on kernels that also run 32-bit programs.
-  var minimumSignalStackBytes: UInt64 { UInt64((extendedStateBytes + 944 + 15) / 16 * 16) }
+  var minimumSignalStackBytes: UInt64 {
+    UInt64(((processor?.extendedStateBytes ?? extendedStateBytes) + 944 + 15) / 16 * 16)
+  }
+
+  /// AT_HWCAP.
+  var hardwareCapabilitiesShown: UInt64 { processor?.hardwareCapabilities(cpuCount) ?? hardwareCapabilities }
+  /// AT_HWCAP2: neither ring-3 MWAIT nor FSGSBASE on a model.
+  var hardwareCapabilities2Shown: UInt64 { processor == nil ? hardwareCapabilities2 : 0 }
 }

@@ -258,7 +258,7 @@ private final class ProgramLoader {
     let pairs: [(UInt64, UInt64)] = [
       (AuxiliaryType.vdso, vdso.rawValue),
       (AuxiliaryType.minimumSignalStack, configuration.minimumSignalStackBytes),
-      (AuxiliaryType.hardwareCapabilities, configuration.hardwareCapabilities),
+      (AuxiliaryType.hardwareCapabilities, configuration.hardwareCapabilitiesShown),
       (AuxiliaryType.pageSize, GuestAddress.pageSize),
       (AuxiliaryType.clockTicks, 100),
       (AuxiliaryType.programHeaders, headers == 0 ? 0 : headers &+ bias),
@@ -272,7 +272,7 @@ private final class ProgramLoader {
       (AuxiliaryType.group, UInt64(credentials.realGroup)),
       (AuxiliaryType.effectiveGroup, UInt64(credentials.effectiveGroup)),
       (AuxiliaryType.secure, 0),
-      (AuxiliaryType.hardwareCapabilities2, configuration.hardwareCapabilities2),
+      (AuxiliaryType.hardwareCapabilities2, configuration.hardwareCapabilities2Shown),
     ]
     return pairs.map { AuxiliaryEntry(type: $0.0, value: $0.1) }
   }

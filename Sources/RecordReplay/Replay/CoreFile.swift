@@ -39,8 +39,8 @@ struct CoreFile {
         notes += Note.make(0x4649_4c45, "CORE", Self.fileTable(table, player))
       }
       let state = try player.machine.extendedState(of: context)
+      if state.count >= 576 { notes += Note.make(2, "CORE", Array(state.prefix(512))) }
       if state.count >= 832 {
-        notes += Note.make(2, "CORE", Array(state.prefix(512)))
         notes += Note.make(0x202, "LINUX", Self.dumped(state))
       }
     }

@@ -2,6 +2,7 @@
 
 import CLinux
 import Glibc
+import Kernel
 import Platform
 import PtracePlatform
 import Trace
@@ -33,9 +34,10 @@ public enum ReplaySession {
     _ options: ReplayOptions, outputs: OutputPolicy = .passThrough, progress: ((UInt64) -> Void)? = nil
   ) throws(SessionError) -> ReplayResult {
     let reader = try opened(options.path)
-    try checkReplayable(reader.header)
+    let processor = try checkReplayable(reader.header)
     let stop = try stopEvent(options)
-    let machine = try makeMachine(seed: reader.header.seed, arguments: reader.header.arguments)
+    let machine = try makeMachine(
+      seed: reader.header.seed, arguments: reader.header.arguments, processor: processor)
     defer { machine.shutdown() }
     let run = ReplayRun(reader, machine, outputs)
     let result = try run.run(stop: stop, progress: progress)
@@ -52,17 +54,12 @@ public enum ReplaySession {
     do throws(TraceError) { return try TraceReader(path: path) } catch { throw SessionError(error.description) }
   }
 
-  /// A direct trace runs on the processor it was made on.
-  static func checkReplayable(_ header: TraceHeader) throws(SessionError) {
+  /// A direct trace runs on the processor it was made on, another where the host has what its model shows: the result.
+  static func checkReplayable(_ header: TraceHeader) throws(SessionError) -> ProcessorModel? {
     if header.engine != "direct" {
       throw SessionError("the trace was recorded by the \(header.engine) engine, which this version has not")
     }
-    let here = PtraceMachine.cpuFingerprint()
-    if !header.cpuFingerprint.isEmpty && header.cpuFingerprint != here {
-      throw SessionError(
-        "the trace was recorded on another processor, and the direct engine cannot hide that from the program:\n"
-          + "  recorded: \(header.cpuFingerprint)\n  here:     \(here)")
-    }
+    return try ProcessorCheck.check(header)
   }
 
   /// Where to stop: as asked; for a core without a place, the last event of the process that died of a signal, or of

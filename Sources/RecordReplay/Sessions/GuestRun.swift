@@ -48,6 +48,7 @@ final class GuestRun {
     configuration.endsWithFirstProcess = !options.waitsForAll
     configuration.deadlockPolicy = options.deadlockPolicy
     configuration.extendedStateBytes = extendedStateBytes()
+    configuration.processor = options.processorShown
     if let seconds = options.timeoutSeconds {
       configuration.timeout = Nanoseconds(Int64(min(seconds, 9e9) * 1e9))
     }

@@ -19,6 +19,8 @@ public struct RunOptions: Sendable {
   public var epochNanoseconds: Int64 = 0
   public var policy = SchedulePolicy.random
   public var cpuCount = 4
+  /// The processor that the guest sees, where the engine can show another than the host's.
+  public var processor = ProcessorModel.v3
   /// Virtual seconds after which the run ends with `timedOut`; nil for never.
   public var timeoutSeconds: Double?
   /// What a cycle of lock owners means while other tasks can run.

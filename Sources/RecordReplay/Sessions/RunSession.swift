@@ -11,7 +11,8 @@ public enum RunSession {
   public static func run(
     _ options: RunOptions, input: InputStream = .descriptor, outputs: OutputPolicy = .passThrough
   ) throws(SessionError) -> RunResult {
-    let machine = try makeMachine(seed: options.seed, arguments: options.argumentTexts)
+    try ProcessorCheck.check(options.processorShown)
+    let machine = try makeMachine(options)
     defer { machine.shutdown() }
     let host = PosixHostView(hidden: options.hidden, input: input, outputs: outputs)
     let seam: any Machine = options.traceCalls ? CallTracingMachine(machine) : machine
@@ -27,13 +28,14 @@ public enum RecordSession {
     _ options: RunOptions, to path: String, input: InputStream = .descriptor,
     outputs: OutputPolicy = .passThrough
   ) throws(SessionError) -> RunResult {
+    try ProcessorCheck.check(options.processorShown)
     // The writer first: its thread must not inherit the tracing thread's processor and trapped counter.
     let writer: TraceWriter
     do throws(TraceError) { writer = try TraceWriter(path: path, header: header(options)) } catch {
       throw SessionError("cannot write the trace: \(error)")
     }
     let machine: PtraceMachine
-    do throws(SessionError) { machine = try makeMachine(seed: options.seed, arguments: options.argumentTexts) } catch {
+    do throws(SessionError) { machine = try makeMachine(options) } catch {
       remove(path)
       throw error
     }
@@ -79,7 +81,7 @@ public enum RecordSession {
     if options.isPortable { extra.append("--portable") }
     return TraceHeader(
       toolVersion: Tool.version, engine: "direct",
-      cpuFingerprint: options.isPortable ? "" : PtraceMachine.cpuFingerprint(), seed: options.seed,
+      cpuFingerprint: options.processorFingerprint, seed: options.seed,
       epochNanoseconds: UInt64(max(0, options.epochNanoseconds)), scheduler: options.policy.rawValue,
       guestCPUCount: UInt32(options.cpuCount),
       arguments: options.argumentTexts,
@@ -92,12 +94,21 @@ public enum Tool {
   public static let version = "0.1.0"
 }
 
-/// A machine on the processor that follows from seed and arguments: a recording and its replay choose the same.
-func makeMachine(seed: UInt64, arguments: [String]) throws(SessionError) -> PtraceMachine {
+/// The machine of a run.
+private func makeMachine(_ options: RunOptions) throws(SessionError) -> PtraceMachine {
+  try makeMachine(seed: options.seed, arguments: options.argumentTexts, processor: options.processorShown)
+}
+
+/// A machine on the processor that follows from seed and arguments: a recording and its replay choose the same. `processor`
+/// is the model that the guest sees; nil for the host's.
+func makeMachine(
+  seed: UInt64, arguments: [String], processor: ProcessorModel?
+) throws(SessionError) -> PtraceMachine {
   var choice = seed
   for byte in arguments.joined(separator: " ").utf8 { choice = (choice ^ UInt64(byte)) &* 0x100_0000_01b3 }
   var configuration = PtraceMachine.Configuration()
   configuration.processorChoice = choice >> 8
+  configuration.extendedStateComponents = processor?.extendedStateComponents
   do throws(MachineError) { return try PtraceMachine(configuration) } catch {
     throw SessionError("this machine does not let us trace: \(error) (see `replaysb doctor`)")
   }

@@ -9,7 +9,11 @@ enum ProcSystemFile: Hashable, Sendable {
   func text(_ kernel: Kernel) -> String {
     let configuration = kernel.configuration
     switch self {
-    case .cpuinfo: return (0..<configuration.cpuCount).map { Self.processor($0, of: configuration.cpuCount) }.joined()
+    case .cpuinfo:
+      let count = configuration.cpuCount
+      return (0..<count).map {
+        configuration.processor?.description(of: $0, count: count) ?? Self.processor($0, of: count)
+      }.joined()
     case .meminfo: return Self.memory(configuration.memoryBytes)
     case .stat: return Self.statistics(kernel)
     case .uptime:
@@ -38,7 +42,7 @@ enum ProcSystemFile: Hashable, Sendable {
     return "\(seconds).\(rest < 10 ? "0" : "")\(rest)"
   }
 
-  /// The x86-64 baseline, the same on every machine.
+  /// With the host's own processor (which CPUID shows): plain x86-64, the same on every machine.
   private static func processor(_ index: Int, of count: Int) -> String {
     """
     processor\t: \(index)
