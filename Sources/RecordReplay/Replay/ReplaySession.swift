@@ -33,11 +33,11 @@ public enum ReplaySession {
     _ options: ReplayOptions, outputs: OutputPolicy = .passThrough, progress: ((UInt64) -> Void)? = nil
   ) throws(SessionError) -> ReplayResult {
     let reader = try opened(options.path)
-    try checkReplayable(reader.header)
+    let engine = try checkReplayable(reader.header)
     let stop = try stopEvent(options)
-    let machine = try makeMachine(seed: reader.header.seed, arguments: reader.header.arguments)
+    let machine = try makeMachine(engine, seed: reader.header.seed, arguments: reader.header.arguments)
     defer { machine.shutdown() }
-    let run = ReplayRun(reader, machine, outputs)
+    let run = ReplayRun(reader, ReplayPlayer(machine, hasTicks: engine.hasTicks), outputs)
     let result = try run.run(stop: stop, progress: progress)
     if let path = options.corePath { try run.writeCore(to: path) }
     return result
@@ -52,17 +52,16 @@ public enum ReplaySession {
     do throws(TraceError) { return try TraceReader(path: path) } catch { throw SessionError(error.description) }
   }
 
-  /// A direct trace runs on the processor it was made on.
-  static func checkReplayable(_ header: TraceHeader) throws(SessionError) {
-    if header.engine != "direct" {
-      throw SessionError("the trace was recorded by the \(header.engine) engine, which this version has not")
-    }
+  /// A trace needs its engine and that engine's ticks; it runs on the processor it was made on. Returns the engine.
+  static func checkReplayable(_ header: TraceHeader) throws(SessionError) -> Engine {
+    let engine = try Engine(of: header)
     let here = PtraceMachine.cpuFingerprint()
     if !header.cpuFingerprint.isEmpty && header.cpuFingerprint != here {
       throw SessionError(
-        "the trace was recorded on another processor, and the direct engine cannot hide that from the program:\n"
+        "the trace was recorded on another processor, and the \(engine.rawValue) engine cannot hide that from the program:\n"
           + "  recorded: \(header.cpuFingerprint)\n  here:     \(here)")
     }
+    return engine
   }
 
   /// Where to stop: as asked; for a core without a place, the last event of the process that died of a signal, or of
@@ -99,9 +98,9 @@ final class ReplayRun {
   private let player: ReplayPlayer
   private let outputs: OutputPolicy
 
-  init(_ reader: TraceReader, _ machine: any MemoryHashing, _ outputs: OutputPolicy) {
+  init(_ reader: TraceReader, _ player: ReplayPlayer, _ outputs: OutputPolicy) {
     self.reader = reader
-    player = ReplayPlayer(machine)
+    self.player = player
     self.outputs = outputs
   }
 

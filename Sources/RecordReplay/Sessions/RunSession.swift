@@ -11,7 +11,7 @@ public enum RunSession {
   public static func run(
     _ options: RunOptions, input: InputStream = .descriptor, outputs: OutputPolicy = .passThrough
   ) throws(SessionError) -> RunResult {
-    let machine = try makeMachine(seed: options.seed, arguments: options.argumentTexts)
+    let machine = try makeMachine(options.engine, seed: options.seed, arguments: options.argumentTexts)
     defer { machine.shutdown() }
     let host = PosixHostView(hidden: options.hidden, input: input, outputs: outputs)
     let seam: any Machine = options.traceCalls ? CallTracingMachine(machine) : machine
@@ -32,8 +32,10 @@ public enum RecordSession {
     do throws(TraceError) { writer = try TraceWriter(path: path, header: header(options)) } catch {
       throw SessionError("cannot write the trace: \(error)")
     }
-    let machine: PtraceMachine
-    do throws(SessionError) { machine = try makeMachine(seed: options.seed, arguments: options.argumentTexts) } catch {
+    let machine: any HostedMachine
+    do throws(SessionError) {
+      machine = try makeMachine(options.engine, seed: options.seed, arguments: options.argumentTexts)
+    } catch {
       remove(path)
       throw error
     }
@@ -78,7 +80,7 @@ public enum RecordSession {
     if options.usesHostClock { extra.append("--clock host") }
     if options.isPortable { extra.append("--portable") }
     return TraceHeader(
-      toolVersion: Tool.version, engine: "direct",
+      toolVersion: Tool.version, engine: options.engine.rawValue, tickDefinition: options.engine.tickDefinition,
       cpuFingerprint: options.isPortable ? "" : PtraceMachine.cpuFingerprint(), seed: options.seed,
       epochNanoseconds: UInt64(max(0, options.epochNanoseconds)), scheduler: options.policy.rawValue,
       guestCPUCount: UInt32(options.cpuCount),
@@ -90,15 +92,4 @@ public enum RecordSession {
 
 public enum Tool {
   public static let version = "0.1.0"
-}
-
-/// A machine on the processor that follows from seed and arguments: a recording and its replay choose the same.
-func makeMachine(seed: UInt64, arguments: [String]) throws(SessionError) -> PtraceMachine {
-  var choice = seed
-  for byte in arguments.joined(separator: " ").utf8 { choice = (choice ^ UInt64(byte)) &* 0x100_0000_01b3 }
-  var configuration = PtraceMachine.Configuration()
-  configuration.processorChoice = choice >> 8
-  do throws(MachineError) { return try PtraceMachine(configuration) } catch {
-    throw SessionError("this machine does not let us trace: \(error) (see `replaysb doctor`)")
-  }
 }
