@@ -143,7 +143,8 @@ private func record(_ turns: [ScriptedMachine.Turn], _ name: String) throws -> [
   @Test func headersNameEngineAndTicks() throws {
     #expect(try Engine(of: TraceHeader()) == .direct)
     #expect(try Engine(of: TraceHeader(engine: "translated", tickDefinition: TickDefinition.current)) == .translated)
-    for (engine, definition) in [("translated", 0), ("translated", 99), ("direct", 1), ("other", 0)] as [(String, UInt32)] {
+    let unknown: [(String, UInt32)] = [("translated", 0), ("translated", 99), ("direct", 1), ("other", 0)]
+    for (engine, definition) in unknown {
       #expect(throws: SessionError.self) { try Engine(of: TraceHeader(engine: engine, tickDefinition: definition)) }
     }
   }

@@ -1,8 +1,8 @@
 // Whose turn it is, how far it goes in guest code, and what it costs.
 //
-// With ticks a turn consists of slices (`Decisions.slice`) while others can run. What remains of a slice lasts over traps.
-// At its end the task is preempted; one that stopped inside an update is then held back for some picks. Every run is
-// bounded besides, so that timers fire in time in code that never traps, and the host's signals are looked at.
+// With ticks a turn consists of slices (`Decisions.slice`) while others can run. What remains of a slice lasts over
+// traps. At its end the task is preempted; one that stopped inside an update is then held back for some picks. Every run
+// is bounded besides, so that timers fire in time in code that never traps, and the host's signals are looked at.
 
 import Platform
 

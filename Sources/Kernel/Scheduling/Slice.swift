@@ -1,9 +1,9 @@
 // How far a task may go in guest code while others wait, and how the seed draws that. Only for machines with ticks.
 //
 // Where a race shows depends on the scale of its window, which nobody knows beforehand. So the length of a slice is
-// log-uniform: a start-up of a few ticks is cut as often as a long loop. Half of the slices end between two ticks, since
-// the window of a race is often a few instructions without a branch. And half of them may end inside an update, an
-// instruction that loads, computes and stores without a lock (`counter++`): such a task is then held back for a
+// log-uniform: a start-up of a few ticks is cut as often as a long loop. Half of the slices end between two ticks,
+// since the window of a race is often a few instructions without a branch. And half of them may end inside an update,
+// an instruction that loads, computes and stores without a lock (`counter++`): such a task is then held back for a
 // while, so that others get to the same memory before its store overwrites what they did.
 
 /// A piece of a task's turn. It ends where its ticks and then its instructions are used up, or inside an update.

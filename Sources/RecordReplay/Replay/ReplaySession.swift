@@ -58,8 +58,8 @@ public enum ReplaySession {
     let here = PtraceMachine.cpuFingerprint()
     if !header.cpuFingerprint.isEmpty && header.cpuFingerprint != here {
       throw SessionError(
-        "the trace was recorded on another processor, and the \(engine.rawValue) engine cannot hide that from the program:\n"
-          + "  recorded: \(header.cpuFingerprint)\n  here:     \(here)")
+        "the trace was recorded on another processor, and the \(engine.rawValue) engine cannot hide that from the "
+          + "program:\n  recorded: \(header.cpuFingerprint)\n  here:     \(here)")
     }
     return engine
   }

@@ -1,5 +1,5 @@
-// Guest code for tests of slices: scripts of ticks, updates and calls that honour a run's limit, as an engine with ticks
-// does. One tick of a script has `instructionsPerTick` instructions.
+// Guest code for tests of slices: scripts of ticks, updates and calls that honour a run's limit, as an engine with
+// ticks does. One tick of a script has `instructionsPerTick` instructions.
 
 import LinuxABI
 import Platform
@@ -29,8 +29,6 @@ final class TickingGuest {
     var done: UInt64 = 0
     /// What the current `add` loaded before a stop.
     var loaded: UInt64?
-    /// Instructions behind the last tick.
-    var instructions: UInt32 = 0
   }
   private let machine: FakeMachine
   private let space: AddressSpaceID
@@ -63,7 +61,7 @@ final class TickingGuest {
     _ updates: inout UInt32
   ) -> Trap {
     while true {
-      if let most = limit.ticks, ticks >= most { return stop(&script, after: limit.instructions, &ticks) }
+      if let most = limit.ticks, ticks >= most { return stop(after: limit.instructions, &ticks) }
       if script.next == script.steps.count {
         precondition(script.repeats, "a script is at its end")
         script.next = 0
@@ -101,7 +99,7 @@ final class TickingGuest {
   }
 
   /// So many instructions on, unless the next tick comes first.
-  private func stop(_ script: inout Script, after count: UInt32, _ ticks: inout UInt64) -> Trap {
+  private func stop(after count: UInt32, _ ticks: inout UInt64) -> Trap {
     if count == 0 { return .budget(StopPoint()) }
     if count < Self.instructionsPerTick { return .budget(StopPoint(instructions: count)) }
     ticks += 1
