@@ -5,6 +5,8 @@
 public enum SchedulingPoint: Hashable, Sendable {
   /// The current task finished a syscall or took a fault and could go on.
   case afterTrap(syscall: UInt64?)
+  /// The current task used up its slice and could go on.
+  case sliceEnd
   /// The current task gave up the processor (sched_yield).
   case yield
   /// The current task blocked, stopped or ended.
@@ -16,6 +18,10 @@ public protocol Decisions: AnyObject {
   func shouldPreempt(at point: SchedulingPoint, task: TaskID, runnable: Int) -> Bool
   /// Which of `count` runnable tasks, in queue order, runs next. 0 is the one that waited longest.
   func pick(count: Int, at point: SchedulingPoint) -> Int
+  /// How far the current task may go in guest code, while `runnable` others could run. Asked only where the machine has
+  /// ticks: at the start of a turn, when a slice is used up and the task goes on, and when the first other task becomes
+  /// runnable.
+  func slice(task: TaskID, runnable: Int) -> Slice
   /// Bytes for getrandom, AT_RANDOM and the random devices.
   func randomBytes(_ count: Int) -> [UInt8]
   /// Realtime at virtual boot, in nanoseconds since 1970.
@@ -61,9 +67,9 @@ public struct SeededGenerator: Sendable {
 
 /// Which schedule a run takes.
 public enum SchedulePolicy: String, Hashable, Sendable, CaseIterable {
-  /// Each task runs until it blocks, yields or has used its quantum of traps.
+  /// Each task runs until it blocks, yields or has used its quantum of traps or of ticks.
   case roundRobin = "round-robin"
-  /// At each trap the next task is drawn from the seed.
+  /// The seed says after which traps a task is preempted, how long its slices are, and who is next.
   case random
 }
 
@@ -74,8 +80,9 @@ public final class SeededDecisions: Decisions {
   private var schedule: SeededGenerator
   private var random: SeededGenerator
   private var trapsInQuantum = 0
-  /// Traps that a task may make in a row under round robin while others wait.
+  /// Traps that a task may make in a row under round robin while others wait, and the ticks of a slice.
   static let quantumTraps = 1000
+  static let quantumTicks: UInt64 = 100_000
   /// Under `random`, one trap in this many switches to another runnable task.
   static let preemptionInterval = 8
 
@@ -87,7 +94,10 @@ public final class SeededDecisions: Decisions {
   }
 
   public func shouldPreempt(at point: SchedulingPoint, task: TaskID, runnable: Int) -> Bool {
-    if case .yield = point { return true }
+    switch point {
+    case .yield, .sliceEnd: return true
+    case .afterTrap, .blocked: break
+    }
     switch policy {
     case .roundRobin:
       trapsInQuantum += 1
@@ -102,6 +112,13 @@ public final class SeededDecisions: Decisions {
     switch policy {
     case .roundRobin: return 0
     case .random: return count == 1 ? 0 : schedule.next(below: count)
+    }
+  }
+
+  public func slice(task: TaskID, runnable: Int) -> Slice {
+    switch policy {
+    case .roundRobin: Slice(ticks: Self.quantumTicks)
+    case .random: schedule.nextSlice()
     }
   }
 

@@ -19,18 +19,6 @@ extension Kernel {
     }
   }
 
-  /// The current task if it may go on, else the next from the queue.
-  private func nextTask() -> Task? {
-    if let current = scheduler.current { return current }
-    let count = scheduler.queue.count
-    if count == 0 { return nil }
-    let index = count == 1 ? 0 : decisions.pick(count: count, at: .blocked)
-    let next = scheduler.take(at: index)
-    scheduler.current = next
-    statistics.switches += 1
-    return next
-  }
-
   /// One step of a task's run loop.
   private func step(_ task: Task) throws(MachineError) {
     idleJumps = 0
@@ -40,12 +28,11 @@ extension Kernel {
         deliverSignals(task)
         guard case .user = task.runState else { return leave(task) }
       }
-      let trap = try machine.run(task.context, limit: RunLimit(wallSeconds: wallSecondsMax))
-      statistics.traps += 1
-      clock.trapPassed()
-      task.usage.chargeTrap()
+      let trap = try runGuest(task)
       handle(trap, of: task)
       checkCPUTimers(of: task)
+      // Not the slice's end: a stop to look at timers and the host.
+      if case .budget = trap, scheduler.slice?.isUsedUp != true { return }
     case .resumeSyscall(let reason):
       resumeSyscall(task, reason)
     case .exiting:
@@ -54,35 +41,6 @@ extension Kernel {
       preconditionFailure("task \(task.id) was scheduled in state \(task.runState)")
     }
     leave(task)
-  }
-
-  /// Wall time that the next turn may last: bounded while another task could run (it may be what this one waits for by
-  /// spinning), and when the run has a time limit, which virtual time without traps never reaches.
-  private var wallSecondsMax: UInt32 {
-    if scheduler.hasOthers || sleepers > 0 { return configuration.spinSecondsMax }
-    guard let timeout = configuration.timeout else { return 0 }
-    return UInt32(clamping: max(1, timeout.rawValue / Nanoseconds.second.rawValue))
-  }
-
-  /// After a step: gives up the turn when the task cannot go on, or when the schedule says so.
-  private func leave(_ task: Task) {
-    switch task.runState {
-    case .user, .resumeSyscall, .exiting:
-      if scheduler.hasOthers, scheduler.current === task {
-        let point: SchedulingPoint = task.yielding ? .yield : .afterTrap(syscall: task.syscallInProgress)
-        if decisions.shouldPreempt(at: point, task: task.id, runnable: scheduler.queue.count) {
-          scheduler.current = nil
-          let index = decisions.pick(count: scheduler.queue.count, at: point)
-          let next = scheduler.take(at: index)
-          scheduler.enqueue(task)
-          scheduler.current = next
-          statistics.switches += 1
-        }
-      }
-      task.yielding = false
-    case .blocked, .groupStopped, .zombie, .dead:
-      if scheduler.current === task { scheduler.current = nil }
-    }
   }
 
   // MARK: Traps

@@ -25,7 +25,10 @@ public struct KernelConfiguration: Sendable {
   public var hardwareCapabilities2: UInt64 = 0
   /// Size of the XSAVE area in a signal frame; sizes AT_MINSIGSTKSZ. The default holds AVX-512 and protection keys.
   public var extendedStateBytes = 2696
-  /// Wall seconds a task may run without a trap while others could run.
+  /// The machine counts ticks and stops at them: tasks get slices, and time passes in guest code. Without, as in the
+  /// direct engine, only traps make time pass and a turn end.
+  public var hasTicks = false
+  /// Wall seconds a task may run without a trap while others could run. Without ticks only.
   public var spinSecondsMax: UInt32 = 30
   /// Living processes and tasks at most; fork and clone give EAGAIN beyond (pids cgroup).
   public var tasksMax = 4096

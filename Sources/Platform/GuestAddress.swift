@@ -78,6 +78,14 @@ public struct MemoryObjectID: RawRepresentable, Hashable, Comparable, Sendable {
   @inlinable public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
 }
 
+/// What a tick is, by number: a trace names the definition that it counts by, and replays by no other.
+public enum TickDefinition {
+  /// Version 1. A tick is: a taken direct branch (jmp, jcc, loop, jrcxz, call) whose target is not above the branch
+  /// instruction's own address; every indirect jump and indirect call (near), and every near return. The tick happens
+  /// after the branch, before the target's first instruction.
+  public static let current: UInt32 = 1
+}
+
 /// A count of translated-execution ticks. The direct engine has none and always reports zero.
 public struct Ticks: RawRepresentable, Hashable, Comparable, Sendable {
   public var rawValue: UInt64

@@ -86,7 +86,9 @@ struct RecordGenerator {
       let code = Int32(truncatingIfNeeded: Int64(bitPattern: random.next()))
       return .fault(Fault(signal: UInt8(random.below(65)), code: code, address: GuestAddress(word())))
     case 3: return .instruction(.rdtscp, length: 3)
-    case 4: return .budget(StopPoint())
+    case 4:
+      if random.chance(2) { return .budget(StopPoint(instructions: UInt32(random.below(20)))) }
+      return .budget(StopPoint(updates: UInt32(truncatingIfNeeded: word()), loadedValue: word()))
     case 5: return .unresponsive
     case 6: return .interrupted
     default: return .syscall

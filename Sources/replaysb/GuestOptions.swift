@@ -10,7 +10,7 @@ struct GuestOptions: ParsableArguments {
   @Option(help: "Seed of every decision and random byte.") var seed: UInt64?
   @Option(help: "The guest's time at its start, in nanoseconds since 1970 (default: now).") var epoch: Int64?
   @Option(help: "random or round-robin.") var scheduler: SchedulePolicy = .random
-  @Option(help: "direct, the only engine so far.") var engine: String = "direct"
+  @Option(help: "translated, or direct: the processor runs the program as it is.") var engine: Engine = .standard
   @Option(help: "Processors that the guest sees.") var cpus: Int = 4
   @Option(
     help: ArgumentHelp(
@@ -47,8 +47,7 @@ struct GuestOptions: ParsableArguments {
   enum ClockSource: String, ExpressibleByArgument, CaseIterable { case virtual, host }
 
   func validate() throws {
-    if engine != "direct" { throw ValidationError("engine '\(engine)' is not there yet; only direct is") }
-    if cpu != nil && engine == "direct" { throw ValidationError("--cpu: the direct engine shows the host's processor") }
+    if cpu != nil && engine == .direct { throw ValidationError("--cpu: the direct engine shows the host's processor") }
     if !(1...64).contains(cpus) { throw ValidationError("--cpus takes 1 to 64") }
     if let timeout, !(timeout > 0) { throw ValidationError("--timeout takes a positive number of seconds") }
     if let epoch, epoch < 0 { throw ValidationError("--epoch takes a time after 1970") }
@@ -69,6 +68,7 @@ struct GuestOptions: ParsableArguments {
   /// Everything that a run needs. Redirects standard input, and looks for the program.
   func runOptions(defaultSeed: UInt64?) throws -> RunOptions {
     var options = RunOptions()
+    options.engine = engine
     options.seed = seed ?? defaultSeed ?? Self.drawSeed()
     options.epochNanoseconds = epoch ?? rsb_clock_ns(0)
     options.policy = scheduler
@@ -159,11 +159,13 @@ struct GuestOptions: ParsableArguments {
 extension SchedulePolicy: ExpressibleByArgument {}
 extension DeadlockPolicy: ExpressibleByArgument {}
 extension ProcessorModel: ExpressibleByArgument {}
+extension Engine: ExpressibleByArgument {}
 
 extension GuestOptions {
   /// The command line that repeats this run.
   func repeatingLine(_ verb: String, _ options: RunOptions) -> String {
     var words = ["replaysb", verb, "--seed", "\(options.seed)", "--epoch", "\(options.epochNanoseconds)"]
+    if engine != .standard { words += ["--engine", engine.rawValue] }
     if scheduler != .random { words += ["--scheduler", scheduler.rawValue] }
     if cpus != 4 { words += ["--cpus", "\(cpus)"] }
     if let cpu { words += ["--cpu", cpu.rawValue] }

@@ -88,6 +88,40 @@ import Testing
     #expect(hashIndex == hashes.count)
   }
 
+  /// Where a limit stopped a task, and what it loaded, with ticks that count up in each context.
+  @Test func stopsAtLimitsComeBack() throws {
+    let directory = TemporaryDirectory()
+    let path = directory.file("t")
+    let writer = try TraceWriter(path: path, header: sampleHeader)
+    var random = SeededRandom(seed: 6)
+    var ticks: [UInt64] = [0, 0]
+    var expected: [(trap: Trap, ticks: UInt64)] = []
+    for _ in 0..<500 {
+      let task = random.below(2)
+      ticks[task] += random.next() >> UInt64(30 + random.below(34))
+      let trap: Trap =
+        switch random.below(4) {
+        case 0: .syscall
+        case 1: .budget(StopPoint())
+        case 2: .budget(StopPoint(instructions: UInt32(random.below(16))))
+        default: .budget(StopPoint(updates: UInt32(1 + random.below(5000)), loadedValue: random.next()))
+        }
+      var stopped = Registers()
+      stopped.rip = 0x1000 + UInt64(random.below(50))
+      try writer.event(
+        ContextID(rawValue: UInt32(task + 1)), space: AddressSpaceID(rawValue: 1), before: Registers(),
+        run: Registers(), trap: trap, stopped: stopped, ticks: Ticks(rawValue: ticks[task]))
+      expected.append((trap, ticks[task]))
+    }
+    try writer.close(TraceEnd())
+    var index = 0
+    for case .event(let event) in readAll(readFile(path)).records {
+      #expect(event.trap == expected[index].trap && event.ticks.rawValue == expected[index].ticks)
+      index += 1
+    }
+    #expect(index == expected.count)
+  }
+
   /// Content is written once: in an object, in memory, at other addresses, blocks later.
   @Test func contentIsSharedAndLargeWritesAreSplit() throws {
     let directory = TemporaryDirectory()

@@ -3,8 +3,12 @@
 /// The run queue: runnable tasks other than the current one, in the order in which they became so.
 struct Scheduler {
   private(set) var queue: [Task] = []
-  /// The task whose turn it is; nil when the last one blocked or ended.
-  var current: Task?
+  /// The task whose turn it is; nil when the last one blocked or ended. A new turn begins without a slice.
+  var current: Task? {
+    didSet { if current !== oldValue { slice = nil } }
+  }
+  /// What is left of the slice of the current turn; nil when none was given.
+  var slice: Slice?
 
   var hasOthers: Bool { !queue.isEmpty }
 
@@ -17,7 +21,18 @@ struct Scheduler {
   mutating func take(at index: Int) -> Task {
     let task = queue.remove(at: index)
     task.isQueued = false
+    task.picksHeldBack = 0
     return task
+  }
+
+  /// Where in the queue the next task may be taken from: the places of those that are not held back, or all of them
+  /// when nobody else could run. None when `current` could go on and should. Counts as a pick for who is held back.
+  func choices(insteadOf current: Task?) -> [Int] {
+    let free = queue.indices.filter { queue[$0].picksHeldBack == 0 }
+    if free.count == queue.count { return free }
+    for task in queue where task.picksHeldBack > 0 { task.picksHeldBack -= 1 }
+    if !free.isEmpty || current?.picksHeldBack == 0 { return free }
+    return Array(queue.indices)
   }
 
   mutating func remove(_ task: Task) {
@@ -27,6 +42,8 @@ struct Scheduler {
 
   mutating func copyReferences(_ context: CopyContext) {
     queue = context.copy(queue)
+    let slice = self.slice
     current = context.copy(current)
+    self.slice = slice
   }
 }

@@ -79,6 +79,8 @@ public final class Task: DeepCopyable {
   var usage = TaskUsage()
   /// Where the task stands in the run queue; kept by the scheduler.
   var isQueued = false
+  /// How many choices of the next task still pass this one over (`Slice.picksHeldBack`).
+  var picksHeldBack = 0
   /// Set by sched_yield until the scheduler has seen it.
   var yielding = false
   /// Numbers the waits of this task, so that a late timer is known as such.
@@ -122,6 +124,7 @@ public final class Task: DeepCopyable {
     new.timerSlack = timerSlack
     new.usage = usage
     new.isQueued = isQueued
+    new.picksHeldBack = picksHeldBack
     new.yielding = yielding
     new.waitTicket = waitTicket
     return new

@@ -1,5 +1,5 @@
-// Virtual time. It advances with what the guest does, never with the host: 1 us a syscall, and in a jump to the next
-// timer when every task sleeps. See DESIGN.md, "Kernel".
+// Virtual time. It advances with what the guest does, never with the host: 1 us a trap, 4 ns a tick where the machine
+// has ticks, and in a jump to the next timer when every task sleeps. See DESIGN.md, "Kernel".
 
 /// A span or a point of virtual time, in nanoseconds.
 public struct Nanoseconds: RawRepresentable, Hashable, Comparable, Sendable {
@@ -36,6 +36,7 @@ public struct Timekeeper: Sendable {
   private var readingsInARow = 0
 
   static let stepPerSyscall = Nanoseconds(1_000)
+  static let nanosecondsPerTick: Int64 = 4
   static let readingStepMax = Nanoseconds(1_000_000)
   /// Readings in a row that still count as work being measured (V8 and the JVM take up to 300); beyond, it is a wait.
   static let patientReadings = 1000
@@ -57,6 +58,16 @@ public struct Timekeeper: Sendable {
       readingsInARow = 0
     }
     lastCallReadClock = false
+  }
+
+  /// Guest code ran for so many ticks. No answer to a call: a wait by polling that is preempted remains one.
+  mutating func ticksPassed(_ count: UInt64) { monotonic += Self.duration(ofTicks: count) }
+
+  static func duration(ofTicks count: UInt64) -> Nanoseconds { Nanoseconds(Int64(count) * nanosecondsPerTick) }
+
+  /// Ticks after which a point of time has come: at least one.
+  func ticks(until time: Nanoseconds) -> UInt64 {
+    UInt64(max(0, (time - monotonic).rawValue - 1) / Self.nanosecondsPerTick + 1)
   }
 
   /// The guest read a clock: while it does nothing else, time runs ever faster, so that a wait by polling ends.

@@ -17,6 +17,8 @@ final class ReplayPlayer {
   }
 
   let machine: any MemoryHashing
+  /// Whether the trace and the machine count ticks.
+  private let hasTicks: Bool
   private(set) var tasks = ReplayedTasks()
   /// By context id.
   private(set) var contexts: [ExecutionContext?] = []
@@ -32,13 +34,16 @@ final class ReplayPlayer {
   /// The memory that traces may make a replay create; a guest's own limit is far below.
   private static let objectSizeMax: UInt64 = 1 << 44
 
-  init(_ machine: any MemoryHashing) { self.machine = machine }
+  init(_ machine: any MemoryHashing, hasTicks: Bool) {
+    self.machine = machine
+    self.hasTicks = hasTicks
+  }
 
   /// Plays one record. Throws for a trace that no recording makes, and when the host fails.
   func play(_ record: Record) throws(MachineError) -> Step {
     switch record {
     case .event(let event): return try run(event)
-    case .localEvent: throw MachineError("the trace has local events, which the direct engine does not know")
+    case .localEvent: throw MachineError("the trace has local events, which no engine of this version knows")
     case .registerHash(let number, let value):
       if chain.value == value { return .done }
       return .diverged(divergence([.hex("hash of registers and output up to event \(number)", value, chain.value)]))
@@ -72,11 +77,11 @@ final class ReplayPlayer {
   private func run(_ event: Event) throws(MachineError) -> Step {
     let context = try context(event.context)
     _ = try index(event.space)
-    if event.ticks.rawValue != 0 { throw MachineError("the trace counts ticks, which the direct engine has not") }
+    let limit = try limit(of: event)
     context.space = event.space
     context.registers = event.changes.applied(to: context.registers)
     if !executedTasks.isEmpty { noteInitialStack(context) }
-    let trap = try machine.run(context, limit: .unlimited)
+    let trap = try machine.run(context, limit: limit)
     if trap == .interrupted { throw MachineError("interrupted") }
     let ticks = machine.ticks(of: event.context)
     lastEvent = event
@@ -85,6 +90,22 @@ final class ReplayPlayer {
     }
     chain.add(context.registers)
     return .event(event)
+  }
+
+  /// How far the guest may run to get where the event stopped it. Only a stop at a limit needs one: every other trap
+  /// comes by itself.
+  private func limit(of event: Event) throws(MachineError) -> RunLimit {
+    guard hasTicks else {
+      if event.ticks.rawValue != 0 { throw MachineError("the trace counts ticks, which the direct engine has not") }
+      return .unlimited
+    }
+    let now = machine.ticks(of: event.context)
+    if event.ticks < now {
+      throw MachineError("the trace has the ticks of context \(event.context.rawValue) go backwards")
+    }
+    guard case .budget(let point) = event.trap else { return .unlimited }
+    if point.updates > 0 { return RunLimit(updates: point.updates) }
+    return RunLimit(ticks: event.ticks.rawValue - now.rawValue, instructions: point.instructions)
   }
 
   /// The first turn of a task after its execve starts at the initial stack.

@@ -34,12 +34,12 @@ public enum ReplaySession {
     _ options: ReplayOptions, outputs: OutputPolicy = .passThrough, progress: ((UInt64) -> Void)? = nil
   ) throws(SessionError) -> ReplayResult {
     let reader = try opened(options.path)
-    let processor = try checkReplayable(reader.header)
+    let (engine, processor) = try checkReplayable(reader.header)
     let stop = try stopEvent(options)
     let machine = try makeMachine(
-      seed: reader.header.seed, arguments: reader.header.arguments, processor: processor)
+      engine, seed: reader.header.seed, arguments: reader.header.arguments, processor: processor)
     defer { machine.shutdown() }
-    let run = ReplayRun(reader, machine, outputs)
+    let run = ReplayRun(reader, ReplayPlayer(machine, hasTicks: engine.hasTicks), outputs)
     let result = try run.run(stop: stop, progress: progress)
     if let path = options.corePath { try run.writeCore(to: path) }
     return result
@@ -54,12 +54,10 @@ public enum ReplaySession {
     do throws(TraceError) { return try TraceReader(path: path) } catch { throw SessionError(error.description) }
   }
 
-  /// A direct trace runs on the processor it was made on, another where the host has what its model shows: the result.
-  static func checkReplayable(_ header: TraceHeader) throws(SessionError) -> ProcessorModel? {
-    if header.engine != "direct" {
-      throw SessionError("the trace was recorded by the \(header.engine) engine, which this version has not")
-    }
-    return try ProcessorCheck.check(header)
+  /// A trace needs its engine and that engine's ticks, and a processor that can show what the guest saw. Returns the
+  /// engine and the processor to show; nil for the host's own.
+  static func checkReplayable(_ header: TraceHeader) throws(SessionError) -> (Engine, ProcessorModel?) {
+    (try Engine(of: header), try ProcessorCheck.check(header))
   }
 
   /// Where to stop: as asked; for a core without a place, the last event of the process that died of a signal, or of
@@ -96,9 +94,9 @@ final class ReplayRun {
   private let player: ReplayPlayer
   private let outputs: OutputPolicy
 
-  init(_ reader: TraceReader, _ machine: any MemoryHashing, _ outputs: OutputPolicy) {
+  init(_ reader: TraceReader, _ player: ReplayPlayer, _ outputs: OutputPolicy) {
     self.reader = reader
-    player = ReplayPlayer(machine)
+    self.player = player
     self.outputs = outputs
   }
 

@@ -6,8 +6,6 @@ import LinuxABI
 import Platform
 import PtracePlatform
 
-extension PtraceMachine: MemoryHashing {}
-
 /// The kernel with its four doors, for one run. Made and used on the tracing thread.
 final class GuestRun {
   private let options: RunOptions
@@ -45,6 +43,7 @@ final class GuestRun {
     configuration.umask = UInt32(rsb_host_umask_get())
     configuration.workingDirectory = options.workingDirectory
     configuration.hiddenPaths = options.hidden.trees
+    configuration.hasTicks = options.engine.hasTicks
     configuration.endsWithFirstProcess = !options.waitsForAll
     configuration.deadlockPolicy = options.deadlockPolicy
     configuration.extendedStateBytes = extendedStateBytes()
@@ -134,6 +133,7 @@ final class HostClockDecisions: Decisions {
     seeded.shouldPreempt(at: point, task: task, runnable: runnable)
   }
   func pick(count: Int, at point: SchedulingPoint) -> Int { seeded.pick(count: count, at: point) }
+  func slice(task: TaskID, runnable: Int) -> Slice { seeded.slice(task: task, runnable: runnable) }
   func randomBytes(_ count: Int) -> [UInt8] { seeded.randomBytes(count) }
   func hostRealtime() -> Nanoseconds? { Nanoseconds(rsb_clock_ns(0)) }
 }

@@ -14,6 +14,7 @@ public struct RunOptions: Sendable {
   public var withheldNames: [String] = []
   public var workingDirectory: [UInt8] = []
 
+  public var engine = Engine.standard
   public var seed: UInt64 = 0
   /// Nanoseconds since 1970 at the guest's start.
   public var epochNanoseconds: Int64 = 0

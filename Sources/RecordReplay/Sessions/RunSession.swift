@@ -34,7 +34,7 @@ public enum RecordSession {
     do throws(TraceError) { writer = try TraceWriter(path: path, header: header(options)) } catch {
       throw SessionError("cannot write the trace: \(error)")
     }
-    let machine: PtraceMachine
+    let machine: any HostedMachine
     do throws(SessionError) { machine = try makeMachine(options) } catch {
       remove(path)
       throw error
@@ -80,7 +80,7 @@ public enum RecordSession {
     if options.usesHostClock { extra.append("--clock host") }
     if options.isPortable { extra.append("--portable") }
     return TraceHeader(
-      toolVersion: Tool.version, engine: "direct",
+      toolVersion: Tool.version, engine: options.engine.rawValue, tickDefinition: options.engine.tickDefinition,
       cpuFingerprint: options.processorFingerprint, seed: options.seed,
       epochNanoseconds: UInt64(max(0, options.epochNanoseconds)), scheduler: options.policy.rawValue,
       guestCPUCount: UInt32(options.cpuCount),
@@ -95,21 +95,7 @@ public enum Tool {
 }
 
 /// The machine of a run.
-private func makeMachine(_ options: RunOptions) throws(SessionError) -> PtraceMachine {
-  try makeMachine(seed: options.seed, arguments: options.argumentTexts, processor: options.processorShown)
-}
-
-/// A machine on the processor that follows from seed and arguments: a recording and its replay choose the same. `processor`
-/// is the model that the guest sees; nil for the host's.
-func makeMachine(
-  seed: UInt64, arguments: [String], processor: ProcessorModel?
-) throws(SessionError) -> PtraceMachine {
-  var choice = seed
-  for byte in arguments.joined(separator: " ").utf8 { choice = (choice ^ UInt64(byte)) &* 0x100_0000_01b3 }
-  var configuration = PtraceMachine.Configuration()
-  configuration.processorChoice = choice >> 8
-  configuration.extendedStateComponents = processor?.extendedStateComponents
-  do throws(MachineError) { return try PtraceMachine(configuration) } catch {
-    throw SessionError("this machine does not let us trace: \(error) (see `replaysb doctor`)")
-  }
+private func makeMachine(_ options: RunOptions) throws(SessionError) -> any HostedMachine {
+  try makeMachine(
+    options.engine, seed: options.seed, arguments: options.argumentTexts, processor: options.processorShown)
 }

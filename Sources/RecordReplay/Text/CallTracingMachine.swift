@@ -35,7 +35,8 @@ final class CallTracingMachine: Machine {
       }
       open[index] = (prefix + call, context.registers.origRax)
     default:
-      print(prefix + "--- \(TrapText.describe(trap)) at pc 0x\(String(context.registers.rip, radix: 16)) ---")
+      let what = TrapText.describe(trap, ticks: inner.ticks(of: context.id))
+      print(prefix + "--- \(what) at pc 0x\(String(context.registers.rip, radix: 16)) ---")
     }
     return trap
   }
@@ -105,17 +106,29 @@ final class CallTracingMachine: Machine {
 
 /// Traps and signals in words.
 enum TrapText {
-  static func describe(_ trap: Trap) -> String {
+  /// `ticks` of the task at the trap, where they are worth saying.
+  static func describe(_ trap: Trap, ticks: Ticks? = nil) -> String {
     switch trap {
     case .syscall: "syscall"
     case .foreignSyscall: "foreign syscall"
     case .vsyscall: "vsyscall"
     case .fault(let fault): "\(signalName(Int32(fault.signal))) code \(fault.code) address \(fault.address)"
     case .instruction(let instruction, _): "\(instruction)"
-    case .budget: "budget"
+    case .budget(let point): describe(point, ticks)
     case .unresponsive: "unresponsive"
     case .interrupted: "interrupted"
     }
+  }
+
+  /// Where a task was stopped: the tick, and how far behind it.
+  private static func describe(_ point: StopPoint, _ ticks: Ticks?) -> String {
+    var text = "preempted"
+    if let ticks { text += " at tick \(ticks.rawValue)" }
+    if point.instructions > 0 { text += " + \(point.instructions) instructions" }
+    if point.updates > 0 {
+      text += " inside update \(point.updates), which loaded 0x\(String(point.loadedValue, radix: 16))"
+    }
+    return text
   }
 
   private static let names = [

@@ -9,7 +9,9 @@ public enum RecordText {
   public static func line(_ record: Record) -> String {
     switch record {
     case .event(let event):
-      let what = event.trap == .syscall ? SyscallText.call(event.syscall) : TrapText.describe(event.trap)
+      let what =
+        event.trap == .syscall
+        ? SyscallText.call(event.syscall) : TrapText.describe(event.trap, ticks: event.ticks)
       return "context \(event.context.rawValue) \(what) at pc \(event.pc)"
     case .annotation(let annotation): return line(annotation) ?? record.description
     default: return record.description

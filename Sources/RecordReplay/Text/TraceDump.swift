@@ -124,7 +124,7 @@ public final class TraceDump {
       waiting.append((line, event.context, event.syscall.number))
     } else {
       line.kind = "trap"
-      line.what = TrapText.describe(event.trap) + " at \(line.pc!)"
+      line.what = TrapText.describe(event.trap, ticks: event.ticks) + " at \(line.pc!)"
       waiting.append((line, nil, 0))
     }
   }

@@ -13,6 +13,8 @@ public struct TraceInfo: Encodable, Sendable {
   public var formatVersion: UInt32
   public var toolVersion: String
   public var engine: String
+  /// nil for an engine without ticks.
+  public var tickDefinition: UInt32?
   public var processor: String
   public var seed: UInt64
   public var epochNanoseconds: UInt64
@@ -41,6 +43,7 @@ public struct TraceInfo: Encodable, Sendable {
     formatVersion = header.formatVersion
     toolVersion = header.toolVersion
     engine = header.engine
+    tickDefinition = header.tickDefinition == 0 ? nil : header.tickDefinition
     processor = header.cpuFingerprint
     seed = header.seed
     epochNanoseconds = header.epochNanoseconds
@@ -80,7 +83,7 @@ public struct TraceInfo: Encodable, Sendable {
       "directory:   \(workingDirectory)",
       "outcome:     \(outcome), \(events) events",
       "seed:        \(seed), epoch \(epochNanoseconds), scheduler \(scheduler), \(cpus) cpus",
-      "engine:      \(engine)",
+      "engine:      \(engine)\(tickDefinition.map { ", ticks by definition \($0)" } ?? "")",
       "processor:   \(processor.isEmpty ? "any" : processor)",
       "environment: \(environment.joined(separator: " "))",
     ]

@@ -23,6 +23,9 @@ final class FakeMachine: Machine {
   private var extendedStates: [ContextID: [UInt8]] = [:]
   /// Called for `run`: changes registers and memory as guest code would, and says why it stopped.
   var guest: (ExecutionContext) -> Trap = { _ in .budget(StopPoint()) }
+  /// Instead of `guest`, for guest code that takes ticks: also says how many.
+  var tickingGuest: ((ExecutionContext, RunLimit) -> (Trap, UInt64))?
+  private var tickCounts: [ContextID: UInt64] = [:]
   /// How often each kind of effect came, for tests that count.
   private(set) var objectsCreated = 0
 
@@ -32,10 +35,13 @@ final class FakeMachine: Machine {
 
   func run(_ context: ExecutionContext, limit: RunLimit) throws(MachineError) -> Trap {
     precondition(contexts.contains(context.id), "an unknown context runs")
-    return guest(context)
+    guard let tickingGuest else { return guest(context) }
+    let (trap, ticks) = tickingGuest(context, limit)
+    tickCounts[context.id, default: 0] += ticks
+    return trap
   }
   func takeLocalEvents() -> [LocalEvent] { [] }
-  func ticks(of context: ContextID) -> Ticks { Ticks(rawValue: 0) }
+  func ticks(of context: ContextID) -> Ticks { Ticks(rawValue: tickCounts[context] ?? 0) }
 
   func createContext(_ id: ContextID, extendedState: ExtendedStateSource) throws(MachineError) {
     precondition(contexts.insert(id).inserted, "a context is created twice")

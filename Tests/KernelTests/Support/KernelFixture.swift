@@ -20,7 +20,8 @@ final class KernelFixture {
 
   init(
     host: FakeHostView = FakeHostView(), seed: UInt64 = 1, policy: SchedulePolicy = .roundRobin,
-    observer: any Observer = SilentObserver(), configure: (inout KernelConfiguration) -> Void = { _ in }
+    observer: any Observer = SilentObserver(), decisions: (any Decisions)? = nil,
+    configure: (inout KernelConfiguration) -> Void = { _ in }
   ) {
     self.host = host
     machine = FakeMachine()
@@ -28,7 +29,8 @@ final class KernelFixture {
     configuration.user = 1000
     configuration.group = 1000
     configure(&configuration)
-    let decisions = SeededDecisions(seed: seed, policy: policy, epoch: Nanoseconds(1_700_000_000_000_000_000))
+    let decisions =
+      decisions ?? SeededDecisions(seed: seed, policy: policy, epoch: Nanoseconds(1_700_000_000_000_000_000))
     kernel = Kernel(
       machine: machine, host: host, decisions: decisions, observer: observer, configuration: configuration)
     task = Self.makeFirstTask(kernel, machine)

@@ -1,0 +1,110 @@
+// Whose turn it is, how far it goes in guest code, and what it costs.
+//
+// With ticks a turn consists of slices (`Decisions.slice`) while others can run. What remains of a slice lasts over
+// traps. At its end the task is preempted; one that stopped inside an update is then held back for some picks. Every run
+// is bounded besides, so that timers fire in time in code that never traps, and the host's signals are looked at.
+
+import Platform
+
+extension Kernel {
+  /// At 4 ns a tick a quarter of a virtual second: host signals are looked at as often.
+  private static let ticksPerRunMax: UInt64 = 1 << 26
+  /// While a timer on CPU time is armed: so late can it be.
+  private static let ticksPerRunWithCPUTimers: UInt64 = 250_000
+
+  // MARK: Guest code
+
+  /// Runs the task to its next trap, and lets the time pass that this took.
+  func runGuest(_ task: Task) throws(MachineError) -> Trap {
+    let before = machine.ticks(of: task.context.id)
+    let trap = try machine.run(task.context, limit: nextLimit(of: task))
+    statistics.traps += 1
+    var point: StopPoint?
+    if case .budget(let stop) = trap { point = stop }
+    if configuration.hasTicks {
+      let executed = machine.ticks(of: task.context.id).rawValue - before.rawValue
+      clock.ticksPassed(executed)
+      task.usage.userTime += Timekeeper.duration(ofTicks: executed)
+      let endedInside = (point?.updates ?? 0) > 0
+      if endedInside, let slice = scheduler.slice { task.picksHeldBack = slice.picksHeldBack }
+      scheduler.slice?.use(executed, endedInside: endedInside)
+    }
+    if point == nil {
+      clock.trapPassed()
+      task.usage.chargeTrap()
+    }
+    return trap
+  }
+
+  /// How far the next run may go. Draws a slice where one is due.
+  private func nextLimit(of task: Task) -> RunLimit {
+    guard configuration.hasTicks else { return RunLimit(wallSeconds: wallSecondsMax) }
+    if scheduler.slice == nil && scheduler.hasOthers {
+      scheduler.slice = decisions.slice(task: task.id, runnable: scheduler.queue.count)
+    }
+    var ticksMax = Self.ticksPerRunMax
+    if let deadline = timers.nextDeadline() { ticksMax = min(ticksMax, clock.ticks(until: deadline)) }
+    if let timeout = configuration.timeout {
+      ticksMax = min(ticksMax, clock.ticks(until: Timekeeper.uptimeAtStart + timeout))
+    }
+    if task.group.timers.watchesCPUTime { ticksMax = min(ticksMax, Self.ticksPerRunWithCPUTimers) }
+    guard let slice = scheduler.slice else { return RunLimit(ticks: ticksMax) }
+    if slice.ticks > ticksMax { return RunLimit(ticks: ticksMax, updates: slice.updates) }
+    return RunLimit(ticks: slice.ticks, instructions: slice.instructions, updates: slice.updates)
+  }
+
+  /// Wall time that the next turn may last without ticks: bounded while another task could run (it may be what this one
+  /// waits for by spinning), and when the run has a time limit, which virtual time without traps never reaches.
+  var wallSecondsMax: UInt32 {
+    if scheduler.hasOthers || sleepers > 0 { return configuration.spinSecondsMax }
+    guard let timeout = configuration.timeout else { return 0 }
+    return UInt32(clamping: max(1, timeout.rawValue / Nanoseconds.second.rawValue))
+  }
+
+  // MARK: Turns
+
+  /// The current task if it may go on, else the next from the queue.
+  func nextTask() -> Task? {
+    if let current = scheduler.current { return current }
+    guard let next = takeNext(at: .blocked, insteadOf: nil) else { return nil }
+    scheduler.current = next
+    statistics.switches += 1
+    return next
+  }
+
+  /// After a step: gives up the turn when the task cannot go on, or when the schedule says so.
+  func leave(_ task: Task) {
+    switch task.runState {
+    case .user, .resumeSyscall, .exiting:
+      if scheduler.hasOthers, scheduler.current === task { askForPreemption(of: task) }
+      task.yielding = false
+      if scheduler.current === task {
+        if scheduler.slice?.isUsedUp == true { scheduler.slice = nil }
+        task.picksHeldBack = 0
+      }
+    case .blocked, .groupStopped, .zombie, .dead:
+      if scheduler.current === task { scheduler.current = nil }
+    }
+  }
+
+  private func askForPreemption(of task: Task) {
+    let point: SchedulingPoint =
+      task.yielding
+      ? .yield : scheduler.slice?.isUsedUp == true ? .sliceEnd : .afterTrap(syscall: task.syscallInProgress)
+    guard decisions.shouldPreempt(at: point, task: task.id, runnable: scheduler.queue.count),
+      let next = takeNext(at: point, insteadOf: task)
+    else { return }
+    scheduler.current = next
+    scheduler.enqueue(task)
+    statistics.switches += 1
+  }
+
+  /// Takes the next task from the queue. nil when it is empty, or when `current` should go on because all others are
+  /// held back.
+  private func takeNext(at point: SchedulingPoint, insteadOf current: Task?) -> Task? {
+    let choices = scheduler.choices(insteadOf: current)
+    if choices.isEmpty { return nil }
+    let isOnlyOne = choices.count == 1 && current == nil
+    return scheduler.take(at: choices[isOnlyOne ? 0 : decisions.pick(count: choices.count, at: point)])
+  }
+}

@@ -1,0 +1,62 @@
+// How far a task may go in guest code while others wait, and how the seed draws that. Only for machines with ticks.
+//
+// Where a race shows depends on the scale of its window, which nobody knows beforehand. So the length of a slice is
+// log-uniform: a start-up of a few ticks is cut as often as a long loop. Half of the slices end between two ticks,
+// since the window of a race is often a few instructions without a branch. And half of them may end inside an update,
+// an instruction that loads, computes and stores without a lock (`counter++`): such a task is then held back for a
+// while, so that others get to the same memory before its store overwrites what they did.
+
+/// A piece of a task's turn. It ends where its ticks and then its instructions are used up, or inside an update.
+public struct Slice: Hashable, Sendable {
+  /// Counted over all runs of the slice. A trap behind the last of them ends the slice too.
+  public var ticks: UInt64
+  /// Instructions beyond the last tick.
+  public var instructions: UInt32
+  /// The slice ends inside the n-th update of any of its runs: a trap, or a stop for a timer, starts the count again,
+  /// since the machine tells how many updates there were only when it stops in one. 0 for never.
+  public var updates: UInt32
+  /// For how many choices of the next task this one is passed over after such a stop, while others can run.
+  public var picksHeldBack: Int
+
+  public init(ticks: UInt64, instructions: UInt32 = 0, updates: UInt32 = 0, picksHeldBack: Int = 0) {
+    self.ticks = ticks
+    self.instructions = instructions
+    self.updates = updates
+    self.picksHeldBack = picksHeldBack
+  }
+
+  var isUsedUp: Bool { ticks == 0 }
+
+  /// The task ran for so many ticks. `endedInside`: and stopped inside an update.
+  mutating func use(_ executed: UInt64, endedInside: Bool) {
+    ticks = endedInside || executed >= ticks ? 0 : ticks - executed
+  }
+}
+
+extension SeededGenerator {
+  /// A slice of the random policy.
+  mutating func nextSlice() -> Slice {
+    var slice = Slice(ticks: UInt64(nextLogUniform(0..<20)))
+    if next(below: 2) == 0 { slice.instructions = UInt32(next(below: 16)) }
+    if next(below: 2) == 0 {
+      slice.updates = UInt32(nextUpdate())
+      slice.picksHeldBack = nextLogUniform(0..<6)
+    }
+    return slice
+  }
+
+  /// Which update to stop in: often the next one, sometimes one of the next few, sometimes a far one.
+  private mutating func nextUpdate() -> Int {
+    switch next(below: 4) {
+    case 0, 1: 1
+    case 2: 2 + next(below: 6)
+    default: nextLogUniform(3..<13)
+    }
+  }
+
+  /// 2^e and something below 2^e, with e uniform in the range: every scale is as likely as another.
+  private mutating func nextLogUniform(_ exponents: Range<Int>) -> Int {
+    let scale = 1 << (exponents.lowerBound + next(below: exponents.count))
+    return scale + next(below: scale)
+  }
+}

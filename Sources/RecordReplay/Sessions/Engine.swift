@@ -1,0 +1,84 @@
+// Which machine executes guest code, and what a trace says about it.
+
+import CLinux
+import Glibc
+import Kernel
+import Platform
+import PtracePlatform
+import Trace
+
+/// An engine, by the name that command lines and traces use.
+public enum Engine: String, Sendable, CaseIterable {
+  /// A binary translator: counts ticks, and stops at them.
+  case translated
+  /// The processor runs guest code as it is. No ticks: tasks are switched at traps only.
+  case direct
+
+  /// What runs without `--engine` take.
+  public static let standard = Engine.direct
+
+  public var hasTicks: Bool { self == .translated }
+  /// As trace headers have it; 0 without ticks.
+  var tickDefinition: UInt32 { hasTicks ? TickDefinition.current : 0 }
+
+  /// The engine that replays a trace. Throws with the reason when this version has none that could.
+  init(of header: TraceHeader) throws(SessionError) {
+    guard let engine = Engine(rawValue: header.engine) else {
+      throw SessionError("the trace was recorded by the \(header.engine) engine, which this version has not")
+    }
+    if header.tickDefinition != engine.tickDefinition {
+      throw SessionError(
+        "the trace counts ticks by definition \(header.tickDefinition), and the \(engine.rawValue) engine of this "
+          + "version by \(engine.tickDefinition)")
+    }
+    self = engine
+  }
+}
+
+/// What a session needs of a machine that runs on this host.
+public protocol HostedMachine: MemoryHashing {
+  /// Ends every process of the machine and gives the thread back. The machine is of no use afterwards.
+  func shutdown()
+}
+
+extension PtraceMachine: HostedMachine {}
+extension TranslatedMachine: HostedMachine {}
+
+/// A machine on the processor that follows from seed and arguments: a recording and its replay choose the same. `processor`
+/// is the model that the guest sees; nil for the host's.
+func makeMachine(
+  _ engine: Engine, seed: UInt64, arguments: [String], processor: ProcessorModel?
+) throws(SessionError) -> any HostedMachine {
+  var choice = seed
+  for byte in arguments.joined(separator: " ").utf8 { choice = (choice ^ UInt64(byte)) &* 0x100_0000_01b3 }
+  var host = PtraceMachine.Configuration()
+  host.processorChoice = choice >> 8
+  host.extendedStateComponents = processor?.extendedStateComponents
+  do throws(MachineError) {
+    switch engine {
+    case .direct: return try PtraceMachine(host)
+    case .translated:
+      var configuration = TranslatedMachine.Configuration()
+      configuration.host = host
+      configuration.allowsAVX512 = processor == .v4
+      configuration.cacheDirectory = TranslationFolder.path
+      return try TranslatedMachine(configuration)
+    }
+  } catch {
+    throw SessionError("this machine does not let us trace: \(error) (see `replaysb doctor`)")
+  }
+}
+
+/// Where translations are kept between runs.
+enum TranslationFolder {
+  /// $REPLAYSB_CACHE ("off" for none), or replaysb in $XDG_CACHE_HOME or ~/.cache.
+  static var path: String? {
+    if let own = variable("REPLAYSB_CACHE") { return own == "off" || own.isEmpty ? nil : own }
+    if let base = variable("XDG_CACHE_HOME"), base.hasPrefix("/") { return base + "/replaysb" }
+    guard let home = variable("HOME"), home.hasPrefix("/") else { return nil }
+    _ = rsb_host_mkdir(home + "/.cache", 0o700)
+    return home + "/.cache/replaysb"
+  }
+
+  private static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+}
