@@ -31,7 +31,7 @@ static void check(const char *name, void (*run)(void), const void *at, const voi
   } else {
     if (probe_seen[P_RIP] != place) probe_complain(name, "rip", probe_seen[P_RIP], place);
     if ((uint64_t)probe_info.si_addr != place) probe_complain(name, "si_addr", (uint64_t)probe_info.si_addr, place);
-    if (is_call && *(uint64_t *)probe_seen[P_RSP] != (uint64_t)after) probe_complain(name, "the return address", *(uint64_t *)probe_seen[P_RSP], (uint64_t)after);
+    if (is_call && probe_top != (uint64_t)after) probe_complain(name, "the return address", probe_top, (uint64_t)after);
     if (probe_seen[P_RSP] != probe_saved_rsp - (is_call ? 8 : 0)) probe_complain(name, "rsp", probe_seen[P_RSP], probe_saved_rsp);
   }
   for (int i = 0; i < P_GENERAL; i++)
@@ -71,6 +71,7 @@ static void off_the_end(unsigned char *page, int length, const char *bytes, int 
 
 int main(void) {
   probe_install();
+  probe_reads_top = 1;
   unsigned char *page = mmap(NULL, 2 * 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   unsigned char *data = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   unsigned char *none = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -12,7 +12,8 @@ enum { P_GENERAL = 15, STATUS_FLAGS = 0xcd5 };
 uint64_t probe_in[18], probe_out[18], probe_saved_rsp;
 static uint64_t probe_seen[18], probe_resume, probe_change;
 static siginfo_t probe_info;
-static int probe_count;
+static int probe_count, probe_reads_top;
+static uint64_t probe_top;  // what lies at rsp, where probe_reads_top asks for it
 
 // What runs before the instruction: uses r11, a jump within, and rip-relative memory; changes nothing.
 #define BEFORE "lea 1(%r11), %r11\n jmp 7f\n 7: mov %r11, probe_out(%rip)\n lea -1(%r11), %r11\n"
@@ -45,6 +46,7 @@ static void probe_handler(int number, siginfo_t *info, void *raw) {
   probe_info = *info;
   probe_count++;
   for (int i = 0; i < 18; i++) probe_seen[i] = (uint64_t)registers[probe_greg[i]];
+  if (probe_reads_top) probe_top = *(uint64_t *)registers[REG_RSP];
   if (probe_change)
     for (int i = 0; i < P_GENERAL; i++) registers[probe_greg[i]] ^= (greg_t)(probe_change * (unsigned)(i + 1));
   if (probe_change) registers[REG_EFL] ^= 0x8c1;
