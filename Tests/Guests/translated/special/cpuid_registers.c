@@ -1,5 +1,6 @@
 // shows: cpuid, rdtsc, rdtscp, rdrand, xgetbv in the middle of a block change what the manual says and no other register or flag.
 // build: static -O1 -static
+// engine: translated
 #include <cpuid.h>
 #include "guest.h"
 

@@ -1,5 +1,6 @@
 // shows: where cpuid offers rdrand and rdseed, they give numbers, different ones each time and in each thread.
 // build: static -O1 -pthread -static
+// engine: translated
 #include <cpuid.h>
 #include "guest.h"
 
