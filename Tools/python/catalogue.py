@@ -9,6 +9,9 @@ import subprocess
 from harness import BUILD, GUESTS, PYTHON, ROOT
 
 SKIPPED_FOLDERS = {"include", "bench", "programs"}
+# Guests written for the translated engine, in folders of their own, and programs whose outcome depends on the seed.
+TRANSLATED = "translated"
+RACES = os.path.join(TRANSLATED, "races")
 
 
 class Guest:
@@ -24,6 +27,11 @@ class Guest:
         self.base = os.path.basename(self.stem)
         self.identifier = re.sub(r"[^A-Za-z0-9]+", "-", self.name).strip("-")
         self.binary = os.path.join(BUILD, "bin", self.identifier) if variant else None
+
+    def belongs_to(self, engine):
+        """Whether a plain run of all guests with this engine includes it."""
+        wanted = self.note("engine")
+        return (wanted is None or wanted == engine) and (engine == "translated" or not self.stem.startswith(TRANSLATED + os.sep))
 
     def note(self, key, default=None):
         return self.notes.get(key, [default])[0]
@@ -72,13 +80,15 @@ def read_notes(path):
     return notes
 
 
-def load(programs=False):
-    """All guests in order of their names; with `programs`, the scripts under programs/ instead."""
+def load(programs=False, races=False):
+    """All guests in order of their names; with `programs`, the scripts under programs/ instead; with `races`, the racy counters."""
     found = []
     for base, folders, files in os.walk(GUESTS):
         folders.sort()
         top = os.path.relpath(base, GUESTS).split(os.sep)[0]
         if programs != (top == "programs") or (not programs and top in SKIPPED_FOLDERS):
+            continue
+        if races != (os.path.relpath(base, GUESTS) == RACES):
             continue
         for name in sorted(files):
             path = os.path.join(base, name)

@@ -155,6 +155,26 @@ def find_tool(given=None):
     return None
 
 
+def engines(tool):
+    """The engines that this binary has, the default one first: the translated one, where it can run /bin/true."""
+    tried = subprocess.run([tool, "run", "-q", "--engine", "translated", "--", "/bin/true"], stdin=subprocess.DEVNULL, capture_output=True,
+                           timeout=120, env={**ENVIRONMENT, "REPLAYSB_CACHE": "off"})
+    return ["translated", "direct"] if tried.returncode == 0 else ["direct"]
+
+
+def engine_options(tool, engine):
+    """The options that choose this engine; ends the script when the binary lacks it."""
+    if engine not in engines(tool):
+        raise SystemExit(f"{tool} cannot run the {engine} engine\n0 passed, 1 failed")
+    return ["--engine", engine]
+
+
+def translation_cache(name, owner=None):
+    """A fresh folder for translations kept on disk, and the environment that names it."""
+    folder = fresh_folder(os.path.join(BUILD, "cache", name), owner)
+    return {**ENVIRONMENT, "REPLAYSB_CACHE": folder}
+
+
 def same_file(left, right):
     """None when two files are equal, else what differs first."""
     with open(left, "rb") as one, open(right, "rb") as two:

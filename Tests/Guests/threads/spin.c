@@ -1,6 +1,7 @@
 // shows: a thread spins on a flag without a syscall while another is ready: the direct engine ends the run (124).
 // build: static -O1 -pthread -static
 // native: skip
+// engine: direct
 // slow: the limit is 30 s of wall time
 // exit: 124
 // timeout: 120

@@ -1,0 +1,23 @@
+// shows: counter++ on a plain long in two threads, a million times each, built with -O2: one add to memory without a lock each.
+// build: dynamic -O2 -pthread
+#include <pthread.h>
+#include <stdio.h>
+
+enum { ROUNDS = 1000000 };
+static long counter;
+
+// A call, because gcc folds the bare loop into one addition of a million (counter_folded_O2.c).
+static void __attribute__((noinline, noclone)) increment(void) { counter++; }
+
+static void *body(void *argument) {
+  for (long i = 0; i < ROUNDS; i++) increment();
+  return argument;
+}
+
+int main(void) {
+  pthread_t threads[2];
+  for (int i = 0; i < 2; i++) pthread_create(&threads[i], NULL, body, NULL);
+  for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+  printf("lost %ld of %d\n", 2L * ROUNDS - counter, 2 * ROUNDS);
+  return counter != 2L * ROUNDS;
+}
