@@ -128,6 +128,15 @@ public final class PtraceMachine: Machine {
     try stub.flush()
   }
 
+  /// Maps zeros to read at a place above what guests can map, likewise.
+  func addToZygote(emptyAt address: UInt64, size: UInt64) throws(MachineError) {
+    guard let stub = zygote?.stub else { throw MachineError("the machine is shut down") }
+    let flags = HostFlag.mapPrivate | HostFlag.mapAnonymous | HostFlag.mapFixed | HostFlag.mapNoReserve
+    stub.enqueue(
+      PendingCall(number: HostCall.mmap, arguments: [address, size, 1, flags, ~0, 0], object: nil))
+    try stub.flush()
+  }
+
   // MARK: What the direct engine does not have
 
   public func takeLocalEvents() -> [LocalEvent] { [] }

@@ -19,14 +19,8 @@ struct Block: BitwiseCopyable {
 
 /// Why a cold exit stops.
 public enum ColdKind: UInt8, Sendable {
-  /// The last tick of a run, before the instruction at `target`, where the arithmetic flags are dead.
+  /// The count of ticks is used up, before the instruction at `target`, where the arithmetic flags are dead.
   case tick
-  /// The same where they are live; rcx is in the slot `saved`.
-  case tickKeepingFlags
-  /// The last update of a run, at `target`. Flags but carry are dead.
-  case update
-  /// The same with all flags kept; rcx is in the slot `saved`.
-  case updateKeepingFlags
   /// A direct branch to `target` whose translation was not known.
   case link
   /// The same, counting a tick.
@@ -146,6 +140,8 @@ public final class CodeImage {
     case cold(ColdKind, target: UInt64, exit: Int)
     /// In the code of this guest instruction, of so many bytes, the `index`-th of its block.
     case instruction(UInt64, length: Int, index: Int)
+    /// In the code that counts a tick for the block at this guest address, without a cold exit.
+    case counting(UInt64)
     case nothing
   }
 
@@ -173,7 +169,26 @@ public final class CodeImage {
       code += size
       guest += UInt64(entry & 15)
     }
-    return .nothing
+    return counting(offset)
+  }
+
+  /// The block that the probe of a count at `offset` belongs to: its body follows at once, or by a jump.
+  private func counting(_ offset: Int) -> Place {
+    let behind = offset + Emitter.probeSize
+    if let block = block(bodyAt: behind) { return .counting(start + UInt64(block.guest)) }
+    guard behind + 5 <= hot, code[behind] == 0xe9 else { return .nothing }
+    let distance = UnsafeRawPointer(code + behind + 1).loadUnaligned(as: Int32.self)
+    guard let block = block(bodyAt: behind + 5 + Int(distance)) else { return .nothing }
+    return .counting(start + UInt64(block.guest))
+  }
+
+  private func block(bodyAt offset: Int) -> Block? {
+    var low = 0, high = blocks.count
+    while low < high {
+      let middle = (low + high) / 2
+      if Int(blocks[middle].body) < offset { low = middle + 1 } else { high = middle }
+    }
+    return low < blocks.count && Int(blocks[low].body) == offset ? blocks[low] : nil
   }
 
   // MARK: The guest's bytes

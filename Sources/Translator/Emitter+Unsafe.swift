@@ -84,25 +84,26 @@ struct Emitter: ~Copyable {
 
   // MARK: Pieces
 
-  /// Counts one in a slot down and leaves at 0. `flagsLive`: the guest's flags must survive; otherwise carry does.
-  mutating func countDown(_ slot: RuntimeSlot, flagsLive: Bool, exit kind: ColdKind, _ target: UInt64) {
-    if !flagsLive {
-      onSlot(0x0d_ff_48, slot)  // decq slot
-      bytes(0x84_0f, 2)  // jz
-      let place = displacement()
-      patch(place, to: cold(kind, target))
-      return
-    }
-    onSlot(0x0d_89_48, .saved)  // movq %rcx, saved
-    onSlot(0x0d_8b_48, slot)  // movq slot, %rcx
-    bytes(0xff_49_8d_48, 4)  // leaq -1(%rcx), %rcx
-    onSlot(0x0d_89_48, slot)  // movq %rcx, slot
-    bytes(0x02_e3, 2)  // jrcxz over the next
-    bytes(0x05_eb, 2)  // jmp over the next
-    byte(0xe9)
+  /// Bytes of the read that ends a count without touching the flags.
+  static let probeSize = 8
+
+  /// Counts one in a slot down and stops at 0, all flags kept: the count is also the place of a byte that is read, and the
+  /// byte of 0 cannot be. Spoils r11.
+  mutating func countDown(_ slot: RuntimeSlot) {
+    onSlot(0x1d_8b_4c, slot)  // movq slot, %r11
+    bytes(0xff_5b_8d_4d, 4)  // leaq -1(%r11), %r11
+    onSlot(0x1d_89_4c, slot)  // movq %r11, slot
+    bytes(0x9b_8a_45_65, 4)  // movb %gs:displacement(%r11), %r11b
+    int32(RuntimeLayout.countDisplacement)
+  }
+
+  /// Counts a tick down where flags are dead. They end up as `flagsWhereDead`, whatever the count.
+  mutating func countTickDown(_ target: UInt64) {
+    onSlot(0x0d_ff_48, .ticks)  // decq slot
+    bytes(0x84_0f, 2)  // jz
     let place = displacement()
-    patch(place, to: cold(kind, target))
-    onSlot(0x0d_8b_48, .saved)  // movq saved, %rcx
+    patch(place, to: cold(.tick, target))
+    bytes(0xe4_39, 2)  // cmpl %esp, %esp
   }
 
   mutating func loadR11() { onSlot(0x1d_8b_4c, .r11) }  // movq r11, %r11

@@ -1,5 +1,8 @@
 // Whether the arithmetic flags matter at an address. The rule is part of the definition of a tick: at a stop where they are
-// dead the guest shows them as 0, so that a stop looks the same whatever code counted it.
+// dead the guest shows them as constants, so that a stop there or soon behind looks the same whatever counted it.
+
+/// ZF and PF, as after a comparison of equal numbers.
+public let flagsWhereDead: UInt64 = 0x44
 
 /// How far the rule looks.
 let livenessInstructionsMax = 24

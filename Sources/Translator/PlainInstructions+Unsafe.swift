@@ -7,8 +7,8 @@ extension Translator {
     _ state: inout BlockState
   ) {
     if instruction.isCountedUpdate {
-      let kind: ColdKind = instruction.updateKeepsFlags ? .updateKeepingFlags : .update
-      emitter.countDown(.updates, flagsLive: instruction.updateKeepsFlags, exit: kind, pc)
+      emitter.countDown(.updates)
+      state.r11IsLoaded = false
     }
     if instruction.prefixes.contains(.gs) { return stop(&emitter, &state) }
     if instruction.isRIPRelative {
@@ -105,13 +105,6 @@ extension Instruction {
     guard isUpdate, !readsR11, !writesR11, !prefixes.contains(.gs), !prefixes.contains(.addressSize) else { return false }
     let namesHighByte = opcode & 1 == 0 && opcode < 0x80 && rex == 0 && modrm >> 5 & 1 == 1
     return !namesHighByte
-  }
-
-  /// Whether the flags before it can still matter after it, beside carry, which the count leaves alone.
-  var updateKeepsFlags: Bool {
-    var overwritten = flagsWritten
-    overwritten.insert(.carry)
-    return overwritten != .all || !flagsRead.subtracting(.carry).isEmpty
   }
 
   /// Bytes of its memory operand.

@@ -4,6 +4,7 @@
 //   0x7ff0_0000_0000  the arena: the dispatch blob, then translated code. One shared memory for all guests of a sandbox
 //   0x7ff0_7fff_0000  the slots: one page, shared likewise (one guest runs at a time)
 //   0x7ff0_8000_0000  the hash table of targets above the mirror's window, one for each space that has some
+//   0x7ffa_ffc0_0000  the countdown: 4 MiB of nothing to read, with nothing mapped below; see `Emitter.countDown`
 //   0x7ffb_0000_0000  the mirror: for each byte of guest code below 2 GiB the address of its translation, or 0
 //   0x7fff_0000_0000  nothing: where indirect jumps to addresses a little above the window would look
 
@@ -18,6 +19,13 @@ public enum RuntimeLayout {
   public static let mirror: UInt64 = 0x7ffb_0000_0000
   /// Guest code below this address has a place in the mirror.
   public static let window: UInt64 = 1 << 31
+  /// The largest count that code counts down. A count of 0 reads just below the countdown, which faults.
+  public static let countMax = 4 << 20
+  public static let countdown: UInt64 = mirror - UInt64(countMax)
+  /// From a count to its byte in the countdown, relative to the mirror's start, which gs has.
+  static let countDisplacement = -Int32(countMax) - 1
+  /// What faults when a count is used up.
+  public static let countFault: UInt64 = countdown - 1
   /// Room for the dispatch blob at the start of the arena.
   public static let blobSize = 4096
   /// One past what guests can map when their code is translated.
@@ -40,8 +48,6 @@ public enum RuntimeSlot: Int, Sendable {
   case r11 = 16
   /// What a split update loaded.
   case loaded = 24
-  /// A register kept while flags must not change.
-  case saved = 32
   /// The dispatch blob's.
   case dispatchA = 40
   case dispatchC = 48

@@ -79,8 +79,7 @@ public final class Translator {
   private func count(_ emitter: inout Emitter, _ offset: UInt32) {
     let image = emitter.image
     let dead = Self.flagsAreDead(image.source + Int(offset), available: image.available - Int(offset))
-    emitter.countDown(
-      .ticks, flagsLive: !dead, exit: dead ? .tick : .tickKeepingFlags, image.start + UInt64(offset))
+    if dead { emitter.countTickDown(image.start + UInt64(offset)) } else { emitter.countDown(.ticks) }
   }
 
   private func publish(_ image: CodeImage, _ block: Block) {

@@ -43,6 +43,7 @@ final class CodeArena {
     try host.addToZygote(
       file, at: RuntimeLayout.slots, offset: UInt64(RuntimeLayout.arenaSize), size: StubLayout.pageSize,
       protection: readWrite)
+    try host.addToZygote(emptyAt: RuntimeLayout.countdown, size: UInt64(RuntimeLayout.countMax))
   }
 
   subscript(slot: RuntimeSlot) -> UInt64 {

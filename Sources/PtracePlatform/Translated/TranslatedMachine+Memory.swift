@@ -163,10 +163,8 @@ extension TranslatedMachine {
 
   private func drop(_ attachment: Attachment, _ id: AddressSpaceID) throws(MachineError) {
     try unmapMirror(attachment, in: id)
-    if !attachment.isShared {
-      attachment.image.flush()
-      try removeFromHashTable(attachment, id)
-    }
+    try removeFromHashTable(attachment, id)
+    if !attachment.isShared { attachment.image.flush() }
     release(attachment)
   }
 
@@ -247,6 +245,11 @@ extension TranslatedMachine {
     for (key, shared) in sharedImages where key.object == object {
       shared.image.flush()
       shared.cacheKey = nil
+      for (index, space) in spaces.enumerated() where space?.hashTable != nil {
+        for attachment in space!.attachments where attachment.image === shared.image {
+          try? removeFromHashTable(attachment, AddressSpaceID(rawValue: UInt32(index)))
+        }
+      }
     }
   }
 

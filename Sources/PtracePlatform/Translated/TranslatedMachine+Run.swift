@@ -15,9 +15,17 @@ struct Turn {
   let limit: RunLimit
   /// The guest's registers as of the last stop.
   var registers: Registers
+  /// Ticks that code was or is given to count down.
+  var ticksGiven: UInt64 = 0
+  /// What the limit allows beyond those; nil without a limit.
+  var ticksLeft: UInt64?
   /// Ticks counted by ourselves after the limit's were used up.
   var furtherTicks: UInt64 = 0
   var mode = Mode.normal
+  /// Of a run with the trap flag: its instruction, and whether that took the flag away.
+  var stepped: Instruction?
+  var trapFlagEnds = false
+  var popSetsTrapFlag = false
 
   enum Mode: Equatable {
     case normal
@@ -53,9 +61,8 @@ enum Step {
 }
 
 extension TranslatedMachine {
-  /// Stands for no limit.
-  private static let unlimited: UInt64 = 1 << 62
   static let trapFlag: UInt64 = 0x100
+  static let resumeFlag: UInt64 = 0x1_0000
   /// CF PF AF ZF SF OF.
   static let arithmeticFlags: UInt64 = 0x8d5
   /// Instructions at a time where code cannot be kept.
@@ -64,10 +71,11 @@ extension TranslatedMachine {
   public func run(_ context: ExecutionContext, limit: RunLimit) throws(MachineError) -> Trap {
     precondition(limit.ticks != 0 || limit.instructions > 0, "a limit that lets nothing run")
     var turn = try Turn(self, context, limit)
-    let ticks = limit.ticks ?? Self.unlimited
-    arena[.ticks] = ticks
-    arena[.updates] = limit.updates == 0 ? Self.unlimited : UInt64(limit.updates)
-    if ticks == 0 { turn.mode = .last(Int(limit.instructions)) }
+    precondition(limit.updates <= RuntimeLayout.countMax, "a limit of too many updates")
+    turn.ticksLeft = limit.ticks
+    giveTicks(&turn)
+    arena[.updates] = limit.updates == 0 ? UInt64(RuntimeLayout.countMax) : UInt64(limit.updates)
+    if limit.ticks == 0 { turn.mode = .last(Int(limit.instructions)) }
     var step = try firstStep(&turn)
     let trap: Trap
     while true {
@@ -78,7 +86,10 @@ extension TranslatedMachine {
       guard let code = try code(for: &step, &turn) else { continue }
       step = try execute(code, &turn)
     }
-    turn.task.ticks += ticks - arena[.ticks] + turn.furtherTicks
+    turn.task.ticks += turn.ticksGiven - arena[.ticks] + turn.furtherTicks
+    if turn.mode == .trapFlag && !turn.trapFlagEnds { turn.registers.eflags |= Self.trapFlag }
+    // The processor sets it in what it saves at a fault (Intel SDM 3B, 18.3.1.1), and our own stops are faults, too.
+    if case .fault(let fault) = trap, fault.signal != UInt8(HostSignal.trap) { turn.registers.eflags |= Self.resumeFlag }
     context.registers = turn.registers
     return trap
   }
@@ -91,8 +102,7 @@ extension TranslatedMachine {
       task.resume = nil
     }
     if turn.registers.eflags & Self.trapFlag != 0 {
-      turn.mode = .trapFlag
-      return .stretch(pc, 1)
+      return try trapFlagStep(pc, &turn)
     }
     if let split = task.split, split.pc == pc, let step = try secondHalf(split.value, &turn) { return step }
     if case .last(let count) = turn.mode { return .stretch(pc, count) }
@@ -180,6 +190,7 @@ extension TranslatedMachine {
     turn.registers.origRax = ~0
     turn.registers.gsBase = gsBase
     turn.registers.r11 = arena[.r11]
+    turn.registers.eflags &= ~Self.resumeFlag
   }
 
   // MARK: Ticks
@@ -193,7 +204,26 @@ extension TranslatedMachine {
       return .trap(.budget(StopPoint()))
     }
     arena[.ticks] -= 1
+    if arena[.ticks] > 0 { return nil }
+    giveTicks(&turn)
     return arena[.ticks] == 0 ? limitReached(pc, &turn) : nil
+  }
+
+  /// Sets the count of ticks to what is left, as far as code can count.
+  private func giveTicks(_ turn: inout Turn) {
+    let most = UInt64(RuntimeLayout.countMax)
+    let given = min(turn.ticksLeft ?? most, most)
+    if let left = turn.ticksLeft { turn.ticksLeft = left - given }
+    turn.ticksGiven += given
+    arena[.ticks] = given
+  }
+
+  /// Code counted its ticks down to 0 on the way to `pc`.
+  func countUsedUp(_ pc: UInt64, _ turn: inout Turn) -> Step {
+    giveTicks(&turn)
+    if arena[.ticks] == 0 { return limitReached(pc, &turn) }
+    turn.registers.rip = pc
+    return .guest(pc, counted: false)
   }
 
   /// The limit's last tick led to `pc`.
@@ -209,6 +239,8 @@ extension TranslatedMachine {
   private func clearDeadFlags(_ pc: UInt64, _ turn: inout Turn) {
     guard let attachment = try? attachment(pc, turn.space, turn.id) else { return }
     if let bytes = attachment.bytes, attachment.image.isEmpty { try? refresh(bytes, attachment, turn.id) }
-    if attachment.image.flagsAreDead(at: pc) { turn.registers.eflags &= ~Self.arithmeticFlags }
+    if attachment.image.flagsAreDead(at: pc) {
+      turn.registers.eflags = turn.registers.eflags & ~Self.arithmeticFlags | flagsWhereDead
+    }
   }
 }

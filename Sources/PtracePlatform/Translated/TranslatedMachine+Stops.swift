@@ -31,11 +31,16 @@ extension TranslatedMachine {
     if info.signal == HostSignal.segmentation, image.isMirrorJump(code) {
       return try indirect(turn.stub.held.r11, site: (image, code), &turn)
     }
-    guard case .instruction(let pc, _, let index) = image.place(of: code) else {
+    let pc: UInt64, index: Int
+    switch image.place(of: code) {
+    case .instruction(let address, _, let number): (pc, index) = (address, number)
+    case .counting(let target) where info.address == RuntimeLayout.countFault: return countUsedUp(target, &turn)
+    case .counting, .cold, .nothing:
       throw MachineError("signal \(info.signal) in translated code at \(GuestAddress(code)), which is no instruction's")
     }
     turn.registers.rip = pc
     if info.signal == HostSignal.segmentation {
+      if info.address == RuntimeLayout.countFault { return try update(pc, index, image, &turn) }
       let page = info.address & ~(GuestAddress.pageSize - 1)
       if turn.space.protectedPages.contains(page) {
         let range = GuestRange(GuestAddress(page), GuestAddress(page + GuestAddress.pageSize))
@@ -78,21 +83,11 @@ extension TranslatedMachine {
       throw MachineError("a breakpoint at \(GuestAddress(code)), outside translated code")
     }
     switch image.place(of: code) {
-    case .nothing: throw MachineError("a breakpoint at \(GuestAddress(code)), which is no instruction's")
+    case .nothing, .counting: throw MachineError("a breakpoint at \(GuestAddress(code)), which is no instruction's")
     case .instruction(let pc, _, let index): return try special(pc, index, image, &turn)
     case .cold(let kind, let target, let exit):
       switch kind {
-      case .tick: return limitReached(target, &turn)
-      case .tickKeepingFlags:
-        turn.registers.rcx = arena[.saved]
-        return limitReached(target, &turn)
-      case .update:
-        let carry: UInt64 = 1
-        turn.registers.eflags &= ~Self.arithmeticFlags | carry
-        return try update(target, image, &turn)
-      case .updateKeepingFlags:
-        turn.registers.rcx = arena[.saved]
-        return try update(target, image, &turn)
+      case .tick: return countUsedUp(target, &turn)
       case .link, .countedLink: return try link(target, exit, counted: kind == .countedLink, image, &turn)
       case .stretched: return stretchEnded(target, tick: false, &turn)
       case .stretchedTick: return stretchEnded(target, tick: true, &turn)
@@ -125,20 +120,20 @@ extension TranslatedMachine {
 
   // MARK: Updates
 
-  /// The limit's last update is at `pc`: its load happens, then the run stops.
-  private func update(_ pc: UInt64, _ image: CodeImage, _ turn: inout Turn) throws(MachineError) -> Step {
-    turn.registers.rip = pc
-    let operand = MemoryOperand(image, pc, turn.registers)
-    let bytes = try host.read(turn.id, GuestAddress(operand.address), operand.size)
-    if bytes.count < operand.size {
+  /// The count of updates is used up at `pc`: where it was the limit's, the load happens and the run stops.
+  private func update(_ pc: UInt64, _ index: Int, _ image: CodeImage, _ turn: inout Turn) throws(MachineError) -> Step {
+    if turn.limit.updates > 0 {
+      let operand = MemoryOperand(image, pc, turn.registers)
+      let bytes = try host.read(turn.id, GuestAddress(operand.address), operand.size)
+      if bytes.count == operand.size {
+        let value = bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+        turn.task.split = (pc, value)
+        return .trap(.budget(StopPoint(updates: turn.limit.updates, loadedValue: value)))
+      }
       // The instruction faults, as a whole. No further update is to be met.
-      arena[.updates] = 1 << 62
-      let index: Int = if case .last(let left) = turn.mode { scratch.count - min(left, scratch.count) } else { 0 }
-      return again(at: pc, index: index, &turn)
     }
-    let value = bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
-    turn.task.split = (pc, value)
-    return .trap(.budget(StopPoint(updates: turn.limit.updates, loadedValue: value)))
+    arena[.updates] = UInt64(RuntimeLayout.countMax)
+    return again(at: pc, index: index, &turn)
   }
 
   // MARK: Instructions that are not executed as code
@@ -195,13 +190,16 @@ extension TranslatedMachine {
     turn.registers.eflags = turn.registers.eflags & ~mask | value & mask
     turn.registers.rsp += UInt64(size)
     turn.registers.rip = next
+    if turn.mode == .trapFlag {
+      turn.popSetsTrapFlag = true
+      return stretchEnded(next, tick: false, &turn)
+    }
     // The trap comes after the next instruction.
-    turn.mode = .trapFlag
-    return .stretch(next, 1)
+    return try trapFlagStep(next, &turn)
   }
 
   /// Executes the guest's own instruction where it stands: an ordinary one whose form has no equivalent elsewhere.
-  private func executeInPlace(_ pc: UInt64, _ index: Int, isTick: Bool, _ turn: inout Turn) throws(MachineError) -> Step {
+  func executeInPlace(_ pc: UInt64, _ index: Int, isTick: Bool, _ turn: inout Turn) throws(MachineError) -> Step {
     counters.instructionsExecutedInPlace += 1
     let status = host.step(turn.stub, turn.registers)
     try host.checkStopped(turn.stub, status)

@@ -103,12 +103,36 @@ extension TranslatedMachine {
       return .trap(.budget(StopPoint(instructions: turn.limit.instructions)))
     case .trapFlag:
       if tick { arena[.ticks] -= 1 }
-      turn.registers.eflags |= Self.trapFlag
+      showTrapFlag(&turn)
       return .trap(.fault(Fault(signal: 5, code: 2, address: GuestAddress(pc))))
     case .short, .normal:
       turn.mode = .normal
       if tick, let reached = countTick(pc, &turn) { return reached }
       return .guest(pc, counted: false)
+    }
+  }
+
+  // MARK: The trap flag
+
+  /// One instruction of a guest that set its trap flag.
+  func trapFlagStep(_ pc: UInt64, _ turn: inout Turn) throws(MachineError) -> Step {
+    turn.mode = .trapFlag
+    guard case .success(let image) = try scratchImage(pc, turn) else { return .stretch(pc, 1) }
+    let instruction = image.instruction(at: pc)
+    turn.stepped = instruction
+    guard instruction.isRepeatedString else { return .stretch(pc, 1) }
+    // The trap comes after each round, which only the processor's own single step does.
+    _ = try turn.state.prepare(in: turn.stub, mayDetour: false)
+    turn.registers.eflags &= ~Self.trapFlag
+    return try executeInPlace(pc, 0, isTick: false, &turn)
+  }
+
+  /// The code did not know the flag: `pushf` shows it, and `popf` took it away.
+  private func showTrapFlag(_ turn: inout Turn) {
+    guard let instruction = turn.stepped, instruction.map == 0 else { return }
+    if instruction.flow == .popFlags { turn.trapFlagEnds = !turn.popSetsTrapFlag }
+    if instruction.opcode == 0x9c, let byte = try? host.read(turn.id, GuestAddress(turn.registers.rsp + 1), 1).first {
+      _ = try? host.write(turn.id, GuestAddress(turn.registers.rsp + 1), [byte | 1])
     }
   }
 
@@ -124,6 +148,17 @@ extension TranslatedMachine {
     case .short, .normal:
       turn.mode = .short
       return .stretch(pc, 1)
+    }
+  }
+}
+
+extension Instruction {
+  /// ins, outs, movs, cmps, stos, lods, scas with a prefix that repeats them.
+  fileprivate var isRepeatedString: Bool {
+    guard map == 0, !prefixes.isDisjoint(with: [.rep, .repne]), !prefixes.contains(.vex) else { return false }
+    switch opcode {
+    case 0x6c...0x6f, 0xa4...0xa7, 0xaa...0xaf: return true
+    default: return false
     }
   }
 }
