@@ -87,14 +87,17 @@ class Table:
                 return bench.row(what, f"<= {recorded_limit} x native", "other output", False)
             if fresh_cache:
                 harness.fresh_folder(self.cold)
-            replayed = self.replay(cache)
-            if not bench.ran(replayed) or replayed.stdout != recorded.stdout:
-                return bench.failed(f"{what}, replayed", f"<= {replayed_limit} x native")
             natives.append(plain)
             kinds["recorded"].append(recorded)
-            kinds["replayed"].append(replayed)
+            replayed = self.replay(cache)
+            if bench.ran(replayed) and replayed.stdout == recorded.stdout:
+                kinds["replayed"].append(replayed)
         for kind, limit in (("recorded", recorded_limit), ("replayed", replayed_limit)):
             timings = kinds[kind]
+            if len(timings) < self.runs:
+                # What it said last is still in the file of its errors; the figures of a recording stand without a replay.
+                bench.failed(f"{what}, {kind}", f"<= {limit} x native")
+                continue
             self.row(f"{what}, {kind}", limit, [one.wall / plain.wall for one, plain in zip(timings, natives)],
                      [one.user / max(plain.user, 1e-3) for one, plain in zip(timings, natives)],
                      [one.wall for one in timings], [one.user for one in timings])
