@@ -70,8 +70,8 @@ int main(int argc, char **argv) {
   int rounds = argc > 1 ? atoi(argv[1]) : 1;
   unsigned long result = 0;
   for (int round = 0; round < rounds; round++) {
-    result += (unsigned long)sieve(10000000);
-    long count = 3000000;
+    result += (unsigned long)sieve(20000000);
+    long count = 6000000;
     uint32_t *values = malloc((size_t)count * sizeof *values);
     for (long i = 0; i < count; i++) values[i] = (uint32_t)next();
     sort(values, 0, count - 1);
@@ -79,8 +79,8 @@ int main(int argc, char **argv) {
       if (values[i] < values[i - 1]) return 1;
     result += values[count / 2];
     free(values);
-    result += interpret(30000000);
-    result += (unsigned long)fibonacci(37);
+    result += interpret(50000000);
+    result += (unsigned long)fibonacci(40);
   }
   printf("cpu %lx\n", result);
   return 0;

@@ -43,8 +43,9 @@ int main(void) {
   if (one.ecx & bit_AVX) {
     CHECK(one.ecx & bit_OSXSAVE);
     CHECK((enabled_state() & 6) == 6);
+    // A model may stop before the leaf that describes the extended state.
     struct leaf state = ask(0xd, 0);
-    CHECK((state.eax & 7) == 7 && state.ebx >= 832);
+    CHECK(first[0].eax < 0xd || ((state.eax & 7) == 7 && state.ebx >= 832));
   }
   if (seven.ebx & bit_AVX2) CHECK(one.ecx & bit_AVX);
   if (seven.ebx & bit_AVX512F) CHECK((enabled_state() & 0xe6) == 0xe6);
