@@ -43,6 +43,7 @@ let package = Package(
       ],
       exclude: ["README.md"],
       swiftSettings: strict),
+    .target(name: "Translator", exclude: ["README.md"], swiftSettings: strict),
     .target(
       name: "Trace",
       dependencies: ["CLinux", "CZstd", "CXXHash", "LinuxABI", "Platform"],
