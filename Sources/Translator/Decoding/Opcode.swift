@@ -1,7 +1,7 @@
 // One entry of the opcode tables, in 64 bits: what the decoder must know of an opcode besides its operands' bytes.
 
 /// Facts about an opcode. Tables hold them by value, so that decoding touches one word.
-struct Opcode: Sendable {
+struct Opcode: Sendable, Equatable {
   var bits: UInt64
 
   @inline(__always) init(bits: UInt64) { self.bits = bits }

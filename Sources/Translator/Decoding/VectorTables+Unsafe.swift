@@ -3,7 +3,7 @@
 // Unsafe for the reasons of OpcodeTables+Unsafe.swift.
 
 /// What many vector opcodes have in common.
-struct VectorOpcode {
+struct VectorOpcode: Equatable {
   static let none = VectorOpcode(opcode: .unknown, forms: 0, regs: 0xff, isBare: false)
 
   var opcode: Opcode
@@ -45,11 +45,12 @@ struct VectorTables: @unchecked Sendable {
     for (text, map) in [(vexOpcodes, VectorTables.vex), (evexOpcodes, VectorTables.evex), (xopOpcodes, VectorTables.xop)] {
       var rows = VectorRows(text: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
       while let row = rows.next() {
-        count += 1
-        precondition(count < 256, "more kinds of vector opcodes than a byte can number")
-        kinds[count] = row.kind
+        let number = (1..<count + 1).first { kinds[$0] == row.kind } ?? count + 1
+        precondition(number < 256, "more kinds of vector opcodes than a byte can number")
+        kinds[number] = row.kind
+        count = max(count, number)
         for range in row.opcodes {
-          for byte in range { numbers[map(row.map) + row.plane << 8 + byte] = UInt8(count) }
+          for byte in range { numbers[map(row.map) + row.plane << 8 + byte] = UInt8(number) }
         }
       }
     }
@@ -75,8 +76,7 @@ private struct VectorRows {
   mutating func next() -> Row? {
     if at >= text.count { return nil }
     var row = Row()
-    row.map = Int(word().first! - UInt8(ascii: "0"))
-    if row.map == 1 && text[at - 1] == UInt8(ascii: "0") { row.map = 10 }
+    row.map = word().reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) }
     switch word().last! {
     case UInt8(ascii: "p"): row.plane = 0
     case UInt8(ascii: "6"): row.plane = 1
