@@ -26,23 +26,26 @@ let readAhead = 32
 }
 
 /// Preconditions: `readAhead` bytes can be read.
+///
+/// What differs from one instruction to the next without a pattern (REX, ModRM, SIB, immediate) is computed without branches: a branch
+/// that is predicted wrongly costs as much as everything else.
 @inline(__always) private func decodeAhead(_ bytes: UnsafePointer<UInt8>) -> Instruction {
   let tables = OpcodeTables.shared
   var instruction = Instruction()
-  // REX alone is by far the most frequent prefix, so it takes no branch.
   let first = bytes[0]
-  instruction.rex = first & 0xf0 == 0x40 ? first : 0
-  var at = instruction.rex == 0 ? 0 : 1
+  var rex = first & 0xf0 == 0x40 ? Int(first) : 0
+  var at = rex == 0 ? 0 : 1
   var byte = bytes[at]
-  var opcode = tables.opcodes[Int(byte)]
+  var number = Int(tables.numbers[Int(byte)])
   var plane = 0
-  if opcode.has(.prefix) {
-    plane = scanPrefixes(bytes, &instruction)
-    at = Int(instruction.prefixLength) + (instruction.rex == 0 ? 0 : 1)
-    byte = bytes[at]
-    opcode = tables.opcodes[Int(byte)]
-  }
-  if opcode.has(.escape) {
+  if number & (OpcodeTables.isPrefix | OpcodeTables.isEscape) != 0 {
+    if number & OpcodeTables.isPrefix != 0 {
+      plane = scanPrefixes(bytes, &instruction)
+      rex = Int(instruction.rex)
+      at = Int(instruction.prefixLength) + (rex == 0 ? 0 : 1)
+      byte = bytes[at]
+      number = Int(tables.numbers[Int(byte)])
+    }
     if byte == 0x0f {
       at += 1
       byte = bytes[at]
@@ -52,55 +55,48 @@ let readAhead = 32
         at += 1
         byte = bytes[at]
       }
-      opcode = tables.opcodes[OpcodeTables.plane(map: Int(instruction.map), plane) + Int(byte)]
-    } else if byte != 0x8f || bytes[at + 1] & 0x1f >= 8 {
+      number = Int(tables.numbers[OpcodeTables.plane(map: Int(instruction.map), plane) + Int(byte)])
+    } else if number & OpcodeTables.isEscape != 0 && (byte != 0x8f || bytes[at + 1] & 0x1f >= 8) {
+      instruction.rex = UInt8(truncatingIfNeeded: rex)
       decodeVector(bytes, at, &instruction)
       return instruction
-    } else {
-      opcode = .group(.pop)
     }
   }
+  instruction.rex = UInt8(truncatingIfNeeded: rex)
   instruction.opcode = byte
   instruction.opcodeOffset = UInt8(truncatingIfNeeded: at)
   at += 1
 
-  let rex = Int(instruction.rex)
-  var uses = EncodedRegisters(low: byte, rex: rex)
-  if opcode.has(.modrm) {
-    let modrm = bytes[at]
-    if opcode.group != 0 {
-      opcode = tables.opcodes[OpcodeTables.group(opcode.group) + Int(modrm >> 3 & 7) + (modrm >= 0xc0 ? 8 : 0)]
-    }
-    if opcode.has(.special) { opcode = resolve(opcode, instruction, plane: plane, modrm: modrm) }
-    at = decodeOperand(bytes, at, &instruction, &uses, rex: rex, isRegister: opcode.has(.alwaysRegister), isVector: false)
-    if opcode.has(.memoryOnly + .registerOnly) && opcode.has(modrm < 0xc0 ? .registerOnly : .memoryOnly) { instruction.flow = .undefined }
+  let modrm = Int(bytes[at])
+  let selector = (modrm >> 3 & 7) | (modrm + 0x40) >> 5 & 8
+  var kind = tables.kinds[number & OpcodeTables.numberMask + selector & (0 &- (number >> OpcodeTables.extendedShift))]
+  var form = Int(tables.forms[modrm])
+  if kind.opcode.has(.special) {
+    kind.opcode = resolve(kind.opcode, instruction, plane: plane, modrm: UInt8(modrm))
+    if kind.opcode.has(.alwaysRegister) { form = 0 }
   }
-  let operandState = rex >> 1 & 4 | Int(instruction.prefixes.rawValue & 1) << 1 | Int(instruction.prefixes.rawValue >> 1 & 1)
-  let size = tables.immediateSizes[opcode.immediate * 8 + operandState]
-  if size != 0 {
-    instruction.immediateOffset = UInt8(truncatingIfNeeded: at)
-    instruction.immediateSize = size
-    at += Int(size)
-  }
+  let opcode = kind.opcode
+  let named = decodeOperand(bytes, &at, &instruction, opcode, modrm: modrm, form: form, rex: rex)
+  let state = rex >> 1 & 4 | Int(instruction.prefixes.rawValue & 1) << 1 | Int(instruction.prefixes.rawValue >> 1 & 1)
+  let size = kind.size(state)
+  instruction.immediateOffset = UInt8(truncatingIfNeeded: at)
+  instruction.immediateSize = UInt8(truncatingIfNeeded: size)
+  at += size
   instruction.length = UInt8(truncatingIfNeeded: at)
+  instruction.flow = opcode.flow
   instruction.flagsRead = opcode.flagsRead
   instruction.flagsWritten = opcode.flagsWritten
-  if instruction.flow != .undefined { instruction.flow = opcode.flow }
-
-  // Registers. A write of one or two bytes keeps, and so reads, the others.
-  let isNarrow = opcode.has(.byte) || operandState & 6 == 2
-  instruction.setR11(opcode, uses, isNarrow: isNarrow)
-  if opcode.has(.update) { instruction.setUpdate() }
-  if !instruction.prefixes.isEmpty || opcode.has(.countedByImmediate) || opcode.immediate >= Int(Immediate.address.rawValue) {
-    finish(bytes, &instruction, opcode)
-  }
+  // A write of one or two bytes keeps, and so reads, the others.
+  instruction.setRegisters(named | (Int(byte & 7) | (rex & 1) << 3 == 11 ? 3 << 6 : 0), opcode, narrow: opcode.bit(.byte) | (state >> 1 & ~(state >> 2)))
+  if !instruction.prefixes.isEmpty || opcode.has(.countedByImmediate + .oddImmediate) { finish(bytes, &instruction, opcode) }
   if at > lengthLimit { instruction.refuse() }
   return instruction
 }
 
-/// The rarer rules: lock prefixes, repeat counts and shift counts that may be 0, and two odd encodings.
+/// The rarer rules: lock prefixes, repeat counts and shift counts that may be 0, updates that do not count, and two odd immediates.
 @inline(never) private func finish(_ bytes: UnsafePointer<UInt8>, _ instruction: inout Instruction, _ opcode: Opcode) {
   if instruction.prefixes.contains(.lock) && (!opcode.has(.lockable) || !instruction.hasMemoryForm) { instruction.flow = .undefined }
+  if !instruction.prefixes.isDisjoint(with: [.lock, .gs]) { instruction.traits.remove(.update) }
   if opcode.has(.repeated) && !instruction.prefixes.isDisjoint(with: [.rep, .repne]) { instruction.keepFlags() }
   if opcode.has(.countedByImmediate) {
     let count = bytes[Int(instruction.immediateOffset)] & (instruction.rex & 8 != 0 ? 0x3f : 0x1f)
@@ -109,10 +105,13 @@ let readAhead = 32
   if opcode.immediate == Int(Immediate.address.rawValue) {
     instruction.displacementOffset = instruction.immediateOffset
     instruction.displacementSize = instruction.immediateSize
-    instruction.immediateOffset = 0
     instruction.immediateSize = 0
   } else if opcode.immediate == Int(Immediate.suffix.rawValue) {
-    if !isAMD3DNow(bytes[Int(instruction.immediateOffset)]) { instruction.flow = .unknown }
+    // The suffix is the opcode proper.
+    instruction.opcode = bytes[Int(instruction.immediateOffset)]
+    instruction.opcodeOffset = instruction.immediateOffset
+    instruction.immediateSize = 0
+    if !isAMD3DNow(instruction.opcode) { instruction.flow = .unknown }
   }
 }
 
@@ -158,77 +157,49 @@ let readAhead = 32
   return repeatPlane != 0 ? repeatPlane : prefixes.contains(.operandSize) ? 1 : 0
 }
 
-/// Which of the encoded register numbers are r11.
-struct EncodedRegisters {
-  var isReg = false
-  var isRM = false
-  var isAddress = false
-  var isEmbedded: Bool
-  var isVVVV = false
-
-  /// An opcode's low bits with REX.B.
-  @inline(__always) init(low opcode: UInt8, rex: Int) { isEmbedded = Int(opcode & 7) | (rex & 1) << 3 == 11 }
-}
-
-/// Reads ModRM, SIB and displacement; returns the offset behind them. `rex` has the bits R, X and B of any encoding.
+/// Reads SIB and displacement of the ModRM byte at `at`, if the opcode has one, and moves `at` behind them. `rex` has the bits R, X and B of any
+/// encoding, `form` is from `OpcodeTables.forms`. Returns which fields name r11, in the layout of `Opcode.registers`, and in bit 10 whether
+/// an address does; bit 11 is the update.
 @inline(__always) func decodeOperand(
-  _ bytes: UnsafePointer<UInt8>, _ start: Int, _ instruction: inout Instruction, _ uses: inout EncodedRegisters, rex: Int, isRegister: Bool,
-  isVector: Bool
+  _ bytes: UnsafePointer<UInt8>, _ at: inout Int, _ instruction: inout Instruction, _ opcode: Opcode, modrm: Int, form: Int, rex: Int
 ) -> Int {
-  var at = start
-  let modrm = bytes[at]
-  instruction.modrm = modrm
-  instruction.modrmOffset = UInt8(truncatingIfNeeded: at)
-  instruction.traits.insert(.modrm)
-  at += 1
-  let base = (rex & 1) << 3
-  uses.isReg = Int(modrm >> 3 & 7) | (rex & 4) << 1 == 11
-  if modrm >= 0xc0 || isRegister {
-    uses.isRM = Int(modrm & 7) | base == 11
-    return at
-  }
-  var size: UInt8 = modrm < 0x40 ? (modrm & 7 == 5 ? 4 : 0) : modrm < 0x80 ? 1 : 4
-  if modrm & 7 == 4 {
-    let sib = bytes[at]
-    instruction.sib = sib
-    instruction.traits.insert(.sib)
-    at += 1
-    if modrm < 0x40 && sib & 7 == 5 { size = 4 }
-    uses.isAddress = Int(sib & 7) | base == 11 || (!isVector && Int(sib >> 3 & 7) | (rex & 2) << 2 == 11)
-  } else {
-    uses.isAddress = Int(modrm & 7) | base == 11
-  }
-  if size != 0 {
-    instruction.displacementOffset = UInt8(truncatingIfNeeded: at)
-    instruction.displacementSize = size
-    at += Int(size)
-  }
-  return at
+  let present = opcode.bit(.modrm)
+  let mask = 0 &- present
+  let sib = Int(bytes[at + 1])
+  let hasSIB = form >> 3 & present
+  instruction.modrm = UInt8(truncatingIfNeeded: modrm & mask)
+  instruction.modrmOffset = UInt8(truncatingIfNeeded: at & mask)
+  instruction.sib = UInt8(truncatingIfNeeded: sib & (0 &- hasSIB))
+  instruction.traits = Instruction.Traits(rawValue: UInt8(truncatingIfNeeded: present | hasSIB << 1))
+  at += present + hasSIB
+  let isLow = modrm < 0x40 ? 1 : 0
+  // The base of the address: 5 without mod means that there is none.
+  let base = (hasSIB == 0 ? modrm : sib) & 7
+  let size = (form & 7 & mask) | (base == 5 ? hasSIB & isLow : 0) << 2
+  instruction.displacementOffset = UInt8(truncatingIfNeeded: at)
+  instruction.displacementSize = UInt8(truncatingIfNeeded: size)
+  at += size
+
+  let isRegister = modrm >= 0xc0 ? 1 : opcode.bit(.alwaysRegister)
+  let isMemory = present & ~isRegister
+  let high = (rex & 1) << 3
+  let isBase = base | high == 11 ? isMemory : 0
+  let isIndex = (sib >> 3 & 7) | (rex & 2) << 2 == 11 ? hasSIB & isMemory & ~opcode.bit(.vectorIndex) : 0
+  let isReg = (modrm >> 3 & 7) | (rex & 4) << 1 == 11 ? 3 : 0
+  let isRM = (modrm & 7) | high == 11 ? isRegister * 12 : 0
+  // rsp is 4 in SIB; rbp is 5 with mod.
+  let isStack = high == 0 ? (base == 4 ? hasSIB : 0) | (base == 5 ? ~isLow & 1 : 0) : 0
+  let update = opcode.bit(.update) & isMemory & ~isStack
+  return isReg | isRM | (isBase | isIndex) << 10 | update << 11
 }
 
 extension Instruction {
-  @inline(__always) mutating func setR11(_ opcode: Opcode, _ uses: EncodedRegisters, isNarrow: Bool) {
-    let written =
-      (uses.isReg && opcode.has(.regWrite)) || (uses.isRM && opcode.has(.rmWrite)) || (uses.isEmbedded && opcode.has(.embeddedWrite))
-      || (uses.isVVVV && opcode.has(.vvvvWrite)) || opcode.has(.hiddenR11)
-    let read =
-      uses.isAddress || (uses.isReg && opcode.has(.regRead)) || (uses.isRM && opcode.has(.rmRead))
-      || (uses.isEmbedded && opcode.has(.embeddedRead)) || (uses.isVVVV && opcode.has(.vvvvRead)) || (written && (isNarrow || opcode.has(.hiddenR11)))
-    if written { traits.insert(.writesR11) }
-    if read { traits.insert(.readsR11) }
-  }
-
-  /// Preconditions: an instruction that may be an update.
-  @inline(__always) mutating func setUpdate() {
-    if modrm >= 0xc0 || !prefixes.isDisjoint(with: [.lock, .gs]) { return }
-    if rex & 1 == 0 {
-      if traits.contains(.sib) {
-        if sib & 7 == 4 || (sib & 7 == 5 && modrm >= 0x40) { return }
-      } else if modrm & 7 == 5 && modrm >= 0x40 {
-        return
-      }
-    }
-    traits.insert(.update)
+  /// `named` as `decodeOperand` returns it, with the opcode's and VEX's own registers added.
+  @inline(__always) mutating func setRegisters(_ named: Int, _ opcode: Opcode, narrow: Int) {
+    let used = (named | 3 << 8) & opcode.registers
+    let writes = used & 0x2aa != 0 ? 1 : 0
+    let reads = (used & 0x155 != 0 ? 1 : 0) | named >> 10 & 1 | writes & narrow
+    traits = Traits(rawValue: traits.rawValue | UInt8(truncatingIfNeeded: reads << 2 | writes << 3 | (named >> 11 & 1) << 4))
   }
 
   /// The flags may come through unchanged.

@@ -43,32 +43,35 @@
   instruction.opcode = byte
   instruction.opcodeOffset = UInt8(truncatingIfNeeded: at)
   at += 1
-  let entry = VectorTables.shared[plane < 0 ? plane : plane + (p1 & 3) << 8 + Int(byte)]
-  let opcode = entry.opcode
-  // vzeroupper and vzeroall are the only ones without ModRM.
-  var uses = EncodedRegisters(low: 0, rex: 0)
+  let tables = VectorTables.shared
   let vvvv = ~p1 >> 3 & 15
-  if !entry.isBare {
-    let modrm = bytes[at]
-    at = decodeOperand(bytes, at, &instruction, &uses, rex: ~p0 >> 5 & 7, isRegister: false, isVector: opcode.has(.vectorIndex))
-    isMalformed = isMalformed || !entry.allows(mod: modrm >= 0xc0, reg: modrm >> 3 & 7, p1: p1, p2: p2, isEVEX: first == 0x62)
-  } else {
-    isMalformed = isMalformed || !entry.allows(mod: false, reg: 0, p1: p1, p2: p2, isEVEX: false)
+  let isEVEX = first == 0x62
+  let modrm = Int(bytes[at])
+  // Opcodes that ModRM.reg extends have several kinds.
+  var kind = tables[plane < 0 ? plane : plane + (p1 & 3) << 8 + Int(byte)]
+  let form = isEVEX ? p2 & 0x10 | p1 >> 4 & 8 | p2 >> 4 & 6 : p1 >> 5 & 4 | p1 >> 1 & 2
+  while !kind.allows(form: form, modrm: modrm) {
+    if kind.next == 0 {
+      isMalformed = true
+      break
+    }
+    kind = tables.kinds[Int(kind.next)]
   }
-  uses.isVVVV = vvvv == 11
-  if opcode.has(.vvvvUnused) && (vvvv != 0 || (first == 0x62 && p2 & 8 == 0 && !opcode.has(.vectorIndex))) { isMalformed = true }
-  if first == 0x62 && p0 & 0x10 == 0 && opcode.has(.regRead + .regWrite) { isMalformed = true }
-  let size = OpcodeTables.shared.immediateSizes[opcode.immediate * 8]
-  if size != 0 {
-    instruction.immediateOffset = UInt8(truncatingIfNeeded: at)
-    instruction.immediateSize = size
-    at += Int(size)
-  }
+  let opcode = kind.opcode
+  let named = decodeOperand(bytes, &at, &instruction, opcode, modrm: modrm, form: Int(OpcodeTables.shared.forms[modrm]), rex: ~p0 >> 5 & 7)
+  let isUnused = opcode.has(.vvvvUnused) || (opcode.has(.vvvvUnusedWithMemory) && modrm < 0xc0)
+  // EVEX adds a bit to vvvv, or to a vector as index; and a bit to ModRM.reg.
+  if isUnused && (vvvv != 0 || (isEVEX && p2 & 8 == 0 && !opcode.has(.vectorIndex))) { isMalformed = true }
+  if isEVEX && p0 & 0x10 == 0 && opcode.has(.regRead + .regWrite) { isMalformed = true }
+  if opcode.has(.vectorIndex) && !instruction.hasSIB { isMalformed = true }
+  let size = kind.size
+  instruction.immediateOffset = UInt8(truncatingIfNeeded: at)
+  instruction.immediateSize = size
+  at += Int(size)
   instruction.length = UInt8(truncatingIfNeeded: at)
+  instruction.flow = isRefused ? .undefined : isMalformed ? .unknown : .plain
   instruction.flagsRead = opcode.flagsRead
   instruction.flagsWritten = opcode.flagsWritten
-  instruction.setR11(opcode, uses, isNarrow: false)
-  if isMalformed { instruction.flow = .unknown }
-  if isRefused { instruction.flow = .undefined }
+  instruction.setRegisters(named | (vvvv == 11 ? 3 << 4 : 0), opcode, narrow: 0)
   if at > lengthLimit { instruction.refuse() }
 }

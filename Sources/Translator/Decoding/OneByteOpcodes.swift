@@ -48,7 +48,9 @@ extension OpcodeSpecification {
     one(0x50...0x57, .embeddedRead)
     one(0x58...0x5f, .embeddedWrite)
     one(0x60...0x61, .undefined)
-    for escape in [0x62, 0x8f, 0xc4, 0xc5] { one(escape, .escape) }
+    for escape in [0x62, 0xc4, 0xc5] { one(escape, .escape) }
+    // pop, or XOP.
+    one(0x8f, .escape + .group(.pop))
     one(0x63, .modrm + .regWrite + .rmRead)
     one(0x68, Opcode(.doubleword))
     one(0x69, .modrm + .regWrite + .rmRead + .writesAll + Opcode(.doubleword))
@@ -86,7 +88,7 @@ extension OpcodeSpecification {
     one(0x9d, Opcode(.popFlags) + .writesAll)
     one(0x9e, .writes([.sign, .zero, .auxiliary, .parity, .carry]))
     one(0x9f, .reads([.sign, .zero, .auxiliary, .parity, .carry]))
-    one(0xa0...0xa3, Opcode(.address))
+    one(0xa0...0xa3, Opcode(.address) + .oddImmediate)
     one(0xa4...0xa5, .none)
     one(0xa6...0xa7, .writesAll + .repeated)
     one(0xa8, .writesAll + Opcode(.byte))

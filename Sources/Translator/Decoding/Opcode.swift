@@ -13,11 +13,8 @@ struct Opcode: Sendable, Equatable {
   @inline(__always) var flagsWritten: Flags { Flags(rawValue: UInt8(truncatingIfNeeded: bits >> 15 & 0x3f)) }
   @inline(__always) var group: Int { Int(truncatingIfNeeded: bits >> 21 & 0xff) }
 
-  static let modrm = Opcode(bit: 29)
-  /// A legacy prefix or REX; an escape to another table, VEX, EVEX or XOP.
-  static let prefix = Opcode(bit: 30)
-  static let escape = Opcode(bit: 31)
-  /// How ModRM.reg, ModRM.rm (a register when mod is 3), VEX.vvvv and the opcode's low bits name general registers.
+  /// How ModRM.reg, ModRM.rm (a register when mod is 3), VEX.vvvv and the opcode's low bits name general registers, in bits 32 to 39;
+  /// `registers` are these bits. The last two use r11 without naming it.
   static let regRead = Opcode(bit: 32)
   static let regWrite = Opcode(bit: 33)
   static let rmRead = Opcode(bit: 34)
@@ -26,31 +23,38 @@ struct Opcode: Sendable, Equatable {
   static let vvvvWrite = Opcode(bit: 37)
   static let embeddedRead = Opcode(bit: 38)
   static let embeddedWrite = Opcode(bit: 39)
+  static let hiddenR11 = Opcode(bits: 3 << 40)
+  @inline(__always) var registers: Int { Int(truncatingIfNeeded: bits >> 32 & 0x3ff) }
+
+  static let modrm = Opcode(bit: 42)
+  /// A legacy prefix or REX; an escape to another table, VEX, EVEX or XOP.
+  static let prefix = Opcode(bit: 43)
+  static let escape = Opcode(bit: 44)
   /// A register that is written keeps its other bytes.
-  static let byte = Opcode(bit: 40)
+  static let byte = Opcode(bit: 45)
   /// May have a lock prefix with a memory operand.
-  static let lockable = Opcode(bit: 41)
+  static let lockable = Opcode(bit: 46)
   /// One of the read-modify-write instructions that count as an update with a memory operand: ADD OR ADC SBB AND SUB XOR (00-31, 80, 81, 83),
   /// NOT NEG INC DEC, shifts and rotates (C0, C1, D0-D3). Not with lock or gs, nor with an address based on rsp or rbp.
-  static let update = Opcode(bit: 42)
-  /// Undefined with a register; with memory.
-  static let memoryOnly = Opcode(bit: 43)
-  static let registerOnly = Opcode(bit: 44)
+  static let update = Opcode(bit: 47)
+  /// Undefined with a register; with memory. The tables are laid out so that the decoder need not look.
+  static let memoryOnly = Opcode(bit: 48)
+  static let registerOnly = Opcode(bit: 49)
   /// ModRM names a register whatever its mod says (moves from and to control and debug registers).
-  static let alwaysRegister = Opcode(bit: 45)
+  static let alwaysRegister = Opcode(bit: 50)
   /// Flags survive when the immediate, a shift count, is 0.
-  static let countedByImmediate = Opcode(bit: 46)
+  static let countedByImmediate = Opcode(bit: 51)
   /// Flags survive when a repeat prefix is there, as the count may be 0.
-  static let repeated = Opcode(bit: 47)
+  static let repeated = Opcode(bit: 52)
   /// The rest depends on the whole ModRM byte: see `resolve`.
-  static let special = Opcode(bit: 48)
-  /// VSIB: the index is a vector register.
-  static let vectorIndex = Opcode(bit: 49)
-  /// VEX.vvvv must be 1111b.
-  static let vvvvUnused = Opcode(bit: 50)
-
-  /// Uses r11 without naming it.
-  static let hiddenR11 = Opcode(bit: 51)
+  static let special = Opcode(bit: 53)
+  /// VSIB: the index is a vector register, and there must be one.
+  static let vectorIndex = Opcode(bit: 54)
+  /// VEX.vvvv must be 1111b; must be with a memory operand.
+  static let vvvvUnused = Opcode(bit: 55)
+  static let vvvvUnusedWithMemory = Opcode(bit: 56)
+  /// The immediate needs a second look: an address, or 3DNow's suffix.
+  static let oddImmediate = Opcode(bit: 57)
 
   static let none = Opcode(bits: 0)
   static let undefined = Opcode(.undefined)
@@ -68,6 +72,7 @@ struct Opcode: Sendable, Equatable {
 
   @inline(__always) static func + (left: Opcode, right: Opcode) -> Opcode { Opcode(bits: left.bits | right.bits) }
   @inline(__always) func has(_ fact: Opcode) -> Bool { bits & fact.bits != 0 }
+  @inline(__always) func bit(_ fact: Opcode) -> Int { Int(truncatingIfNeeded: bits >> UInt64(truncatingIfNeeded: fact.bits.trailingZeroBitCount) & 1) }
 }
 
 /// What follows the opcode and its operand.
@@ -89,10 +94,10 @@ enum Immediate: UInt8, CaseIterable {
   /// Always 4 bytes (XOP map 10).
   case four
 
-  static let sizes: Int = 16 * 8
+  /// Its size in 4 bits for each state of the prefixes: 4 for REX.W, 2 for operand size, 1 for address size.
+  var sizes: UInt32 { (0..<8).reduce(0) { $0 | UInt32(size($1)) << UInt32($1 * 4) } }
 
-  /// Its size for the prefixes: `state` is 4 for REX.W, 2 for operand size, 1 for address size.
-  func size(_ state: Int) -> UInt8 {
+  private func size(_ state: Int) -> UInt8 {
     let wide = state & 4 != 0
     let small = state & 2 != 0 && !wide
     return switch self {
@@ -116,6 +121,6 @@ enum Group: UInt8, CaseIterable {
   case moveByte, move, unaryByte, unary, incrementByte, increment
   case descriptor, system, systemF3, prefetch, hint, hintF3, bitTest
   case vectorWord, vectorDouble, vectorQuad, vectorQuad66, extract
-  case state, state66, stateF3, stateF2, exchange, exchange66, exchangeF3
+  case state, state66, stateF3, stateF2, exchange, exchange66, exchangeF3, exchangeF2
   case wideKey, loadKey
 }

@@ -12,11 +12,11 @@ extension OpcodeSpecification {
       member(group, 5, register: .special)
       member(group, 6, .rmRead)
     }
-    member(.systemF3, 5, memory: .writesAll)
+    member(.systemF3, 5, memory: .readsAll)
     for number in 0..<8 {
       member(.prefetch, number, .rmRead)
       member(.hint, number, .rmRead)
-      member(.hintF3, number, .rmRead)
+      member(.hintF3, number, .regRead + .rmRead)
     }
     member(.hintF3, 1, register: .rmUpdate)
 
@@ -45,7 +45,7 @@ extension OpcodeSpecification {
     // tpause; umwait; umonitor.
     member(.state66, 6, register: .rmRead + .writesAll)
     member(.stateF2, 6, register: .rmRead + .writesAll)
-    member(.stateF3, 6, memory: .writesAll, register: .rmRead)
+    member(.stateF3, 6, memory: .readsAll, register: .rmRead)
     member(.stateF3, 0, register: .rmWrite)
     member(.stateF3, 1, register: .rmWrite + Opcode(.gsBase))
     member(.stateF3, 2, register: .rmRead)
@@ -53,11 +53,9 @@ extension OpcodeSpecification {
     member(.stateF3, 4, .rmRead)
     member(.stateF3, 5, register: .rmRead)
 
-    for group in [Group.exchange, .exchange66, .exchangeF3] {
-      member(group, 1, memory: .writes(.zero) + .lockable)
-      for number in 3...5 { member(group, number, memory: Opcode.none) }
-      member(group, 6, memory: .writesAll)
-    }
+    for group in [Group.exchange, .exchange66, .exchangeF3, .exchangeF2] { member(group, 1, memory: .writes(.zero) + .lockable) }
+    for number in 3...5 { member(.exchange, number, memory: Opcode.none) }
+    for group in [Group.exchange, .exchange66, .exchangeF3] { member(group, 6, memory: .writesAll) }
     member(.exchange, 7, memory: .writesAll)
     for group in [Group.exchange, .exchange66] {
       member(group, 6, register: .rmWrite + .writesAll + Opcode(.rdrand))
@@ -87,15 +85,28 @@ extension OpcodeSpecification {
 /// 0F01 with a register form. Those that no program of ours runs may read and write what they like.
 private func systemRegister(_ modrm: UInt8, plane: Int) -> Opcode {
   let rare = Opcode.modrm + .readsAll + .hiddenR11
+  let known: Opcode
+  // The planes in which it exists.
+  let planes: Planes
   switch modrm {
-  case 0xd0: return .modrm + Opcode(.xgetbv)
-  case 0xf9: return .modrm + Opcode(.rdtscp)
-  case 0xc8, 0xc9, 0xca, 0xcb, 0xee, 0xef, 0xf8, 0xfc: return plane == 2 && (modrm == 0xee || modrm == 0xef) ? rare : .modrm
+  case 0xd0: (known, planes) = (.modrm + Opcode(.xgetbv), .np)
+  case 0xf9: (known, planes) = (.modrm + Opcode(.rdtscp), .any)
   // xtest.
-  case 0xd6: return .modrm + .writesAll
-  case 0xc0...0xc5, 0xcc...0xcf, 0xd1, 0xd4, 0xd5, 0xd7...0xdf, 0xe8...0xed, 0xfa...0xff: return rare
+  case 0xd6: (known, planes) = (.modrm + .writesAll, .np)
+  // monitor, mwait, clac, stac, rdpkru, wrpkru, swapgs, clzero.
+  case 0xc8...0xcb: (known, planes) = (.modrm, .np)
+  case 0xee, 0xef: (known, planes) = plane == 2 ? (rare, .pF3) : (.modrm, .np)
+  case 0xf8, 0xfc: (known, planes) = (.modrm, .any)
+  case 0xc0...0xc5, 0xd1, 0xd4, 0xd5, 0xd7: (known, planes) = (rare, .np)
+  case 0xcc, 0xcd, 0xce: (known, planes) = (rare, .p66)
+  case 0xcf: (known, planes) = (rare, .packed)
+  case 0xd8...0xdf, 0xfa...0xff: (known, planes) = (rare, .any)
+  case 0xe8: (known, planes) = (rare, [.np, .pF3, .pF2])
+  case 0xe9: (known, planes) = (rare, .pF2)
+  case 0xea, 0xec, 0xed: (known, planes) = (rare, .pF3)
   default: return .unknown + .modrm
   }
+  return planes.rawValue >> UInt8(plane) & 1 != 0 ? known : .unknown + .modrm
 }
 
 /// The x87: table. A byte for each of D8-DF, with a bit for each ModRM.reg that has memory operands.

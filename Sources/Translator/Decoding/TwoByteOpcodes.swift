@@ -15,23 +15,20 @@ extension OpcodeSpecification {
     two(0x0b, .undefined)
     two(0x0d, .group(.prefetch))
     two(0x0e, .none)
-    two(0x0f, .modrm + Opcode(.suffix))
+    two(0x0f, .modrm + Opcode(.suffix) + .oddImmediate)
     addMovesOfVectors()
-    two(0x18, .modrm + .rmRead)
-    two(0x19, .modrm + .rmRead)
-    // MPX: bound registers in reg. Also hints, on processors without it.
-    two(0x1a...0x1b, .modrm + .rmRead)
-    two(0x1c...0x1f, .modrm + .rmRead)
+    // Hints, among them MPX (1A, 1B) on processors without it: what they name is not used.
+    two(0x18...0x1f, .modrm + .regRead + .rmRead)
     // rdssp writes its register.
     two(0x1e, .pF3, .group(.hintF3))
-    two(0x20...0x21, .modrm + .rmWrite + .alwaysRegister + .special + .writesAll)
-    two(0x22...0x23, .modrm + .rmRead + .alwaysRegister + .special + .writesAll)
+    two(0x20...0x21, .modrm + .rmWrite + .alwaysRegister + .special)
+    two(0x22...0x23, .modrm + .rmRead + .alwaysRegister + .special)
     two(0x30, .none)
     two(0x31, Opcode(.rdtsc))
     two(0x32...0x33, .none)
     two(0x34, Opcode(.sysenter))
     two(0x35, Opcode(.far))
-    two(0x37, .readsAll)
+    two(0x37, .np, .readsAll)
     for code in 0..<16 {
       two(0x40 + code, .modrm + .regUpdate + .rmRead + .reads(.condition(code)))
       two(0x80 + code, Opcode(.conditional) + Opcode(.distance) + .reads(.condition(code)))
@@ -134,16 +131,17 @@ extension OpcodeSpecification {
     for byte in [0xb6, 0xb7, 0xbe, 0xbf] { two(byte, .modrm + .regWrite + .rmRead) }
     // Without F3 this was jmpe, of Itanium.
     two(0xb8, .pF3, .modrm + .regWrite + .rmRead + .writesAll)
-    two(0xb9, .undefined + .modrm)
+    two(0xb9, .undefined + .modrm + .regRead + .rmRead)
     // bsf and bsr keep the register when the operand is 0.
     two(0xbc...0xbd, .modrm + .regUpdate + .rmRead + .writesAll)
     two(0xc0, .modrm + .regUpdate + .rmUpdate + .byte + .lockable + .writesAll)
     two(0xc1, .modrm + .regUpdate + .rmUpdate + .lockable + .writesAll)
     two(0xc3, .np, .modrm + .regRead + .memoryOnly)
-    two(0xc7, .group(.exchange))
+    two(0xc7, .np, .group(.exchange))
+    two(0xc7, .pF2, .group(.exchangeF2))
     two(0xc7, .p66, .group(.exchange66))
     two(0xc7, .pF3, .group(.exchangeF3))
     two(0xc8...0xcf, .embeddedRead + .embeddedWrite)
-    two(0xff, .undefined + .modrm)
+    two(0xff, .undefined + .modrm + .regRead + .rmRead)
   }
 }

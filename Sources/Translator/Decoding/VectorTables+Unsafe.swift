@@ -4,20 +4,21 @@
 
 /// What many vector opcodes have in common.
 struct VectorOpcode: Equatable {
-  static let none = VectorOpcode(opcode: .unknown, forms: 0, regs: 0xff, isBare: false)
+  static let none = VectorOpcode()
 
-  var opcode: Opcode
+  /// What is unknown has a ModRM byte, as nearly all of them do.
+  var opcode = Opcode.unknown + .modrm
   /// A bit for each form that exists. VEX and XOP: W * 4 + L * 2 + (mod is 3). EVEX: b * 16 + W * 8 + L'L * 2 + (mod is 3).
-  var forms: UInt32
+  var forms: UInt32 = 0
   /// A bit for each value of ModRM.reg that exists.
-  var regs: UInt8
-  /// Has no ModRM.
-  var isBare: Bool
+  var regs: UInt8 = 0
+  /// The immediate's size.
+  var size: UInt8 = 0
+  /// The kind of other values of ModRM.reg; 0 if there is none.
+  var next: UInt8 = 0
 
-  @inline(__always) func allows(mod: Bool, reg: UInt8, p1: Int, p2: Int, isEVEX: Bool) -> Bool {
-    let form =
-      isEVEX ? p2 & 0x10 | p1 >> 4 & 8 | p2 >> 4 & 6 | (mod ? 1 : 0) : p1 >> 5 & 4 | p1 >> 1 & 2 | (mod ? 1 : 0)
-    return forms >> UInt32(truncatingIfNeeded: form) & 1 != 0 && regs >> reg & 1 != 0
+  @inline(__always) func allows(form: Int, modrm: Int) -> Bool {
+    forms >> UInt32(truncatingIfNeeded: form | (modrm >= 0xc0 && opcode.has(.modrm) ? 1 : 0)) & 1 != 0 && regs >> UInt8(modrm >> 3 & 7) & 1 != 0
   }
 }
 
@@ -44,13 +45,15 @@ struct VectorTables: @unchecked Sendable {
     var count = 0
     for (text, map) in [(vexOpcodes, VectorTables.vex), (evexOpcodes, VectorTables.evex), (xopOpcodes, VectorTables.xop)] {
       var rows = VectorRows(text: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
-      while let row = rows.next() {
-        let number = (1..<count + 1).first { kinds[$0] == row.kind } ?? count + 1
-        precondition(number < 256, "more kinds of vector opcodes than a byte can number")
-        kinds[number] = row.kind
-        count = max(count, number)
-        for range in row.opcodes {
-          for byte in range { numbers[map(row.map) + row.plane << 8 + byte] = UInt8(number) }
+      while var row = rows.next() {
+        for byte in row.opcodes.joined() {
+          let index = map(row.map) + row.plane << 8 + byte
+          row.kind.next = numbers[index]
+          let number = (1..<count + 1).first { kinds[$0] == row.kind } ?? count + 1
+          precondition(number < 256, "more kinds of vector opcodes than a byte can number")
+          kinds[number] = row.kind
+          count = max(count, number)
+          numbers[index] = UInt8(number)
         }
       }
     }
@@ -96,11 +99,12 @@ private struct VectorRows {
 
   private func addFact(_ letter: UInt8, _ kind: inout VectorOpcode) {
     switch letter {
-    case UInt8(ascii: "0"): kind.isBare = true
-    case UInt8(ascii: "i"): kind.opcode = kind.opcode + Opcode(.byte)
-    case UInt8(ascii: "d"): kind.opcode = kind.opcode + Opcode(.four)
+    case UInt8(ascii: "0"): kind.opcode = .none
+    case UInt8(ascii: "i"): kind.size = 1
+    case UInt8(ascii: "d"): kind.size = 4
     case UInt8(ascii: "x"): kind.opcode = kind.opcode + .vectorIndex
     case UInt8(ascii: "u"): kind.opcode = kind.opcode + .vvvvUnused
+    case UInt8(ascii: "U"): kind.opcode = kind.opcode + .vvvvUnusedWithMemory
     case UInt8(ascii: "g"): kind.opcode = kind.opcode + .regRead
     case UInt8(ascii: "G"): kind.opcode = kind.opcode + .regWrite
     case UInt8(ascii: "m"): kind.opcode = kind.opcode + .rmRead
