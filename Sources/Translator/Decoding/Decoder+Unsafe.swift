@@ -68,26 +68,25 @@ let readAhead = 32
   at += 1
 
   let modrm = Int(bytes[at])
-  let selector = (modrm >> 3 & 7) | (modrm + 0x40) >> 5 & 8
-  var kind = tables.kinds[number & OpcodeTables.numberMask + selector & (0 &- (number >> OpcodeTables.extendedShift))]
-  var form = Int(tables.forms[modrm])
+  let selector = (modrm >> 3 & 7) | (modrm &+ 0x40) >> 5 & 8
+  var kind = tables.kinds[number & OpcodeTables.numberMask &+ selector & (0 &- (number >> OpcodeTables.extendedShift))]
+  var facts = Int(tables.facts[modrm])
   if kind.opcode.has(.special) {
-    kind.opcode = resolve(kind.opcode, instruction, plane: plane, modrm: UInt8(modrm))
-    if kind.opcode.has(.alwaysRegister) { form = 0 }
+    kind = OpcodeKind(resolve(kind.opcode, instruction, plane: plane, modrm: UInt8(modrm)))
+    if kind.opcode.has(.alwaysRegister) { facts = Int(tables.facts[modrm | 0xc0]) }
   }
   let opcode = kind.opcode
-  let named = decodeOperand(bytes, &at, &instruction, opcode, modrm: modrm, form: form, rex: rex)
+  facts = decodeOperand(bytes, &at, &instruction, opcode, modrm: modrm, facts: facts, rex: rex)
   let state = rex >> 1 & 4 | Int(instruction.prefixes.rawValue & 1) << 1 | Int(instruction.prefixes.rawValue >> 1 & 1)
   let size = kind.size(state)
   instruction.immediateOffset = UInt8(truncatingIfNeeded: at)
   instruction.immediateSize = UInt8(truncatingIfNeeded: size)
-  at += size
+  at &+= size
   instruction.length = UInt8(truncatingIfNeeded: at)
-  instruction.flow = opcode.flow
-  instruction.flagsRead = opcode.flagsRead
-  instruction.flagsWritten = opcode.flagsWritten
+  instruction.setMeaning(opcode)
   // A write of one or two bytes keeps, and so reads, the others.
-  instruction.setRegisters(named | (Int(byte & 7) | (rex & 1) << 3 == 11 ? 3 << 6 : 0), opcode, narrow: opcode.bit(.byte) | (state >> 1 & ~(state >> 2)))
+  let narrow = opcode.bit(.byte) | (state >> 1 & ~(state >> 2))
+  instruction.setTraits(opcode, facts: facts, reads: kind.reads, writes: kind.writes, narrow: narrow)
   if !instruction.prefixes.isEmpty || opcode.has(.countedByImmediate + .oddImmediate) { finish(bytes, &instruction, opcode) }
   if at > lengthLimit { instruction.refuse() }
   return instruction
@@ -158,48 +157,45 @@ let readAhead = 32
 }
 
 /// Reads SIB and displacement of the ModRM byte at `at`, if the opcode has one, and moves `at` behind them. `rex` has the bits R, X and B of any
-/// encoding, `form` is from `OpcodeTables.forms`. Returns which fields name r11, in the layout of `Opcode.registers`, and in bit 10 whether
-/// an address does; bit 11 is the update.
+/// encoding; `facts` are those of the ModRM byte. Returns the facts about the whole operand.
 @inline(__always) func decodeOperand(
-  _ bytes: UnsafePointer<UInt8>, _ at: inout Int, _ instruction: inout Instruction, _ opcode: Opcode, modrm: Int, form: Int, rex: Int
+  _ bytes: UnsafePointer<UInt8>, _ at: inout Int, _ instruction: inout Instruction, _ opcode: Opcode, modrm: Int, facts: Int, rex: Int
 ) -> Int {
+  let tables = OpcodeTables.shared
   let present = opcode.bit(.modrm)
   let mask = 0 &- present
-  let sib = Int(bytes[at + 1])
-  let hasSIB = form >> 3 & present
+  let sib = Int(bytes[at &+ 1])
+  let hasSIB = facts >> 4 & present
+  let sibMask = 0 &- hasSIB
   instruction.modrm = UInt8(truncatingIfNeeded: modrm & mask)
   instruction.modrmOffset = UInt8(truncatingIfNeeded: at & mask)
-  instruction.sib = UInt8(truncatingIfNeeded: sib & (0 &- hasSIB))
+  instruction.sib = UInt8(truncatingIfNeeded: sib & sibMask)
   instruction.traits = Instruction.Traits(rawValue: UInt8(truncatingIfNeeded: present | hasSIB << 1))
-  at += present + hasSIB
-  let isLow = modrm < 0x40 ? 1 : 0
-  // The base of the address: 5 without mod means that there is none.
-  let base = (hasSIB == 0 ? modrm : sib) & 7
-  let size = (form & 7 & mask) | (base == 5 ? hasSIB & isLow : 0) << 2
+  at &+= present &+ hasSIB
+  let hasMod = (modrm &+ 0xc0) & 0x100
+  let ofSIB = Int(tables.facts[OpcodeTables.sibFacts &+ hasMod &+ sib]) & sibMask
+  let all = (facts | ofSIB) & Int(tables.facts[OpcodeTables.rexFacts &+ rex & 7])
+  let size = all & OperandFact.displacement & mask
   instruction.displacementOffset = UInt8(truncatingIfNeeded: at)
   instruction.displacementSize = UInt8(truncatingIfNeeded: size)
-  at += size
-
-  let isRegister = modrm >= 0xc0 ? 1 : opcode.bit(.alwaysRegister)
-  let isMemory = present & ~isRegister
-  let high = (rex & 1) << 3
-  let isBase = base | high == 11 ? isMemory : 0
-  let isIndex = (sib >> 3 & 7) | (rex & 2) << 2 == 11 ? hasSIB & isMemory & ~opcode.bit(.vectorIndex) : 0
-  let isReg = (modrm >> 3 & 7) | (rex & 4) << 1 == 11 ? 3 : 0
-  let isRM = (modrm & 7) | high == 11 ? isRegister * 12 : 0
-  // rsp is 4 in SIB; rbp is 5 with mod.
-  let isStack = high == 0 ? (base == 4 ? hasSIB : 0) | (base == 5 ? ~isLow & 1 : 0) : 0
-  let update = opcode.bit(.update) & isMemory & ~isStack
-  return isReg | isRM | (isBase | isIndex) << 10 | update << 11
+  at &+= size
+  return all | OperandFact.embedded & (0 &- (rex & 1))
 }
 
 extension Instruction {
-  /// `named` as `decodeOperand` returns it, with the opcode's and VEX's own registers added.
-  @inline(__always) mutating func setRegisters(_ named: Int, _ opcode: Opcode, narrow: Int) {
-    let used = (named | 3 << 8) & opcode.registers
-    let writes = used & 0x2aa != 0 ? 1 : 0
-    let reads = (used & 0x155 != 0 ? 1 : 0) | named >> 10 & 1 | writes & narrow
-    traits = Traits(rawValue: traits.rawValue | UInt8(truncatingIfNeeded: reads << 2 | writes << 3 | (named >> 11 & 1) << 4))
+  @inline(__always) mutating func setMeaning(_ opcode: Opcode) {
+    // Sound: the tables hold raw values of `Flow`, which has no gaps.
+    flow = unsafeBitCast(UInt8(truncatingIfNeeded: opcode.bits & 31), to: Flow.self)
+    flagsRead = opcode.flagsRead
+    flagsWritten = opcode.flagsWritten
+  }
+
+  /// `reads` and `writes` say which of the facts mean that r11 is read and written.
+  @inline(__always) mutating func setTraits(_ opcode: Opcode, facts: Int, reads: UInt16, writes: UInt16, narrow: Int) {
+    let writesR11 = facts & Int(writes) != 0 ? 1 : 0
+    let readsR11 = (facts & Int(reads) != 0 ? 1 : 0) | writesR11 & narrow
+    let update = opcode.bit(.update) & (facts & (OperandFact.memory | OperandFact.stack) == OperandFact.memory ? 1 : 0)
+    traits = Traits(rawValue: traits.rawValue | UInt8(truncatingIfNeeded: readsR11 << 2 | writesR11 << 3 | update << 4))
   }
 
   /// The flags may come through unchanged.

@@ -58,20 +58,22 @@
     kind = tables.kinds[Int(kind.next)]
   }
   let opcode = kind.opcode
-  let named = decodeOperand(bytes, &at, &instruction, opcode, modrm: modrm, form: Int(OpcodeTables.shared.forms[modrm]), rex: ~p0 >> 5 & 7)
+  var facts = Int(OpcodeTables.shared.facts[modrm])
+  facts = decodeOperand(bytes, &at, &instruction, opcode, modrm: modrm, facts: facts, rex: ~p0 >> 5 & 7)
+  if vvvv == 11 { facts |= OperandFact.vvvv }
   let isUnused = opcode.has(.vvvvUnused) || (opcode.has(.vvvvUnusedWithMemory) && modrm < 0xc0)
   // EVEX adds a bit to vvvv, or to a vector as index; and a bit to ModRM.reg.
   if isUnused && (vvvv != 0 || (isEVEX && p2 & 8 == 0 && !opcode.has(.vectorIndex))) { isMalformed = true }
   if isEVEX && p0 & 0x10 == 0 && opcode.has(.regRead + .regWrite) { isMalformed = true }
   if opcode.has(.vectorIndex) && !instruction.hasSIB { isMalformed = true }
-  let size = kind.size
+  let size = kind.immediateSize
   instruction.immediateOffset = UInt8(truncatingIfNeeded: at)
   instruction.immediateSize = size
   at += Int(size)
   instruction.length = UInt8(truncatingIfNeeded: at)
-  instruction.flow = isRefused ? .undefined : isMalformed ? .unknown : .plain
-  instruction.flagsRead = opcode.flagsRead
-  instruction.flagsWritten = opcode.flagsWritten
-  instruction.setRegisters(named | (vvvv == 11 ? 3 << 4 : 0), opcode, narrow: 0)
+  instruction.setMeaning(opcode)
+  if isMalformed { instruction.flow = .unknown }
+  if isRefused { instruction.flow = .undefined }
+  instruction.setTraits(opcode, facts: facts, reads: kind.reads, writes: kind.writes, narrow: 0)
   if at > lengthLimit { instruction.refuse() }
 }

@@ -7,14 +7,12 @@ struct Opcode: Sendable, Equatable {
   @inline(__always) init(bits: UInt64) { self.bits = bits }
 
   // Bits 0-4: the flow. Bits 5-8: the immediate. Bits 9-14 and 15-20: flags read and written. Bits 21-28: a group's number.
-  @inline(__always) var flow: Flow { Flow(rawValue: UInt8(truncatingIfNeeded: bits & 31)).unsafelyUnwrapped }
   @inline(__always) var immediate: Int { Int(truncatingIfNeeded: bits >> 5 & 15) }
   @inline(__always) var flagsRead: Flags { Flags(rawValue: UInt8(truncatingIfNeeded: bits >> 9 & 0x3f)) }
   @inline(__always) var flagsWritten: Flags { Flags(rawValue: UInt8(truncatingIfNeeded: bits >> 15 & 0x3f)) }
   @inline(__always) var group: Int { Int(truncatingIfNeeded: bits >> 21 & 0xff) }
 
-  /// How ModRM.reg, ModRM.rm (a register when mod is 3), VEX.vvvv and the opcode's low bits name general registers, in bits 32 to 39;
-  /// `registers` are these bits. The last two use r11 without naming it.
+  /// How ModRM.reg, ModRM.rm (a register when mod is 3), VEX.vvvv and the opcode's low bits name general registers.
   static let regRead = Opcode(bit: 32)
   static let regWrite = Opcode(bit: 33)
   static let rmRead = Opcode(bit: 34)
@@ -23,8 +21,8 @@ struct Opcode: Sendable, Equatable {
   static let vvvvWrite = Opcode(bit: 37)
   static let embeddedRead = Opcode(bit: 38)
   static let embeddedWrite = Opcode(bit: 39)
-  static let hiddenR11 = Opcode(bits: 3 << 40)
-  @inline(__always) var registers: Int { Int(truncatingIfNeeded: bits >> 32 & 0x3ff) }
+  /// Uses r11 without naming it.
+  static let hiddenR11 = Opcode(bit: 40)
 
   static let modrm = Opcode(bit: 42)
   /// A legacy prefix or REX; an escape to another table, VEX, EVEX or XOP.

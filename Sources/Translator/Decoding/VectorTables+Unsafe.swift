@@ -8,12 +8,15 @@ struct VectorOpcode: Equatable {
 
   /// What is unknown has a ModRM byte, as nearly all of them do.
   var opcode = Opcode.unknown + .modrm
+  /// Which facts about r11 mean that it is read, and written.
+  var reads: UInt16 = 0
+  var writes: UInt16 = 0
   /// A bit for each form that exists. VEX and XOP: W * 4 + L * 2 + (mod is 3). EVEX: b * 16 + W * 8 + L'L * 2 + (mod is 3).
   var forms: UInt32 = 0
   /// A bit for each value of ModRM.reg that exists.
   var regs: UInt8 = 0
   /// The immediate's size.
-  var size: UInt8 = 0
+  var immediateSize: UInt8 = 0
   /// The kind of other values of ModRM.reg; 0 if there is none.
   var next: UInt8 = 0
 
@@ -90,6 +93,8 @@ private struct VectorRows {
     row.kind.regs = UInt8(hexadecimal(word()))
     row.kind.opcode = .modrm
     for letter in word() { addFact(letter, &row.kind) }
+    row.kind.reads = OpcodeKind(row.kind.opcode).reads
+    row.kind.writes = OpcodeKind(row.kind.opcode).writes
     while at < text.count && text[at - 1] != UInt8(ascii: "\n") {
       let range = word()
       row.opcodes.append(hexadecimal(range.prefix(2))...hexadecimal(range.suffix(2)))
@@ -100,8 +105,8 @@ private struct VectorRows {
   private func addFact(_ letter: UInt8, _ kind: inout VectorOpcode) {
     switch letter {
     case UInt8(ascii: "0"): kind.opcode = .none
-    case UInt8(ascii: "i"): kind.size = 1
-    case UInt8(ascii: "d"): kind.size = 4
+    case UInt8(ascii: "i"): kind.immediateSize = 1
+    case UInt8(ascii: "d"): kind.immediateSize = 4
     case UInt8(ascii: "x"): kind.opcode = kind.opcode + .vectorIndex
     case UInt8(ascii: "u"): kind.opcode = kind.opcode + .vvvvUnused
     case UInt8(ascii: "U"): kind.opcode = kind.opcode + .vvvvUnusedWithMemory
