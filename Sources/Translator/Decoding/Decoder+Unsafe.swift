@@ -37,42 +37,42 @@ let readAhead = 32
   var at = rex == 0 ? 0 : 1
   var byte = bytes[at]
   var number = Int(tables.numbers[Int(byte)])
-  var plane = 0
+  var before = ScannedPrefixes()
   if number & (OpcodeTables.isPrefix | OpcodeTables.isEscape) != 0 {
     if number & OpcodeTables.isPrefix != 0 {
-      plane = scanPrefixes(bytes, &instruction)
-      rex = Int(instruction.rex)
-      at = Int(instruction.prefixLength) + (rex == 0 ? 0 : 1)
+      before = scanPrefixes(bytes)
+      rex = Int(before.rex)
+      at = Int(before.length) &+ (rex == 0 ? 0 : 1)
       byte = bytes[at]
       number = Int(tables.numbers[Int(byte)])
     }
     if byte == 0x0f {
-      at += 1
+      at &+= 1
       byte = bytes[at]
       instruction.map = 1
       if byte & 0xfd == 0x38 {
         instruction.map = byte == 0x38 ? 2 : 3
-        at += 1
+        at &+= 1
         byte = bytes[at]
       }
-      number = Int(tables.numbers[OpcodeTables.plane(map: Int(instruction.map), plane) + Int(byte)])
+      number = Int(tables.numbers[OpcodeTables.plane(map: Int(instruction.map), Int(before.plane)) &+ Int(byte)])
     } else if number & OpcodeTables.isEscape != 0 && (byte != 0x8f || bytes[at + 1] & 0x1f >= 8) {
-      instruction.rex = UInt8(truncatingIfNeeded: rex)
-      decodeVector(bytes, at, &instruction)
-      return instruction
+      return decodeVector(bytes, at, prefixes: before.prefixes, rex: rex)
     }
   }
+  instruction.prefixes = before.prefixes
+  instruction.prefixLength = before.length
   instruction.rex = UInt8(truncatingIfNeeded: rex)
   instruction.opcode = byte
   instruction.opcodeOffset = UInt8(truncatingIfNeeded: at)
-  at += 1
+  at &+= 1
 
   let modrm = Int(bytes[at])
   let selector = (modrm >> 3 & 7) | (modrm &+ 0x40) >> 5 & 8
   var kind = tables.kinds[number & OpcodeTables.numberMask &+ selector & (0 &- (number >> OpcodeTables.extendedShift))]
   var facts = Int(tables.facts[modrm])
   if kind.opcode.has(.special) {
-    kind = OpcodeKind(resolve(kind.opcode, instruction, plane: plane, modrm: UInt8(modrm)))
+    kind = OpcodeKind(resolve(kind.opcode, map: instruction.map, byte: byte, plane: Int(before.plane), rex: rex, modrm: UInt8(modrm)))
     if kind.opcode.has(.alwaysRegister) { facts = Int(tables.facts[modrm | 0xc0]) }
   }
   let opcode = kind.opcode
@@ -87,13 +87,16 @@ let readAhead = 32
   // A write of one or two bytes keeps, and so reads, the others.
   let narrow = opcode.bit(.byte) | (state >> 1 & ~(state >> 2))
   instruction.setTraits(opcode, facts: facts, reads: kind.reads, writes: kind.writes, narrow: narrow)
-  if !instruction.prefixes.isEmpty || opcode.has(.countedByImmediate + .oddImmediate) { finish(bytes, &instruction, opcode) }
-  if at > lengthLimit { instruction.refuse() }
+  if !instruction.prefixes.isEmpty || opcode.has(.countedByImmediate + .oddImmediate) {
+    instruction = finish(bytes, instruction, opcode)
+  }
+  if at > lengthLimit { return instruction.refused() }
   return instruction
 }
 
 /// The rarer rules: lock prefixes, repeat counts and shift counts that may be 0, updates that do not count, and two odd immediates.
-@inline(never) private func finish(_ bytes: UnsafePointer<UInt8>, _ instruction: inout Instruction, _ opcode: Opcode) {
+@inline(never) private func finish(_ bytes: UnsafePointer<UInt8>, _ unfinished: Instruction, _ opcode: Opcode) -> Instruction {
+  var instruction = unfinished
   if instruction.prefixes.contains(.lock) && (!opcode.has(.lockable) || !instruction.hasMemoryForm) { instruction.flow = .undefined }
   if !instruction.prefixes.isDisjoint(with: [.lock, .gs]) { instruction.traits.remove(.update) }
   if opcode.has(.repeated) && !instruction.prefixes.isDisjoint(with: [.rep, .repne]) { instruction.keepFlags() }
@@ -112,48 +115,55 @@ let readAhead = 32
     instruction.immediateSize = 0
     if !isAMD3DNow(instruction.opcode) { instruction.flow = .unknown }
   }
+  return instruction
 }
 
-/// Reads all prefixes before the opcode. Returns the plane of the opcode tables: 0 without, 1 for 66, 2 for F3, 3 for F2 (the last of F2 and F3
-/// counts, and 66 only without them).
-@inline(never) private func scanPrefixes(_ bytes: UnsafePointer<UInt8>, _ instruction: inout Instruction) -> Int {
-  var at = 0
-  var rex: UInt8 = 0
-  var repeatPlane = 0
+/// What stands before an opcode or its escape.
+private struct ScannedPrefixes {
   var prefixes: Prefixes = []
+  var rex: UInt8 = 0
+  /// Without the REX that counts.
+  var length: UInt8 = 0
+  /// The plane of the opcode tables: 0 without, 1 for 66, 2 for F3, 3 for F2. The last of F2 and F3 counts, and 66 only without them.
+  var plane: UInt8 = 0
+}
+
+/// Reads all prefixes, in any order and number.
+@inline(never) private func scanPrefixes(_ bytes: UnsafePointer<UInt8>) -> ScannedPrefixes {
+  var at = 0
+  var scanned = ScannedPrefixes()
   scan: while at < lengthLimit {
     let byte = bytes[at]
     switch byte {
-    case 0x66: prefixes.insert(.operandSize)
-    case 0x67: prefixes.insert(.addressSize)
-    case 0xf0: prefixes.insert(.lock)
+    case 0x66: scanned.prefixes.insert(.operandSize)
+    case 0x67: scanned.prefixes.insert(.addressSize)
+    case 0xf0: scanned.prefixes.insert(.lock)
     case 0xf2:
-      prefixes.insert(.repne)
-      repeatPlane = 3
+      scanned.prefixes.insert(.repne)
+      scanned.plane = 3
     case 0xf3:
-      prefixes.insert(.rep)
-      repeatPlane = 2
+      scanned.prefixes.insert(.rep)
+      scanned.plane = 2
     case 0x64:
-      prefixes.subtract([.fs, .gs])
-      prefixes.insert(.fs)
+      scanned.prefixes.remove(.gs)
+      scanned.prefixes.insert(.fs)
     case 0x65:
-      prefixes.subtract([.fs, .gs])
-      prefixes.insert(.gs)
+      scanned.prefixes.remove(.fs)
+      scanned.prefixes.insert(.gs)
     case 0x26, 0x2e, 0x36, 0x3e: break
     case 0x40...0x4f:
       // Counts only if the opcode follows.
-      rex = byte
+      scanned.rex = byte
       at += 1
       continue scan
     default: break scan
     }
-    rex = 0
+    scanned.rex = 0
     at += 1
   }
-  instruction.prefixes = prefixes
-  instruction.rex = rex
-  instruction.prefixLength = UInt8(truncatingIfNeeded: rex == 0 ? at : at - 1)
-  return repeatPlane != 0 ? repeatPlane : prefixes.contains(.operandSize) ? 1 : 0
+  scanned.length = UInt8(truncatingIfNeeded: scanned.rex == 0 ? at : at - 1)
+  if scanned.plane == 0 && scanned.prefixes.contains(.operandSize) { scanned.plane = 1 }
+  return scanned
 }
 
 /// Reads SIB and displacement of the ModRM byte at `at`, if the opcode has one, and moves `at` behind them. `rex` has the bits R, X and B of any
@@ -205,11 +215,13 @@ extension Instruction {
   }
 
   /// Longer than any instruction can be.
-  @inline(never) mutating func refuse() {
-    length = UInt8(lengthLimit)
-    flow = .undefined
-    displacementSize = 0
-    immediateSize = 0
-    keepFlags()
+  @inline(never) func refused() -> Instruction {
+    var refused = self
+    refused.length = UInt8(lengthLimit)
+    refused.flow = .undefined
+    refused.displacementSize = 0
+    refused.immediateSize = 0
+    refused.keepFlags()
+    return refused
   }
 }

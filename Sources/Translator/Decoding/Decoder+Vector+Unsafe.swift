@@ -2,11 +2,12 @@
 //
 // Unsafe for the reasons of Decoder+Unsafe.swift.
 
-/// Decodes the instruction whose VEX, EVEX or XOP prefix stands at `start`.
-@inline(never) func decodeVector(_ bytes: UnsafePointer<UInt8>, _ start: Int, _ instruction: inout Instruction) {
-  // These prefixes carry their own, and refuse others: #UD.
-  let isRefused = instruction.rex != 0 || !instruction.prefixes.isDisjoint(with: [.operandSize, .rep, .repne, .lock])
-  instruction.rex = 0
+/// Decodes the instruction whose VEX, EVEX or XOP prefix stands at `start`, behind `prefixes` and `rex`.
+@inline(never) func decodeVector(_ bytes: UnsafePointer<UInt8>, _ start: Int, prefixes: Prefixes, rex: Int) -> Instruction {
+  var instruction = Instruction()
+  instruction.prefixes = prefixes
+  // They carry REX and the mandatory prefixes themselves, and refuse others: #UD.
+  let isRefused = rex != 0 || !prefixes.isDisjoint(with: [.operandSize, .rep, .repne, .lock])
   instruction.prefixLength = UInt8(truncatingIfNeeded: start)
   var at = start
   let first = bytes[at]
@@ -75,5 +76,5 @@
   if isMalformed { instruction.flow = .unknown }
   if isRefused { instruction.flow = .undefined }
   instruction.setTraits(opcode, facts: facts, reads: kind.reads, writes: kind.writes, narrow: 0)
-  if at > lengthLimit { instruction.refuse() }
+  return at > lengthLimit ? instruction.refused() : instruction
 }

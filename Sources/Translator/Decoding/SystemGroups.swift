@@ -67,17 +67,17 @@ extension OpcodeSpecification {
   }
 }
 
-/// What an opcode with the fact `special` is with this ModRM. `plane` as in `scanPrefixes`.
-@inline(never) func resolve(_ opcode: Opcode, _ instruction: Instruction, plane: Int, modrm: UInt8) -> Opcode {
+/// What an opcode with the fact `special` is with this ModRM. `plane` as in `ScannedPrefixes`.
+@inline(never) func resolve(_ opcode: Opcode, map: UInt8, byte: UInt8, plane: Int, rex: Int, modrm: UInt8) -> Opcode {
   let reg = Int(modrm >> 3 & 7)
-  switch (instruction.map, instruction.opcode) {
+  switch (map, byte) {
   case (0, 0x8c): return reg < 6 ? opcode : .undefined + .modrm
   case (0, 0x8e): return reg < 6 && reg != 1 ? opcode : .undefined + .modrm
   case (0, 0xc6), (0, 0xc7): return modrm == 0xf8 ? opcode : .undefined + .modrm
-  case (0, 0xd8...0xdf): return floatingPoint(instruction.opcode, modrm)
+  case (0, 0xd8...0xdf): return floatingPoint(byte, modrm)
   case (1, 0x01): return systemRegister(modrm, plane: plane)
-  case (1, 0x20), (1, 0x22): return [0, 2, 3, 4, 8].contains(reg | Int(instruction.rex & 4) << 1) ? opcode : .undefined + .modrm
-  case (1, 0x21), (1, 0x23): return instruction.rex & 4 == 0 ? opcode : .undefined + .modrm
+  case (1, 0x20), (1, 0x22): return [0, 2, 3, 4, 8].contains(reg | (rex & 4) << 1) ? opcode : .undefined + .modrm
+  case (1, 0x21), (1, 0x23): return rex & 4 == 0 ? opcode : .undefined + .modrm
   default: return modrm == 0xc0 ? opcode : .unknown + .modrm
   }
 }
