@@ -23,6 +23,11 @@ let package = Package(
     .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
     .systemLibrary(name: "CSeccomp", providers: [.apt(["libseccomp-dev"])]),
     .systemLibrary(name: "CXXHash", providers: [.apt(["libxxhash-dev"])]),
+    // For tests only, and not among Debian's static libraries.
+    .systemLibrary(name: "CZydis", providers: [.apt(["libzydis-dev", "libzycore-dev"])]),
+    .target(
+      name: "CZydisFacts", dependencies: ["CZydis"], exclude: ["README.md"], cSettings: strictC,
+      linkerSettings: [.linkedLibrary("Zydis")]),
 
     // Guest-visible numbers and layouts; the seam; what stands on either side of it.
     .target(name: "LinuxABI", exclude: ["README.md"], swiftSettings: strict),
@@ -44,6 +49,7 @@ let package = Package(
       ],
       exclude: ["README.md"],
       swiftSettings: strict),
+    .target(name: "Translator", exclude: ["README.md"], swiftSettings: strict),
     .target(
       name: "Trace",
       dependencies: ["CLinux", "CZstd", "CXXHash", "LinuxABI", "Platform"],
@@ -65,9 +71,12 @@ let package = Package(
       swiftSettings: strict),
     .executableTarget(
       name: "TraceFuzz", dependencies: ["Trace"], exclude: ["README.md"], swiftSettings: strict),
+    .executableTarget(
+      name: "DecoderCheck", dependencies: ["Translator", "CZydisFacts"], exclude: ["README.md"], swiftSettings: strict),
 
     .testTarget(name: "LinuxABITests", dependencies: ["LinuxABI"], swiftSettings: strict),
     .testTarget(name: "TraceTests", dependencies: ["Trace", "TraceFuzz", "Platform", "CLinux"], swiftSettings: strict),
+    .testTarget(name: "TranslatorTests", dependencies: ["Translator", "DecoderCheck", "CZydisFacts"], swiftSettings: strict),
     .testTarget(name: "KernelTests", dependencies: ["Kernel", "Platform", "LinuxABI"], swiftSettings: strict),
     .testTarget(
       name: "PtracePlatformTests", dependencies: ["PtracePlatform", "Platform", "LinuxABI", "CLinux"],

@@ -1,0 +1,1 @@
+func printRows(_ name: String) {}
