@@ -49,7 +49,6 @@ let package = Package(
       ],
       exclude: ["README.md"],
       swiftSettings: strict),
-    .target(name: "Translator", exclude: ["README.md"], swiftSettings: strict),
     .target(
       name: "Trace",
       dependencies: ["CLinux", "CZstd", "CXXHash", "LinuxABI", "Platform"],
