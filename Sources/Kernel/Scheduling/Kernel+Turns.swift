@@ -39,7 +39,7 @@ extension Kernel {
   /// How far the next run may go. Draws a slice where one is due.
   private func nextLimit(of task: Task) -> RunLimit {
     guard configuration.hasTicks else { return RunLimit(wallSeconds: wallSecondsMax) }
-    if scheduler.slice == nil && scheduler.hasOthers {
+    if scheduler.slice == nil && (scheduler.hasOthers || configuration.slicesAlways) {
       scheduler.slice = decisions.slice(task: task.id, runnable: scheduler.queue.count)
     }
     var ticksMax = Self.ticksPerRunMax

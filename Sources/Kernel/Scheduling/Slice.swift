@@ -33,7 +33,29 @@ public struct Slice: Hashable, Sendable {
   }
 }
 
+/// What a test asks of all slices, to compare many places of a run.
+public struct EverySlice: Hashable, Sendable {
+  public var ticks: UInt64
+  /// Draw instructions beyond the ticks and stops inside updates from the seed; otherwise there are none.
+  public var isVaried: Bool
+  public init(ticks: UInt64, isVaried: Bool) {
+    self.ticks = ticks
+    self.isVaried = isVaried
+  }
+}
+
 extension SeededGenerator {
+  mutating func nextSlice(like every: EverySlice) -> Slice {
+    var slice = Slice(ticks: every.ticks)
+    if !every.isVaried { return slice }
+    if next(below: 4) != 0 { slice.instructions = UInt32(next(below: 16)) }
+    if next(below: 4) == 0 {
+      slice.updates = UInt32(1 + next(below: 4))
+      slice.picksHeldBack = next(below: 4)
+    }
+    return slice
+  }
+
   /// A slice of the random policy.
   mutating func nextSlice() -> Slice {
     var slice = Slice(ticks: UInt64(nextLogUniform(0..<20)))
