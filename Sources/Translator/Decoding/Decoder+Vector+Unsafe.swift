@@ -66,7 +66,8 @@
   // EVEX adds a bit to vvvv, or to a vector as index; and a bit to ModRM.reg.
   if isUnused && (vvvv != 0 || (isEVEX && p2 & 8 == 0 && !opcode.has(.vectorIndex))) { isMalformed = true }
   if isEVEX && p0 & 0x10 == 0 && opcode.has(.regRead + .regWrite) { isMalformed = true }
-  if opcode.has(.vectorIndex) && !instruction.hasSIB { isMalformed = true }
+  if opcode.has(.sibNeeded) && modrm < 0xc0 && !instruction.hasSIB { isMalformed = true }
+  if opcode.has(.rmIsZero) && modrm >= 0xc0 && modrm & 7 != 0 { isMalformed = true }
   let size = kind.immediateSize
   instruction.immediateOffset = UInt8(truncatingIfNeeded: at)
   instruction.immediateSize = size

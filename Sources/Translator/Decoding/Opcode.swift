@@ -46,11 +46,14 @@ struct Opcode: Sendable, Equatable {
   static let repeated = Opcode(bit: 52)
   /// The rest depends on the whole ModRM byte: see `resolve`.
   static let special = Opcode(bit: 53)
-  /// VSIB: the index is a vector register, and there must be one.
+  /// VSIB: the index is a vector register.
   static let vectorIndex = Opcode(bit: 54)
   /// VEX.vvvv must be 1111b; must be with a memory operand.
   static let vvvvUnused = Opcode(bit: 55)
   static let vvvvUnusedWithMemory = Opcode(bit: 56)
+  /// Must have a SIB byte with a memory operand; ModRM.rm must be 0 in a register form.
+  static let sibNeeded = Opcode(bit: 58)
+  static let rmIsZero = Opcode(bit: 59)
   /// The immediate needs a second look: an address, or 3DNow's suffix.
   static let oddImmediate = Opcode(bit: 57)
 

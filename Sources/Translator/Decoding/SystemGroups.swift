@@ -14,7 +14,7 @@ extension OpcodeSpecification {
     }
     member(.systemF3, 5, memory: .readsAll)
     for number in 0..<8 {
-      member(.prefetch, number, .rmRead)
+      member(.prefetch, number, .regRead + .rmRead)
       member(.hint, number, .rmRead)
       member(.hintF3, number, .regRead + .rmRead)
     }
@@ -100,7 +100,9 @@ private func systemRegister(_ modrm: UInt8, plane: Int) -> Opcode {
   case 0xc0...0xc5, 0xd1, 0xd4, 0xd5, 0xd7: (known, planes) = (rare, .np)
   case 0xcc, 0xcd, 0xce: (known, planes) = (rare, .p66)
   case 0xcf: (known, planes) = (rare, .packed)
-  case 0xd8...0xdf, 0xfa...0xff: (known, planes) = (rare, .any)
+  case 0xfa, 0xfb: (known, planes) = (rare, modrm == 0xfa ? [.np, .pF3] : .np)
+  case 0xd8...0xdf, 0xfd: (known, planes) = (rare, .any)
+  case 0xfe, 0xff: (known, planes) = (rare, [.np, .pF3, .pF2])
   case 0xe8: (known, planes) = (rare, [.np, .pF3, .pF2])
   case 0xe9: (known, planes) = (rare, .pF2)
   case 0xea, 0xec, 0xed: (known, planes) = (rare, .pF3)

@@ -108,6 +108,8 @@ private struct VectorRows {
     case UInt8(ascii: "i"): kind.immediateSize = 1
     case UInt8(ascii: "d"): kind.immediateSize = 4
     case UInt8(ascii: "x"): kind.opcode = kind.opcode + .vectorIndex
+    case UInt8(ascii: "s"): kind.opcode = kind.opcode + .sibNeeded
+    case UInt8(ascii: "n"): kind.opcode = kind.opcode + .rmIsZero
     case UInt8(ascii: "u"): kind.opcode = kind.opcode + .vvvvUnused
     case UInt8(ascii: "U"): kind.opcode = kind.opcode + .vvvvUnusedWithMemory
     case UInt8(ascii: "g"): kind.opcode = kind.opcode + .regRead
@@ -118,6 +120,7 @@ private struct VectorRows {
     case UInt8(ascii: "V"): kind.opcode = kind.opcode + .vvvvWrite
     case UInt8(ascii: "f"): kind.opcode = kind.opcode + .writesAll
     case UInt8(ascii: "z"): kind.opcode = kind.opcode + .writes([.carry, .zero])
+    case UInt8(ascii: "c"): kind.opcode = kind.opcode + .writesCarry
     default: precondition(letter == UInt8(ascii: "-"), "an unknown letter in the vector opcodes")
     }
   }
