@@ -24,6 +24,8 @@ public enum RuntimeLayout {
   public static let countdown: UInt64 = mirror - UInt64(countMax)
   /// From a count to its byte in the countdown, relative to the mirror's start, which gs has.
   static let countDisplacement = -Int32(countMax) - 1
+  /// What the slot `updates` holds when updates pass.
+  public static let updatesPass: UInt64 = countdown
   /// What faults when a count is used up.
   public static let countFault: UInt64 = countdown - 1
   /// Room for the dispatch blob at the start of the arena.
@@ -40,14 +42,16 @@ public enum RuntimeLayout {
 
 /// Byte offsets in the page of slots.
 public enum RuntimeSlot: Int, Sendable {
-  /// Ticks until the run must stop; the code counts down.
+  /// The count of ticks, while r10 holds the guest's value.
   case ticks = 0
-  /// Updates until the run must stop.
+  /// A readable address, or one that is not: then every update stops before it begins.
   case updates = 8
   /// The guest's r11. At every instruction boundary this is its value; the register itself is scratch.
   case r11 = 16
   /// What a split update loaded.
   case loaded = 24
+  /// The guest's r10, always.
+  case r10 = 32
   /// The dispatch blob's.
   case dispatchA = 40
   case dispatchC = 48
