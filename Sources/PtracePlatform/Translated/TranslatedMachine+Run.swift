@@ -83,7 +83,7 @@ extension TranslatedMachine {
     var turn = try Turn(self, context, limit)
     turn.ticksLeft = limit.ticks
     // Any count will do, and one that the stub holds need not be set.
-    let held = turn.stub.heldIsKnown ? turn.stub.held.r10 : 0
+    let held = turn.stub.heldIsKnown ? turn.stub.held.r10 &- RuntimeLayout.countFault : 0
     let isWorthKeeping = Self.countsWorthKeeping.contains(held) && held <= limit.ticks ?? .max
     giveTicks(&turn, most: isWorthKeeping ? held : UInt64(RuntimeLayout.countMax))
     if limit.updates > 0 && (limit.ticks ?? 0) == 0 {
@@ -179,7 +179,7 @@ extension TranslatedMachine {
     arena[.r11] = registers.r11
     arena[.updates] =
       turn.countsUpdates && turn.mode == .normal ? RuntimeLayout.countFault : RuntimeLayout.updatesPass
-    registers.r10 = turn.count
+    registers.r10 = RuntimeLayout.countFault + turn.count
     if stub.heldIsKnown { registers.r11 = stub.held.r11 }
     guard var status = try host.turn(stub, turn.state, registers, wallSeconds: 0) else { return .trap(.interrupted) }
     counters.stops += 1
@@ -208,7 +208,7 @@ extension TranslatedMachine {
     turn.registers = turn.stub.held
     turn.registers.origRax = ~0
     turn.registers.gsBase = gsBase
-    turn.count = turn.registers.r10
+    turn.count = turn.registers.r10 &- RuntimeLayout.countFault
     turn.registers.r10 = arena[.r10]
     turn.registers.r11 = arena[.r11]
     turn.registers.eflags &= ~Self.resumeFlag

@@ -36,7 +36,7 @@ extension TranslatedMachine {
     case .instruction(let address, _, let number, let holdsR10):
       (pc, index) = (address, number)
       if holdsR10 {
-        turn.count = arena[.ticks]
+        turn.count = arena[.ticks] &- RuntimeLayout.countFault
         turn.registers.r10 = turn.stub.held.r10
       }
     case .counting(let target) where info.address == RuntimeLayout.countFault: return countUsedUp(target, &turn)
