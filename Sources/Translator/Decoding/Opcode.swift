@@ -73,7 +73,8 @@ struct Opcode: Sendable, Equatable {
 
   @inline(__always) static func + (left: Opcode, right: Opcode) -> Opcode { Opcode(bits: left.bits | right.bits) }
   @inline(__always) func has(_ fact: Opcode) -> Bool { bits & fact.bits != 0 }
-  @inline(__always) func bit(_ fact: Opcode) -> Int { Int(truncatingIfNeeded: bits >> UInt64(truncatingIfNeeded: fact.bits.trailingZeroBitCount) & 1) }
+  /// 1 or 0.
+  @inline(__always) func bit(_ fact: Opcode) -> Int { Int(truncatingIfNeeded: bits >> UInt64(fact.bits.trailingZeroBitCount) & 1) }
 }
 
 /// What follows the opcode and its operand.

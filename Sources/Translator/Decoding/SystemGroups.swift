@@ -68,7 +68,7 @@ extension OpcodeSpecification {
 }
 
 /// What an opcode with the fact `special` is with this ModRM. `plane` as in `ScannedPrefixes`.
-@inline(never) func resolve(_ opcode: Opcode, map: UInt8, byte: UInt8, plane: Int, rex: Int, modrm: UInt8) -> Opcode {
+@inline(never) func resolve(_ opcode: Opcode, map: Int, byte: UInt8, plane: Int, rex: Int, modrm: UInt8) -> Opcode {
   let reg = Int(modrm >> 3 & 7)
   switch (map, byte) {
   case (0, 0x8c): return reg < 6 ? opcode : .undefined + .modrm
