@@ -11,6 +11,9 @@ extension Translator {
       state.r11Holds = nil
     }
     if instruction.prefixes.contains(.gs) { return stop(&emitter, &state) }
+    if let save = instruction.stateSave {
+      return writeStateSave(save, instruction, bytes, pc + UInt64(instruction.length), &emitter, &state)
+    }
     if instruction.isRIPRelative {
       return writeRIPRelative(instruction, bytes, eleven, pc + UInt64(instruction.length), &emitter, &state)
     }
