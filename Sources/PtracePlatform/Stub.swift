@@ -230,13 +230,14 @@ extension Stub {
   private func remapPiecewise(_ call: PendingCall) throws(MachineError) {
     let a = call.arguments
     let source = a[0], sourceEnd = a[0] + a[1], target = a[4]
-    guard a[3] & HostFlag.remapFixed != 0 else {
-      throw MachineError("stub \(pid): mapping at \(String(source, radix: 16)) cannot grow in place")
-    }
+    // Where the range only grows, its last piece does.
+    let growsInPlace = a[3] & HostFlag.remapFixed == 0
     for mapping in try HostMapping.all(of: pid) where mapping.start < sourceEnd && mapping.end > source {
       let start = max(mapping.start, source), end = min(mapping.end, sourceEnd)
+      if growsInPlace && end < sourceEnd { continue }
       let newSize = end == sourceEnd ? a[2] - (start - source) : end - start
-      let moved = try self.call(HostCall.mremap, [start, end - start, newSize, a[3], target + (start - source), 0])
+      let place = growsInPlace ? 0 : target + (start - source)
+      let moved = try self.call(HostCall.mremap, [start, end - start, newSize, a[3], place, 0])
       if moved < 0 && moved >= -4095 {
         throw MachineError("stub \(pid): host refused to move \(String(start, radix: 16)): \(describe(errno: -moved))")
       }

@@ -26,7 +26,7 @@ struct zydis_facts {
   bool reads_r11, writes_r11;
   uint8_t flags_read, flags_written;  // carry 1, parity 2, auxiliary 4, zero 8, sign 16, overflow 32
   bool is_update;
-  bool is_knights_corner;
+  bool is_foreign;  // of a processor that is not x86-64 as we know it: Knights Corner, VIA's PadLock
   bool is_vector_index;
   // General registers named by ModRM.reg, ModRM.rm and VEX.vvvv: 1 read, 2 written.
   uint8_t reg_general, rm_general, vvvv_general;

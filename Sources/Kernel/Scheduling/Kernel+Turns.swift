@@ -49,7 +49,7 @@ extension Kernel {
     }
     if task.group.timers.watchesCPUTime { ticksMax = min(ticksMax, Self.ticksPerRunWithCPUTimers) }
     guard let slice = scheduler.slice else { return RunLimit(ticks: ticksMax) }
-    if slice.ticks > ticksMax { return RunLimit(ticks: ticksMax, updates: slice.updates) }
+    if slice.ticks > ticksMax { return RunLimit(ticks: ticksMax) }
     return RunLimit(ticks: slice.ticks, instructions: slice.instructions, updates: slice.updates)
   }
 

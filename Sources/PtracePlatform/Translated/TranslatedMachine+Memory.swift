@@ -136,7 +136,9 @@ extension TranslatedMachine {
 
   public func remap(_ id: AddressSpaceID, _ range: GuestRange, to target: GuestRange) throws(MachineError) {
     let space = try space(id)
-    var moved = space.mappings.mapping(at: range.start)
+    var moved = space.mappings.mapping(at: range.start)?.clipped(to: range)
+    // What moves takes the host's protection along.
+    try invalidate(range, in: space, id)
     try forget(range, in: space, id)
     if range.start != target.start { try forget(target, in: space, id) }
     try host.remap(id, range, to: target)
