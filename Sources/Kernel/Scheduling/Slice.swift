@@ -48,8 +48,9 @@ extension SeededGenerator {
   mutating func nextSlice(like every: EverySlice) -> Slice {
     var slice = Slice(ticks: every.ticks)
     if !every.isVaried { return slice }
-    if next(below: 4) != 0 { slice.instructions = UInt32(next(below: 16)) }
-    if next(below: 4) == 0 {
+    if next(below: 2) == 0 {
+      slice.instructions = UInt32(next(below: 16))
+    } else {
       slice.updates = UInt32(1 + next(below: 4))
       slice.picksHeldBack = next(below: 4)
     }

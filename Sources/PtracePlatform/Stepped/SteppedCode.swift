@@ -38,18 +38,57 @@ extension Instruction {
   }
 }
 
+/// Where an instruction's memory operand lies. docs: Intel SDM 2A, 2.1.3 to 2.1.5 and 2.2.1.
+struct SteppedOperand {
+  private(set) var base: UInt8?
+  private(set) var index: UInt8?
+  private var scale: UInt64 = 1
+  private var isRIPRelative = false
+  private let displacement: UInt64
+  private let length: UInt64
+  private let prefixes: Prefixes
+
+  /// nil without one.
+  init?(_ instruction: Instruction, _ code: SteppedCode) {
+    let mode = instruction.modrm >> 6, field = instruction.modrm & 7
+    guard instruction.hasModRM, mode < 3 else { return nil }
+    let extendBase = (instruction.rex & 1) << 3, extendIndex = (instruction.rex & 2) << 2
+    if field == 4 {
+      let sib = instruction.sib
+      if mode != 0 || sib & 7 != 5 { base = sib & 7 | extendBase }
+      if sib >> 3 & 7 | extendIndex != 4 { index = sib >> 3 & 7 | extendIndex }
+      scale = 1 << UInt64(sib >> 6)
+    } else if mode == 0 && field == 5 {
+      isRIPRelative = true
+    } else {
+      base = field | extendBase
+    }
+    prefixes = instruction.prefixes
+    length = UInt64(instruction.length)
+    displacement = UInt64(
+      bitPattern: code.signed(Int(instruction.displacementOffset), Int(instruction.displacementSize)))
+  }
+
+  func names(_ register: UInt8) -> Bool { base == register || index == register }
+
+  func address(_ registers: Registers) -> GuestAddress {
+    var address = displacement
+    if isRIPRelative { address &+= registers.rip &+ length }
+    if let base { address &+= registers.general(base) }
+    if let index { address &+= registers.general(index) &* scale }
+    if prefixes.contains(.addressSize) { address &= 0xffff_ffff }
+    if prefixes.contains(.fs) { address &+= registers.fsBase }
+    if prefixes.contains(.gs) { address &+= registers.gsBase }
+    return GuestAddress(address)
+  }
+}
+
 /// An update as the seam counts them (`RunLimit.updates`), and its operand. Beyond that text are left whole: those that name
-/// r11 or a high byte register, and those with gs or 32-bit addresses.
+/// r10, r11 or a high byte register, and those with gs or 32-bit addresses.
 struct SteppedUpdate {
   /// Bytes.
   let size: Int
-  private let base: UInt8?
-  private let index: UInt8?
-  private let scale: UInt64
-  private let usesFS: Bool
-  private let displacement: UInt64
-  private let length: UInt64
-  private let isRIPRelative: Bool
+  let operand: SteppedOperand
 
   init?(_ instruction: Instruction, _ code: SteppedCode) {
     let prefixes = instruction.prefixes
@@ -77,44 +116,39 @@ struct SteppedUpdate {
       if selector > 1 { return nil }
     default: return nil
     }
-    let mode = modrm >> 6
-    guard mode < 3 else { return nil }
+    guard let operand = SteppedOperand(instruction, code) else { return nil }
+    self.operand = operand
     let rex = instruction.rex
-    let extendBase = (rex & 1) << 3, extendIndex = (rex & 2) << 2, extendRegister = (rex & 4) << 1
-    var base: UInt8?, index: UInt8?
-    var scale: UInt64 = 1
-    var isRIPRelative = false
-    if modrm & 7 == 4 {
-      let sib = instruction.sib
-      if mode != 0 || sib & 7 != 5 { base = sib & 7 | extendBase }
-      if sib >> 3 & 7 | extendIndex != 4 { index = sib >> 3 & 7 | extendIndex }
-      scale = 1 << UInt64(sib >> 6)
-    } else if mode == 0 && modrm & 7 == 5 {
-      isRIPRelative = true
-    } else {
-      base = modrm & 7 | extendBase
-    }
-    let stackPointer: UInt8 = 4, framePointer: UInt8 = 5, r11: UInt8 = 11
-    if base == stackPointer || base == framePointer { return nil }
-    if base == r11 || index == r11 { return nil }
+    let stackPointer: UInt8 = 4, framePointer: UInt8 = 5
+    if operand.base == stackPointer || operand.base == framePointer { return nil }
+    if operand.names(10) || operand.names(11) { return nil }
     if hasRegister {
-      if selector | extendRegister == r11 { return nil }
+      let register = selector | (rex & 4) << 1
+      if register == 10 || register == 11 { return nil }
       if opcode & 1 == 0 && rex == 0 && selector >= 4 { return nil }
     }
     size = opcode & 1 == 0 ? 1 : rex & 8 != 0 ? 8 : prefixes.contains(.operandSize) ? 2 : 4
-    (self.base, self.index, self.scale, self.isRIPRelative) = (base, index, scale, isRIPRelative)
-    usesFS = prefixes.contains(.fs)
-    length = UInt64(instruction.length)
-    let offset = Int(instruction.displacementOffset)
-    displacement = UInt64(bitPattern: code.signed(offset, Int(instruction.displacementSize)))
   }
+}
 
-  func address(_ registers: Registers) -> GuestAddress {
-    var address = displacement
-    if isRIPRelative { address &+= registers.rip &+ length }
-    if let base { address &+= registers.general(base) }
-    if let index { address &+= registers.general(index) &* scale }
-    if usesFS { address &+= registers.fsBase }
-    return GuestAddress(address)
+/// Instructions that store facts of the host along with the guest's state; over those go constants: where the last x87
+/// instruction and its operand were, and the processor's mask of MXCSR.
+enum SteppedStateSave {
+  /// What is stored over its operand: offsets and bytes.
+  static func constants(_ instruction: Instruction) -> [(offset: UInt64, bytes: [UInt8])] {
+    guard instruction.hasModRM, instruction.modrm < 0xc0, instruction.prefixes.isDisjoint(with: [.lock, .vex, .evex, .xop])
+    else { return [] }
+    let selector = instruction.modrm >> 3 & 7
+    func zeros(_ count: Int) -> [UInt8] { [UInt8](repeating: 0, count: count) }
+    switch (instruction.map, instruction.opcode, selector) {
+    // FXSAVE: FOP; FIP and FDP; MXCSR_MASK.
+    case (1, 0xae, 0) where instruction.prefixes.isDisjoint(with: [.operandSize, .rep, .repne]):
+      return [(6, zeros(2)), (8, zeros(16)), (28, [0xff, 0xff, 0, 0])]
+    // FNSTENV, FNSAVE: from FIP on, in 14 or 28 bytes.
+    case (0, 0xd9, 6), (0, 0xdd, 6):
+      if instruction.prefixes.contains(.operandSize) { return [(6, zeros(8))] }
+      return [(12, zeros(16))]
+    default: return []
+    }
   }
 }

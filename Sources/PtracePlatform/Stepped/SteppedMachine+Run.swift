@@ -18,8 +18,11 @@ struct SteppedTurn {
   var ticksLeft: UInt64?
   /// Of the limit, once its ticks are used up.
   var instructionsLeft: UInt32?
-  /// Begun in this run.
-  var updates: UInt32 = 0
+  /// The limit's ticks are used up, and updates count: those to come until the stop, those since the last tick, and ticks
+  /// until there is a stop without.
+  var updatesLeft: UInt32?
+  var updatesSinceTick: UInt32 = 0
+  var ticksForUpdatesLeft = RunLimit.ticksForUpdatesMax
   /// What the split update that the turn starts with has loaded.
   var loaded: UInt64?
 }
@@ -27,19 +30,24 @@ struct SteppedTurn {
 extension SteppedMachine {
   private static let trapFlag: UInt64 = 0x100
   private static let resumeFlag: UInt64 = 0x1_0000
-  /// CF PF AF ZF SF OF.
-  private static let arithmeticFlags: UInt64 = 0x8d5
   private static let debugBreakpoint: Int32 = 1, debugTrace: Int32 = 2, illegalOperand: Int32 = 2, fromKernel: Int32 = 128
 
   public func run(_ context: ExecutionContext, limit: RunLimit) throws(MachineError) -> Trap {
-    precondition(limit.ticks != 0 || limit.instructions > 0, "a limit that lets nothing run")
+    precondition(limit.ticks != 0 || limit.instructions > 0 || limit.updates > 0, "a limit that lets nothing run")
     var turn = SteppedTurn(
       id: context.space, space: try space(context.space), stub: try host.stub(context.space),
       state: try host.state(context.id), task: try task(context.id), limit: limit, registers: context.registers,
       trapFlag: context.registers.eflags & Self.trapFlag != 0)
     turn.registers.origRax = ~0
     turn.registers.eflags &= ~(Self.trapFlag | Self.resumeFlag)
-    if limit.ticks == 0 { turn.instructionsLeft = limit.instructions } else { turn.ticksLeft = limit.ticks }
+    turn.ticksLeft = limit.ticks
+    if (limit.ticks ?? 0) == 0 && limit.updates > 0 {
+      turn.ticksLeft = nil
+      turn.updatesLeft = limit.updates
+    } else if limit.ticks == 0 {
+      turn.ticksLeft = nil
+      turn.instructionsLeft = limit.instructions
+    }
     if let split = turn.task.split, split.pc == turn.registers.rip { turn.loaded = split.value }
     turn.task.split = nil
     if !turn.stub.queue.isEmpty { try turn.stub.flush() }
@@ -76,7 +84,7 @@ extension SteppedMachine {
         turn.loaded = nil
         return try store(value, update, instruction, bytes, &turn)
       }
-      if let trap = try count(update, &turn) { return trap }
+      if !turn.trapFlag, let trap = try count(update, &turn) { return trap }
     }
     turn.loaded = nil
     return try execute(instruction, bytes, &turn)
@@ -89,6 +97,7 @@ extension SteppedMachine {
     let pc = turn.registers.rip
     let next = pc &+ UInt64(instruction.length)
     let wasTraced = turn.trapFlag
+    let before = turn.registers
     let popped = try poppedTrapFlag(instruction, turn)
     if instruction.prefixes.contains(.operandSize), instruction.flow.isNearBranch {
       throw wrong(pc, bytes, "a branch with an operand-size prefix: processors of different makers disagree")
@@ -99,6 +108,7 @@ extension SteppedMachine {
     }
     if let popped { turn.trapFlag = popped }
     if !wasTraced { try hideTrapFlag(instruction, turn) }
+    try hideHost(instruction, bytes, before, turn)
     let reached = turn.registers.rip
     var isTick = false
     switch instruction.flow {
@@ -122,15 +132,21 @@ extension SteppedMachine {
       return .fault(Fault(signal: 5, code: Self.debugTrace, address: GuestAddress(turn.registers.rip)))
     }
     if isTick {
-      if try flagsAreDead(turn) {
-        turn.registers.eflags = turn.registers.eflags & ~Self.arithmeticFlags | flagsWhereDead
-      }
       if turn.instructionsLeft != nil { return .budget(StopPoint()) }
+      if turn.updatesLeft != nil {
+        turn.updatesSinceTick = 0
+        turn.ticksForUpdatesLeft -= 1
+        if turn.ticksForUpdatesLeft == 0 { return .budget(StopPoint()) }
+      }
       if let left = turn.ticksLeft {
         turn.ticksLeft = left - 1
         if left == 1 {
-          if turn.limit.instructions == 0 { return .budget(StopPoint()) }
           turn.ticksLeft = nil
+          if turn.limit.updates > 0 {
+            turn.updatesLeft = turn.limit.updates
+            return nil
+          }
+          if turn.limit.instructions == 0 { return .budget(StopPoint()) }
           turn.instructionsLeft = turn.limit.instructions
         }
       }
@@ -141,44 +157,30 @@ extension SteppedMachine {
     return nil
   }
 
-  /// Whether the straight line of at most 24 instructions from here overwrites all arithmetic flags before it reads one or
-  /// ends.
-  private func flagsAreDead(_ turn: SteppedTurn) throws(MachineError) -> Bool {
-    let instructionsMax = 24
-    let bytes = try code(at: turn.registers.rip, instructionsMax * SteppedCode.instructionBytesMax, turn)
-    var alive = Flags.all
-    var offset = 0
-    for _ in 0..<instructionsMax {
-      let instruction = bytes.instruction(at: offset)
-      if instruction.length == 0 || instruction.flow != .plain { return false }
-      if !alive.isDisjoint(with: instruction.flagsRead) { return false }
-      alive.subtract(instruction.flagsWritten)
-      if alive.isEmpty { return true }
-      offset += Int(instruction.length)
-    }
-    return false
-  }
-
   // MARK: Updates
 
   /// Stops before an update that is the limit's last.
   private func count(_ update: SteppedUpdate, _ turn: inout SteppedTurn) throws(MachineError) -> Trap? {
-    turn.updates += 1
-    guard turn.updates == turn.limit.updates else { return nil }
-    let address = update.address(turn.registers)
-    let present = try host.read(turn.id, address, update.size)
-    // Otherwise it faults as a whole.
-    guard present.count == update.size else { return nil }
+    guard let left = turn.updatesLeft else { return nil }
+    turn.updatesSinceTick += 1
+    turn.updatesLeft = left - 1
+    if left > 1 { return nil }
+    let present = try host.read(turn.id, update.operand.address(turn.registers), update.size)
+    guard present.count == update.size else {
+      // It faults as a whole, and was not the last.
+      turn.updatesLeft = 1
+      return nil
+    }
     let value = present.reversed().reduce(0) { $0 << 8 | UInt64($1) }
     turn.task.split = (turn.registers.rip, value)
-    return .budget(StopPoint(updates: turn.limit.updates, loadedValue: value))
+    return .budget(StopPoint(updates: turn.updatesSinceTick, loadedValue: value))
   }
 
   /// The rest of a split update: the instruction itself, with what it has loaded in place of what is there now.
   private func store(
     _ value: UInt64, _ update: SteppedUpdate, _ instruction: Instruction, _ bytes: SteppedCode, _ turn: inout SteppedTurn
   ) throws(MachineError) -> Trap? {
-    let address = update.address(turn.registers)
+    let address = update.operand.address(turn.registers)
     let present = try host.read(turn.id, address, update.size)
     let loaded = (0..<update.size).map { UInt8(truncatingIfNeeded: value >> UInt64(8 * $0)) }
     let replaced = try host.write(turn.id, address, loaded[...])
@@ -301,6 +303,16 @@ extension SteppedMachine {
     let place = GuestAddress(turn.registers.rsp &+ 1)
     guard let high = try host.read(turn.id, place, 1).first else { return }
     _ = try host.write(turn.id, place, [high & ~1])
+  }
+
+  /// What `instruction`, executed with these registers, stored of the host.
+  private func hideHost(
+    _ instruction: Instruction, _ code: SteppedCode, _ registers: Registers, _ turn: SteppedTurn
+  ) throws(MachineError) {
+    for (offset, bytes) in SteppedStateSave.constants(instruction) {
+      guard let operand = SteppedOperand(instruction, code) else { return }
+      _ = try host.write(turn.id, operand.address(registers) + offset, bytes[...])
+    }
   }
 
   // MARK: Code
