@@ -12,7 +12,7 @@ extension Translator {
     }
     if instruction.prefixes.contains(.gs) { return stop(&emitter, &state) }
     if let save = instruction.stateSave {
-      return writeStateSave(save, instruction, bytes, pc + UInt64(instruction.length), &emitter, &state)
+      return writeStateSave(save, instruction, bytes, eleven, pc + UInt64(instruction.length), &emitter, &state)
     }
     if instruction.isRIPRelative {
       return writeRIPRelative(instruction, bytes, eleven, pc + UInt64(instruction.length), &emitter, &state)
