@@ -15,7 +15,7 @@ public enum Engine: String, Sendable, CaseIterable {
   case direct
 
   /// What runs without `--engine` take.
-  public static let standard = Engine.direct
+  public static let standard = Engine.translated
 
   public var hasTicks: Bool { self == .translated }
   /// As trace headers have it; 0 without ticks.
