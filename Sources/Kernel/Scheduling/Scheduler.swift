@@ -33,7 +33,8 @@ struct Scheduler {
   }
 
   /// Where in the queue the next task may be taken from: the places of those that are not held back. When all are,
-  /// the time passes until the first is not. None when `current` could go on and should. Counts as a pick for who is held back.
+  /// the time passes until the first is not. None when `current` could go on and should. Counts as a pick for who is
+  /// held back.
   mutating func choices(insteadOf current: Task?) -> [Int] {
     let passed = 1 + Int(ticksSincePick / Self.ticksPerPick)
     ticksSincePick = 0

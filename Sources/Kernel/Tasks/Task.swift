@@ -81,7 +81,7 @@ public final class Task: DeepCopyable {
   var isQueued = false
   /// How many choices of the next task still pass this one over (`Slice.picksHeldBack`).
   var picksHeldBack = 0
-  /// How often it stopped.
+  /// How often it stopped in guest code, for whatever reason (`SliceAge`).
   var stops = 0
   /// Set by sched_yield until the scheduler has seen it.
   var yielding = false
