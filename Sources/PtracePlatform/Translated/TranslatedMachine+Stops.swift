@@ -13,6 +13,7 @@ extension TranslatedMachine {
     turn.registers.rip = next
     turn.registers.rcx = next
     turn.registers.r11 = turn.stub.held.r11
+    if turn.mode == .trapFlag { turn.registers.r11 |= Self.trapFlag }
     turn.registers.origRax = turn.stub.held.origRax
     turn.task.resume = scratch.owns(code) ? nil : (next, code, image, image.generation)
     return .trap(.syscall)

@@ -43,8 +43,10 @@ extension TranslatedMachine {
     switch try scratchImage(pc, turn) {
     case .failure(let fault): return .fault(fault)
     case .success(let image):
-      // What one stretch holds; a longer one is several.
-      guard let stretch = translator.stretch(image, pc, count: min(count, Self.volatileStretch)) else {
+      // What one stretch holds; a longer one is several. Code that the guest can write to may change within a stretch.
+      let isWritable = turn.space.mappings.mapping(at: GuestAddress(pc))!.protection.contains(.write)
+      let most = isWritable ? 1 : Self.volatileStretch
+      guard let stretch = translator.stretch(image, pc, count: min(count, most)) else {
         let end = image.start + UInt64(image.available)
         return .fault(fetchFault(end, turn.space) ?? Fault(signal: 11, code: 1, address: GuestAddress(end)))
       }
@@ -102,7 +104,7 @@ extension TranslatedMachine {
       }
       return .trap(.budget(StopPoint(instructions: turn.limit.instructions)))
     case .trapFlag:
-      if tick { turn.count -= 1 }
+      if tick, turn.count > 0 { turn.count -= 1 } else if tick { turn.furtherTicks += 1 }
       showTrapFlag(&turn)
       return .trap(.fault(Fault(signal: 5, code: 2, address: GuestAddress(pc))))
     case .short, .normal:
