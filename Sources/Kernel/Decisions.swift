@@ -79,6 +79,7 @@ public final class SeededDecisions: Decisions {
   public let epoch: Nanoseconds
   private var schedule: SeededGenerator
   private var random: SeededGenerator
+  private let everySlice: EverySlice?
   private var trapsInQuantum = 0
   /// Traps that a task may make in a row under round robin while others wait, and the ticks of a slice.
   static let quantumTraps = 1000
@@ -86,8 +87,9 @@ public final class SeededDecisions: Decisions {
   /// Under `random`, one trap in this many switches to another runnable task.
   static let preemptionInterval = 8
 
-  public init(seed: UInt64, policy: SchedulePolicy, epoch: Nanoseconds) {
+  public init(seed: UInt64, policy: SchedulePolicy, epoch: Nanoseconds, everySlice: EverySlice? = nil) {
     self.policy = policy
+    self.everySlice = everySlice
     self.epoch = epoch
     schedule = SeededGenerator(seed: seed)
     random = SeededGenerator(seed: ~seed)
@@ -116,9 +118,10 @@ public final class SeededDecisions: Decisions {
   }
 
   public func slice(task: TaskID, runnable: Int, age: SliceAge) -> Slice {
+    if let everySlice { return schedule.nextSlice(like: everySlice) }
     switch policy {
-    case .roundRobin: Slice(ticks: Self.quantumTicks)
-    case .random: schedule.nextSlice(age: age)
+    case .roundRobin: return Slice(ticks: Self.quantumTicks)
+    case .random: return schedule.nextSlice(age: age)
     }
   }
 

@@ -28,6 +28,8 @@ public struct KernelConfiguration: Sendable {
   /// The machine counts ticks and stops at them: tasks get slices, and time passes in guest code. Without, as in the
   /// direct engine, only traps make time pass and a turn end.
   public var hasTicks = false
+  /// Tasks get slices also while nothing else could run: for tests, to which each stop is an event to compare.
+  public var slicesAlways = false
   /// Wall seconds a task may run without a trap while others could run. Without ticks only.
   public var spinSecondsMax: UInt32 = 30
   /// Living processes and tasks at most; fork and clone give EAGAIN beyond (pids cgroup).

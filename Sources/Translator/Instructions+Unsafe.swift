@@ -88,7 +88,7 @@ extension Translator {
       } else {
         emitter.bytes(0x241c_8b4c, 4)  // movq (%rsp), %r11
       }
-      state.r11IsLoaded = false
+      state.r11Holds = nil
       emitter.bytes(0x0100_c3f7_41, 7)  // testl $0x100, %r11d
       emitter.bytes(0x01_74, 2)  // jz over the next
       emitter.byte(0xcc)

@@ -40,6 +40,10 @@ struct GuestOptions: ParsableArguments {
   @Flag(help: .hidden) var portable = false
   /// The test of the kernel's deep copy: the trace must be the same with any value.
   @Option(help: .hidden) var copyKernelEvery: UInt64?
+  /// The oracle test (Tools/oracle): every slice has so many ticks, also while nothing else could run; and offsets and split
+  /// updates that follow from the seed.
+  @Option(help: .hidden) var sliceTicks: UInt64?
+  @Flag(help: .hidden) var sliceVaried = false
   @Argument(
     parsing: .captureForPassthrough, help: ArgumentHelp("The program and its arguments.", valueName: "program"))
   var command: [String] = []
@@ -51,6 +55,7 @@ struct GuestOptions: ParsableArguments {
     if !(1...64).contains(cpus) { throw ValidationError("--cpus takes 1 to 64") }
     if let timeout, !(timeout > 0) { throw ValidationError("--timeout takes a positive number of seconds") }
     if let epoch, epoch < 0 { throw ValidationError("--epoch takes a time after 1970") }
+    if let sliceTicks, sliceTicks == 0 || engine == .direct { throw ValidationError("--slice-ticks: at least 1, and an engine with ticks") }
     if programLine.isEmpty { throw ValidationError("no program given") }
   }
 
@@ -80,6 +85,7 @@ struct GuestOptions: ParsableArguments {
     options.usesHostClock = clock == .host
     options.isPortable = portable
     options.kernelCopyInterval = copyKernelEvery
+    if let sliceTicks { options.everySlice = EverySlice(ticks: sliceTicks, isVaried: sliceVaried) }
     options.traceCalls = strace
     options.exportDirectory = exportChanges
     options.workingDirectory = try workingDirectory()
@@ -160,7 +166,10 @@ struct GuestOptions: ParsableArguments {
 extension SchedulePolicy: ExpressibleByArgument {}
 extension DeadlockPolicy: ExpressibleByArgument {}
 extension ProcessorModel: ExpressibleByArgument {}
-extension Engine: ExpressibleByArgument {}
+extension Engine: ExpressibleByArgument {
+  /// What help names: not the oracle.
+  public static var allValueStrings: [String] { allCases.filter { $0 != .stepped }.map(\.rawValue) }
+}
 
 extension GuestOptions {
   /// The command line that repeats this run.
@@ -179,6 +188,7 @@ extension GuestOptions {
     if deadlock != .end { words += ["--deadlock", deadlock.rawValue] }
     if clock == .host { words += ["--clock", "host"] }
     if waitAll { words.append("--wait-all") }
+    if let sliceTicks { words += ["--slice-ticks", "\(sliceTicks)"] + (sliceVaried ? ["--slice-varied"] : []) }
     return (words + ["--"] + programLine).map(Self.shellQuoted).joined(separator: " ")
   }
 

@@ -16,16 +16,24 @@ struct ReplayCommand: ParsableCommand {
   @Flag(help: "Print a divergence in JSON.") var json = false
   @Flag(name: .shortAndLong, help: "Say nothing but errors.") var quiet = false
   @Flag(name: .shortAndLong, help: "Say more.") var verbose = false
+  /// For Tools/oracle: another engine with the same ticks, and the registers at events FROM-TO as lines of a file.
+  @Option(help: .hidden) var engine: Engine?
+  @Option(help: .hidden) var registerLog: String?
+  @Option(help: .hidden) var logFrom: UInt64 = 1
+  @Option(help: .hidden) var logTo = UInt64.max
   @Argument(help: "The trace (default: trace.zst).") var trace = "trace.zst"
 
   func validate() throws {
     if stopAt == 0 { throw ValidationError("events count from 1") }
+    if logFrom > logTo { throw ValidationError("--log-from lies behind --log-to") }
   }
 
   func run() throws {
     var options = ReplayOptions(path: trace)
     options.stopAt = stopAt
     options.corePath = core
+    options.engine = engine
+    if let registerLog { options.registerLog = (registerLog, logFrom...logTo) }
     let progress = Progress(enabled: !quiet)
     let total = rsb_host_is_terminal(2) == 1 ? ReplaySession.eventCount(trace) : nil
     let result = try ReplaySession.replay(options) { event in

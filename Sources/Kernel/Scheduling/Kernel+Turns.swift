@@ -41,7 +41,7 @@ extension Kernel {
   /// How far the next run may go. Draws a slice where one is due.
   private func nextLimit(of task: Task) -> RunLimit {
     guard configuration.hasTicks else { return RunLimit(wallSeconds: wallSecondsMax) }
-    if scheduler.slice == nil && scheduler.hasOthers {
+    if scheduler.slice == nil && (scheduler.hasOthers || configuration.slicesAlways) {
       let age = SliceAge(ofRun: scheduler.slicesDrawn, ofTask: task.stops)
       scheduler.slice = decisions.slice(task: task.id, runnable: scheduler.queue.count, age: age)
       scheduler.slicesDrawn += 1

@@ -50,11 +50,33 @@ public struct SliceAge: Hashable, Sendable {
   }
 }
 
+/// What a test asks of all slices, to compare many places of a run.
+public struct EverySlice: Hashable, Sendable {
+  public var ticks: UInt64
+  /// Draw instructions beyond the ticks and stops inside updates from the seed; otherwise there are none.
+  public var isVaried: Bool
+  public init(ticks: UInt64, isVaried: Bool) {
+    self.ticks = ticks
+    self.isVaried = isVaried
+  }
+}
+
 extension SeededGenerator {
   /// Slices at the beginning of a run that are all dense; behind them, slice n is dense with this number in n.
   static let denseSlices = 256
   /// Stops after which a task is no longer young.
   static let stopsOfYouth = 40
+  mutating func nextSlice(like every: EverySlice) -> Slice {
+    var slice = Slice(ticks: every.ticks)
+    if !every.isVaried { return slice }
+    if next(below: 2) == 0 {
+      slice.instructions = UInt32(next(below: 16))
+    } else {
+      slice.updates = UInt32(1 + next(below: 4))
+      slice.picksHeldBack = next(below: 4)
+    }
+    return slice
+  }
 
   /// A slice of the random policy.
   mutating func nextSlice(age: SliceAge) -> Slice {

@@ -116,6 +116,11 @@ extension TranslatedMachine {
       task.split = nil
       task.resume = nil
     }
+    if let number = VsyscallPage.number(at: pc) {
+      // A run ended on the way there.
+      turn.registers.rax = number
+      return .trap(.vsyscall)
+    }
     if turn.registers.eflags & Self.trapFlag != 0 {
       return try trapFlagStep(pc, &turn)
     }

@@ -31,6 +31,7 @@ final class ReplayPlayer {
   private var executedTasks: [Int32] = []
   private var chain = RegisterChain()
   private(set) var lastEvent: Event?
+  var registerLog: RegisterLog?
   /// The memory that traces may make a replay create; a guest's own limit is far below.
   private static let objectSizeMax: UInt64 = 1 << 44
 
@@ -85,11 +86,22 @@ final class ReplayPlayer {
     if trap == .interrupted { throw MachineError("interrupted") }
     let ticks = machine.ticks(of: event.context)
     lastEvent = event
+    if let registerLog { try log(event, trap, context, ticks, to: registerLog) }
     if !event.matches(trap: trap, registers: context.registers, ticks: ticks) {
       return .diverged(divergence(Difference.all(event, trap: trap, registers: context.registers, ticks: ticks)))
     }
     chain.add(context.registers)
     return .event(event)
+  }
+
+  private func log(
+    _ event: Event, _ trap: Trap, _ context: ExecutionContext, _ ticks: Ticks, to log: RegisterLog
+  ) throws(MachineError) {
+    guard log.events.contains(event.number.rawValue) else { return }
+    let state = try machine.extendedState(of: context)
+    let code = try machine.read(context.space, GuestAddress(context.registers.rip), 15)
+    let task = tasks.task(of: event.context)?.task ?? 0
+    log.add(event.number.rawValue, task: task, trap, context.registers, ticks, code: code, extendedState: state)
   }
 
   /// How far the guest may run to get where the event stopped it. Only a stop at a limit needs one: every other trap

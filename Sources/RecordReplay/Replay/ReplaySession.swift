@@ -13,6 +13,10 @@ public struct ReplayOptions: Sendable {
   public var stopAt: UInt64?
   /// Write an ELF core of the current process where the replay stops.
   public var corePath: String?
+  /// Another engine than the header's, with the same ticks: the stepped one for a translated trace.
+  public var engine: Engine?
+  /// Writes the registers at these events to a file, for the oracle test.
+  public var registerLog: (path: String, events: ClosedRange<UInt64>)?
   public init(path: String) { self.path = path }
 }
 
@@ -34,12 +38,19 @@ public enum ReplaySession {
     _ options: ReplayOptions, outputs: OutputPolicy = .passThrough, progress: ((UInt64) -> Void)? = nil
   ) throws(SessionError) -> ReplayResult {
     let reader = try opened(options.path)
-    let (engine, processor) = try checkReplayable(reader.header)
+    var (engine, processor) = try checkReplayable(reader.header)
+    if let other = options.engine {
+      if other.traceName != engine.traceName { throw SessionError("the \(other.rawValue) engine cannot replay this trace") }
+      engine = other
+    }
     let stop = try stopEvent(options)
     let machine = try makeMachine(
       engine, seed: reader.header.seed, arguments: reader.header.arguments, processor: processor)
     defer { machine.shutdown() }
-    let run = ReplayRun(reader, ReplayPlayer(machine, hasTicks: engine.hasTicks), outputs)
+    let player = ReplayPlayer(machine, hasTicks: engine.hasTicks)
+    if let (path, events) = options.registerLog { player.registerLog = try RegisterLog(path, events) }
+    defer { player.registerLog?.close() }
+    let run = ReplayRun(reader, player, outputs)
     let result = try run.run(stop: stop, progress: progress)
     if let path = options.corePath { try run.writeCore(to: path) }
     return result

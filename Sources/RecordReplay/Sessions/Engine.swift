@@ -13,17 +13,21 @@ public enum Engine: String, Sendable, CaseIterable {
   case translated
   /// The processor runs guest code as it is. No ticks: tasks are switched at traps only.
   case direct
+  /// The oracle of the translated engine, for tests: the same by single steps. Its traces say that they are translated.
+  case stepped
 
   /// What runs without `--engine` take.
   public static let standard = Engine.translated
 
-  public var hasTicks: Bool { self == .translated }
+  public var hasTicks: Bool { self != .direct }
+  /// As trace headers have it.
+  var traceName: String { self == .stepped ? Engine.translated.rawValue : rawValue }
   /// As trace headers have it; 0 without ticks.
   var tickDefinition: UInt32 { hasTicks ? TickDefinition.current : 0 }
 
   /// The engine that replays a trace. Throws with the reason when this version has none that could.
   init(of header: TraceHeader) throws(SessionError) {
-    guard let engine = Engine(rawValue: header.engine) else {
+    guard let engine = Engine(rawValue: header.engine), engine != .stepped else {
       throw SessionError("the trace was recorded by the \(header.engine) engine, which this version has not")
     }
     if header.tickDefinition != engine.tickDefinition {
@@ -59,6 +63,10 @@ extension TranslatedMachine: HostedMachine {
   }
 }
 
+extension SteppedMachine: HostedMachine {
+  public var engineCounts: [(name: String, count: UInt64)] { [] }
+}
+
 /// A machine on the processor that follows from seed and arguments: a recording and its replay choose the same. `processor`
 /// is the model that the guest sees; nil for the host's.
 func makeMachine(
@@ -78,6 +86,11 @@ func makeMachine(
       configuration.allowsAVX512 = processor == .v4
       configuration.cacheDirectory = TranslationFolder.path
       return try TranslatedMachine(configuration)
+    case .stepped:
+      var configuration = SteppedMachine.Configuration()
+      configuration.host = host
+      configuration.allowsAVX512 = processor == .v4
+      return try SteppedMachine(configuration)
     }
   } catch {
     throw SessionError("this machine does not let us trace: \(error) (see `replaysb doctor`)")

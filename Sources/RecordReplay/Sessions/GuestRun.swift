@@ -26,7 +26,7 @@ final class GuestRun {
     decisions =
       options.usesHostClock
       ? HostClockDecisions(seed: options.seed, policy: options.policy, epoch: epoch)
-      : SeededDecisions(seed: options.seed, policy: options.policy, epoch: epoch)
+      : SeededDecisions(seed: options.seed, policy: options.policy, epoch: epoch, everySlice: options.everySlice)
     kernel = Kernel(
       machine: machine, host: host, decisions: decisions, observer: observer,
       configuration: Self.configuration(options))
@@ -44,6 +44,7 @@ final class GuestRun {
     configuration.workingDirectory = options.workingDirectory
     configuration.hiddenPaths = options.hidden.trees
     configuration.hasTicks = options.engine.hasTicks
+    configuration.slicesAlways = options.everySlice != nil
     configuration.endsWithFirstProcess = !options.waitsForAll
     configuration.deadlockPolicy = options.deadlockPolicy
     configuration.extendedStateBytes = extendedStateBytes()

@@ -6,7 +6,7 @@ import Trace
 
 extension RunOptions {
   /// The processor that the guest sees; nil: the host's own, because the engine cannot hide it.
-  var processorShown: ProcessorModel? { engine == .translated ? processor : nil }
+  var processorShown: ProcessorModel? { engine.hasTicks ? processor : nil }
 
   /// What the trace's header says of it.
   var processorFingerprint: String {

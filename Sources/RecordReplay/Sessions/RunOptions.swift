@@ -34,6 +34,8 @@ public struct RunOptions: Sendable {
   /// Calls as they happen, to the tool's standard error.
   public var traceCalls = false
 
+  /// The oracle test: every slice is like this, also while nothing else could run.
+  public var everySlice: EverySlice?
   /// Goes on with a deep copy of the kernel after so many traps: the test of the copy. nil for never.
   public var kernelCopyInterval: UInt64?
 

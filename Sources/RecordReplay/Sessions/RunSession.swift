@@ -82,8 +82,9 @@ public enum RecordSession {
     if options.waitsForAll { extra.append("--wait-all") }
     if options.usesHostClock { extra.append("--clock host") }
     if options.isPortable { extra.append("--portable") }
+    if let slices = options.everySlice { extra.append("--slice-ticks \(slices.ticks)\(slices.isVaried ? " --slice-varied" : "")") }
     return TraceHeader(
-      toolVersion: Tool.version, engine: options.engine.rawValue, tickDefinition: options.engine.tickDefinition,
+      toolVersion: Tool.version, engine: options.engine.traceName, tickDefinition: options.engine.tickDefinition,
       cpuFingerprint: options.processorFingerprint, seed: options.seed,
       epochNanoseconds: UInt64(max(0, options.epochNanoseconds)), scheduler: options.policy.rawValue,
       guestCPUCount: UInt32(options.cpuCount),
