@@ -22,6 +22,8 @@ struct Turn {
   /// Ticks counted by ourselves after the limit's were used up.
   var furtherTicks: UInt64 = 0
   var mode = Mode.normal
+  /// While the store of a split update executes: the flags before it.
+  var flagsBeforeStore: UInt64?
   /// Of a run with the trap flag: its instruction, and whether that took the flag away.
   var stepped: Instruction?
   var trapFlagEnds = false
