@@ -18,11 +18,11 @@ enum Difference: String, CaseIterable {
   case carefulFlagsRead = "careful: flags read"
   case carefulFlagsWritten = "careful: flags written"
   case operands = "operands that only Zydis checks"
-  case knightsCorner = "Knights Corner"
+  case foreign = "Knights Corner and PadLock"
 
   var isMeant: Bool {
     switch self {
-    case .carefulR11, .carefulFlagsRead, .carefulFlagsWritten, .operands, .knightsCorner: true
+    case .carefulR11, .carefulFlagsRead, .carefulFlagsWritten, .operands, .foreign: true
     default: false
     }
   }
@@ -53,8 +53,8 @@ struct Comparison {
     func note(_ difference: Difference) { add(difference, bytes, available, facts, ours) }
     if facts.refusal == zydis_accepts {
       instructions += 1
-      if facts.is_knights_corner {
-        if isRefused { note(.knightsCorner) } else { note(.accepted) }
+      if facts.is_foreign {
+        if isRefused { note(.foreign) } else { note(.accepted) }
       } else if ours.length == 0 {
         note(.truncated)
       } else if isRefused && facts.flow != Flow.undefined.rawValue {
@@ -118,12 +118,6 @@ struct Comparison {
       + " flags \(ours.flagsRead.rawValue) \(ours.flagsWritten.rawValue); Zydis length \(facts.length) flow \(facts.flow)"
       + " r11 \(facts.reads_r11) \(facts.writes_r11) flags \(facts.flags_read) \(facts.flags_written)"
     examples[difference, default: []].append(example)
-  }
-
-  mutating func merge(_ other: Comparison) {
-    instructions += other.instructions
-    undecodable += other.undecodable
-    for (difference, count) in other.counts { counts[difference, default: 0] += count }
   }
 
   /// Lines for people: the counts, then examples of what is wrong (of everything when `isVerbose`).

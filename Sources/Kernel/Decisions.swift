@@ -21,7 +21,7 @@ public protocol Decisions: AnyObject {
   /// How far the current task may go in guest code, while `runnable` others could run. Asked only where the machine has
   /// ticks: at the start of a turn, when a slice is used up and the task goes on, and when the first other task becomes
   /// runnable.
-  func slice(task: TaskID, runnable: Int) -> Slice
+  func slice(task: TaskID, runnable: Int, age: SliceAge) -> Slice
   /// Bytes for getrandom, AT_RANDOM and the random devices.
   func randomBytes(_ count: Int) -> [UInt8]
   /// Realtime at virtual boot, in nanoseconds since 1970.
@@ -115,10 +115,10 @@ public final class SeededDecisions: Decisions {
     }
   }
 
-  public func slice(task: TaskID, runnable: Int) -> Slice {
+  public func slice(task: TaskID, runnable: Int, age: SliceAge) -> Slice {
     switch policy {
     case .roundRobin: Slice(ticks: Self.quantumTicks)
-    case .random: schedule.nextSlice()
+    case .random: schedule.nextSlice(age: age)
     }
   }
 

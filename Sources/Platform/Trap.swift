@@ -45,7 +45,8 @@ public struct StopPoint: Hashable, Sendable {
   /// Instructions that it executed since the last tick of this run, or since the run's start without one. Only when
   /// the limit asked for instructions; 0 otherwise.
   public var instructions: UInt32
-  /// When the limit's `updates` were reached: how many this run began, the last of them only loaded. 0 otherwise.
+  /// When the limit's `updates` were reached: the number of the update that only loaded, counted from the last tick of this
+  /// run, or from the run's start without one. 0 otherwise.
   public var updates: UInt32
   /// What that last one loaded. The machine keeps it: when the task goes on at the same place, its store follows;
   /// when it goes on elsewhere (a signal handler), the instruction counts as not begun.
@@ -59,12 +60,14 @@ public struct StopPoint: Hashable, Sendable {
 
 /// How far a task may run before it must stop. The direct engine knows `wallSeconds` only.
 public struct RunLimit: Hashable, Sendable {
-  /// Ticks to run at most, counted from here; nil for no bound. With 0 the run ends after `instructions`.
+  /// Ticks to run at most, counted from here; nil for no bound. With 0 the run ends after `instructions` or `updates`.
   public var ticks: UInt64?
-  /// Instructions beyond the last of these ticks; only with `ticks`. A run that reaches a further tick first ends there.
+  /// Instructions beyond the last of these ticks; only with `ticks`, and without `updates`. A run that reaches a further tick
+  /// first ends there.
   public var instructions: UInt32
-  /// Stop inside the n-th update from here, after its load and before its store; 0 for never. An update is an
-  /// instruction without a lock prefix that reads and writes the same operand in memory, not addressed by rsp or rbp.
+  /// Stop inside the n-th update after the last of these ticks (from here without `ticks`), after its load and before its
+  /// store; 0 for never. A run that meets fewer ends with `ticksForUpdatesMax` further ticks. An update is an instruction
+  /// without a lock prefix that reads and writes the same operand in memory, not addressed by rsp or rbp.
   public var updates: UInt32
   /// Wall time without a trap after which the run reports `.unresponsive`; 0 for never. Never reaches a guest.
   public var wallSeconds: UInt32
@@ -75,6 +78,8 @@ public struct RunLimit: Hashable, Sendable {
     self.wallSeconds = wallSeconds
   }
   public static let unlimited = RunLimit()
+  /// See `updates`.
+  public static let ticksForUpdatesMax: UInt64 = 1 << 16
 }
 
 /// A guest action that translated code answered by itself since the last trap, in order. The direct engine has none.

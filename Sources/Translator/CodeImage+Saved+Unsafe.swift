@@ -3,7 +3,7 @@
 
 extension CodeImage {
   /// Changes with anything that translated code or this layout depends on.
-  public static let savedVersion: UInt32 = 1
+  public static let savedVersion: UInt32 = 2
   private static let headerWords = 8
 
   public var savedSize: Int {

@@ -19,8 +19,6 @@ struct Block: BitwiseCopyable {
 
 /// Why a cold exit stops.
 public enum ColdKind: UInt8, Sendable {
-  /// The count of ticks is used up, before the instruction at `target`, where the arithmetic flags are dead.
-  case tick
   /// A direct branch to `target` whose translation was not known.
   case link
   /// The same, counting a tick.
@@ -62,7 +60,8 @@ public final class CodeImage {
 
   var hot = 0
   var blocks = GrowingBuffer<Block>()
-  /// A guest length in the low four bits, the length of its code above.
+  /// A guest length in the low four bits, the length of its code above, and in the highest bit that r10 holds the guest's
+  /// value where the instruction can fault.
   var map = GrowingBuffer<UInt16>(capacity: 256)
   var heads = OffsetTable()
   var exits = GrowingBuffer<ColdExit>()
@@ -138,9 +137,10 @@ public final class CodeImage {
   /// What the byte at `pc` (an address in the code) belongs to.
   public enum Place: Equatable, Sendable {
     case cold(ColdKind, target: UInt64, exit: Int)
-    /// In the code of this guest instruction, of so many bytes, the `index`-th of its block.
-    case instruction(UInt64, length: Int, index: Int)
-    /// In the code that counts a tick for the block at this guest address, without a cold exit.
+    /// In the code of this guest instruction, of so many bytes, the `index`-th of its block. `holdsR10`: r10 has the guest's
+    /// value, and its slot `ticks` the count.
+    case instruction(UInt64, length: Int, index: Int, holdsR10: Bool)
+    /// In the code that counts a tick for the block at this guest address.
     case counting(UInt64)
     case nothing
   }
@@ -162,9 +162,10 @@ public final class CodeImage {
     var code = Int(block.body), guest = start + UInt64(block.guest)
     for index in Int(block.map)..<Int(block.map) + Int(block.mapCount) {
       let entry = map[index]
-      let size = Int(entry >> 4)
+      let size = Int(entry >> 4 & 0x7ff)
       if offset < code + size {
-        return .instruction(guest, length: Int(entry & 15), index: index - Int(block.map))
+        return .instruction(
+          guest, length: Int(entry & 15), index: index - Int(block.map), holdsR10: entry >> 15 == 1)
       }
       code += size
       guest += UInt64(entry & 15)
@@ -204,13 +205,6 @@ public final class CodeImage {
     let offset = Int(guest - start)
     precondition(offset >= 0 && offset <= available)
     return Array(UnsafeBufferPointer(start: source + offset, count: min(count, available - offset)))
-  }
-
-  /// Whether the arithmetic flags are dead at `guest`; see Liveness.
-  public func flagsAreDead(at guest: UInt64) -> Bool {
-    precondition(contains(guest))
-    let offset = Int(guest - start)
-    return Translator.flagsAreDead(source + offset, available: available - offset)
   }
 
   // MARK: Indirect branches that miss

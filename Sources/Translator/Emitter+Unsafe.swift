@@ -84,30 +84,27 @@ struct Emitter: ~Copyable {
 
   // MARK: Pieces
 
-  /// Bytes of the read that ends a count without touching the flags.
-  static let probeSize = 8
+  /// Bytes of the read that ends a count.
+  static let probeSize = 4
 
-  /// Counts one in a slot down and stops at 0, all flags kept: the count is also the place of a byte that is read, and the
-  /// byte of 0 cannot be. Spoils r11.
-  mutating func countDown(_ slot: RuntimeSlot) {
-    onSlot(0x1d_8b_4c, slot)  // movq slot, %r11
-    bytes(0xff_5b_8d_4d, 4)  // leaq -1(%r11), %r11
-    onSlot(0x1d_89_4c, slot)  // movq %r11, slot
-    bytes(0x9b_8a_45_65, 4)  // movb %gs:displacement(%r11), %r11b
-    int32(RuntimeLayout.countDisplacement)
+  /// Counts a tick and stops when none is left, without touching the flags: r10 is the address of a byte, which is read, and
+  /// where no tick is left it cannot be. Spoils r11. (As short as this it costs nothing in most code; with a displacement it
+  /// did.)
+  mutating func countTick() {
+    bytes(0xff_52_8d_4d, 4)  // leaq -1(%r10), %r10
+    bytes(0x1a_b6_0f_45, 4)  // movzbl (%r10), %r11d
   }
 
-  /// Counts a tick down where flags are dead. They end up as `flagsWhereDead`, whatever the count.
-  mutating func countTickDown(_ target: UInt64) {
-    onSlot(0x0d_ff_48, .ticks)  // decq slot
-    bytes(0x84_0f, 2)  // jz
-    let place = displacement()
-    patch(place, to: cold(.tick, target))
-    bytes(0xe4_39, 2)  // cmpl %esp, %esp
+  /// Stops before an update when that is wanted. Spoils r11.
+  mutating func probeUpdates() {
+    onSlot(0x1d_8b_4c, .updates)  // movq updates, %r11
+    bytes(0x1b_b6_0f_45, 4)  // movzbl (%r11), %r11d
   }
 
-  mutating func loadR11() { onSlot(0x1d_8b_4c, .r11) }  // movq r11, %r11
-  mutating func storeR11() { onSlot(0x1d_89_4c, .r11) }  // movq %r11, r11
+  mutating func loadR11(_ slot: RuntimeSlot = .r11) { onSlot(0x1d_8b_4c, slot) }  // movq slot, %r11
+  mutating func storeR11(_ slot: RuntimeSlot = .r11) { onSlot(0x1d_89_4c, slot) }  // movq %r11, slot
+  mutating func loadR10(_ slot: RuntimeSlot) { onSlot(0x15_8b_4c, slot) }  // movq slot, %r10
+  mutating func storeR10(_ slot: RuntimeSlot) { onSlot(0x15_89_4c, slot) }  // movq %r10, slot
 
   /// The constant in r11.
   mutating func setR11(_ value: UInt64) {

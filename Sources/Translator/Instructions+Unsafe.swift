@@ -8,8 +8,28 @@ extension Translator {
   func write(
     _ instruction: Instruction, at offset: UInt32, followedBy: UInt32?, _ emitter: inout Emitter, _ state: inout BlockState
   ) -> Bool {
+    let bytes = emitter.image.source + Int(offset)
+    guard instruction.mayUseR10, let renamed = Self.renamed(instruction, bytes) else {
+      return write(instruction, bytes, .r11, at: offset, followedBy: followedBy, &emitter, &state)
+    }
+    if instruction.readsR11 || instruction.writesR11 {
+      writeWithBoth(instruction, bytes, &emitter, &state)
+      return instruction.flow == .plain
+    }
+    var copy = renamed.bytes
+    return withUnsafeBytes(of: &copy) {
+      write(
+        renamed.instruction, $0.baseAddress!.assumingMemoryBound(to: UInt8.self), .r10, at: offset, followedBy: followedBy,
+        &emitter, &state)
+    }
+  }
+
+  /// The same for bytes in which r11 stands for the guest's register with the slot `eleven`.
+  func write(
+    _ instruction: Instruction, _ bytes: UnsafePointer<UInt8>, _ eleven: RuntimeSlot, at offset: UInt32,
+    followedBy: UInt32?, _ emitter: inout Emitter, _ state: inout BlockState
+  ) -> Bool {
     let image = emitter.image
-    let bytes = image.source + Int(offset)
     let pc = image.start + UInt64(offset)
     let next = pc + UInt64(instruction.length)
     switch instruction.flow {
@@ -18,7 +38,7 @@ extension Translator {
         emitter.byte(0xcc)
         return true
       }
-      writePlain(instruction, bytes, pc, &emitter, &state)
+      writePlain(instruction, bytes, eleven, pc, &emitter, &state)
       return true
     case .conditional:
       let target = next &+ UInt64(bitPattern: Int64(instruction.branchDisplacement(bytes)))
@@ -42,7 +62,7 @@ extension Translator {
       jump(to: target, counted: target <= pc, &emitter)
       return false
     case .callIndirect, .jumpIndirect:
-      if !loadTarget(instruction, bytes, next, &emitter, &state) {
+      if !loadTarget(instruction, bytes, eleven, next, &emitter, &state) {
         emitter.byte(0xcc)
         return false
       }
@@ -58,7 +78,7 @@ extension Translator {
       emitter.bytes(0x05_0f, 2)
       emitter.bytes(0xb9_48, 2)  // movabsq $imm64, %rcx
       emitter.int64(next)
-      state.r11IsLoaded = false
+      state.r11Holds = nil
       return true
     case .popFlags:
       // With the trap flag on the stack the machine goes on by single instructions. All that will be popped is read
@@ -76,7 +96,7 @@ extension Translator {
       return true
     case .cpuid, .rdtsc, .rdtscp, .rdrand, .rdseed, .rdpid, .xgetbv, .gsBase:
       emitter.byte(0xcc)
-      state.r11IsLoaded = false
+      state.r11Holds = nil
       return true
     case .sysenter, .breakpoint, .interrupt, .icebp, .far, .transaction, .undefined, .unknown:
       emitter.byte(0xcc)
@@ -130,11 +150,7 @@ extension Translator {
       addFixup(place, target, counted: counted, emitter.image)
       return
     }
-    if !counted {
-      emitter.onSlot(0x1d_8b_4c, .ticks)  // movq ticks, %r11
-      emitter.bytes(0x015b_8d4d, 4)  // leaq 1(%r11), %r11
-      emitter.onSlot(0x1d_89_4c, .ticks)  // movq %r11, ticks
-    }
+    if !counted { emitter.bytes(0x0152_8d4d, 4) }  // leaq 1(%r10), %r10
     emitter.setR11(target)
     emitter.jumpThroughMirror()
   }
@@ -156,12 +172,12 @@ extension Translator {
 
   /// The target of an indirect branch into r11. False when that takes the machine.
   func loadTarget(
-    _ instruction: Instruction, _ bytes: UnsafePointer<UInt8>, _ next: UInt64, _ emitter: inout Emitter,
-    _ state: inout BlockState
+    _ instruction: Instruction, _ bytes: UnsafePointer<UInt8>, _ eleven: RuntimeSlot, _ next: UInt64,
+    _ emitter: inout Emitter, _ state: inout BlockState
   ) -> Bool {
     if instruction.prefixes.contains(.gs) || instruction.prefixes.contains(.operandSize) { return false }
-    if instruction.readsR11 && !state.r11IsLoaded { emitter.loadR11() }
-    state.r11IsLoaded = false
+    if instruction.readsR11 && state.r11Holds != eleven { emitter.loadR11(eleven) }
+    state.r11Holds = nil
     if instruction.modrm >> 6 == 3 {
       let register = instruction.modrm & 7
       // movq %reg, %r11; nothing for r11 itself.

@@ -3,54 +3,67 @@
 
 extension Translator {
   func writePlain(
-    _ instruction: Instruction, _ bytes: UnsafePointer<UInt8>, _ pc: UInt64, _ emitter: inout Emitter,
-    _ state: inout BlockState
+    _ instruction: Instruction, _ bytes: UnsafePointer<UInt8>, _ eleven: RuntimeSlot, _ pc: UInt64,
+    _ emitter: inout Emitter, _ state: inout BlockState
   ) {
-    if instruction.isCountedUpdate {
-      emitter.countDown(.updates)
-      state.r11IsLoaded = false
+    if instruction.isSplittable {
+      emitter.probeUpdates()
+      state.r11Holds = nil
     }
     if instruction.prefixes.contains(.gs) { return stop(&emitter, &state) }
     if let save = instruction.stateSave {
-      return writeStateSave(save, instruction, bytes, pc + UInt64(instruction.length), &emitter, &state)
+      return writeStateSave(save, instruction, bytes, eleven, pc + UInt64(instruction.length), &emitter, &state)
     }
     if instruction.isRIPRelative {
-      return writeRIPRelative(instruction, bytes, pc + UInt64(instruction.length), &emitter, &state)
+      return writeRIPRelative(instruction, bytes, eleven, pc + UInt64(instruction.length), &emitter, &state)
     }
     guard instruction.readsR11 || instruction.writesR11 else {
       return emitter.copy(bytes, Int(instruction.length))
     }
-    loadR11(instruction, &emitter, &state)
+    load(eleven, &emitter, &state)
     emitter.copy(bytes, Int(instruction.length))
-    storeR11(instruction, &emitter)
+    if instruction.writesR11 { emitter.storeR11(eleven) }
+  }
+
+  /// An instruction with both r10 and r11: the count makes room for the guest's r10.
+  func writeWithBoth(
+    _ instruction: Instruction, _ bytes: UnsafePointer<UInt8>, _ emitter: inout Emitter, _ state: inout BlockState
+  ) {
+    let isEVEX = instruction.prefixes.contains(.evex) && !allowsAVX512
+    if instruction.flow != .plain || instruction.isRIPRelative || instruction.prefixes.contains(.gs) || isEVEX {
+      return stop(&emitter, &state)
+    }
+    load(.r11, &emitter, &state)
+    emitter.storeR10(.ticks)
+    emitter.loadR10(.r10)
+    emitter.copy(bytes, Int(instruction.length))
+    state.heldR10 = true
+    emitter.storeR10(.r10)
+    if instruction.writesR11 { emitter.storeR11() }
+    emitter.loadR10(.ticks)
   }
 
   /// Left to the machine, which executes the guest's own bytes.
   private func stop(_ emitter: inout Emitter, _ state: inout BlockState) {
     emitter.byte(0xcc)
-    state.r11IsLoaded = false
+    state.r11Holds = nil
   }
 
-  /// Also for what only writes it: it may write a part.
-  private func loadR11(_ instruction: Instruction, _ emitter: inout Emitter, _ state: inout BlockState) {
-    if !state.r11IsLoaded { emitter.loadR11() }
-    state.r11IsLoaded = true
-  }
-
-  private func storeR11(_ instruction: Instruction, _ emitter: inout Emitter) {
-    if instruction.writesR11 { emitter.storeR11() }
+  /// Brings the guest's register into r11. Also for what only writes it: it may write a part.
+  private func load(_ slot: RuntimeSlot, _ emitter: inout Emitter, _ state: inout BlockState) {
+    if state.r11Holds != slot { emitter.loadR11(slot) }
+    state.r11Holds = slot
   }
 
   private func writeRIPRelative(
-    _ instruction: Instruction, _ bytes: UnsafePointer<UInt8>, _ next: UInt64, _ emitter: inout Emitter,
-    _ state: inout BlockState
+    _ instruction: Instruction, _ bytes: UnsafePointer<UInt8>, _ eleven: RuntimeSlot, _ next: UInt64,
+    _ emitter: inout Emitter, _ state: inout BlockState
   ) {
     let target = ripTarget(instruction, bytes, next)
     if target < 1 << 31 {
-      let usesR11 = instruction.readsR11 || instruction.writesR11
-      if usesR11 { loadR11(instruction, &emitter, &state) }
+      if instruction.readsR11 || instruction.writesR11 { load(eleven, &emitter, &state) }
       writeAbsolute(instruction, bytes, Int32(target), &emitter)
-      if usesR11 { storeR11(instruction, &emitter) }
+      if instruction.writesR11 { emitter.storeR11(eleven) }
       return
     }
     let isVector = !instruction.prefixes.isDisjoint(with: [.vex, .evex, .xop])
@@ -61,7 +74,7 @@ extension Translator {
       return stop(&emitter, &state)
     }
     emitter.setR11(target)
-    state.r11IsLoaded = false
+    state.r11Holds = nil
     // The same with r11 as the base.
     emitter.copy(bytes, Int(instruction.prefixLength))
     emitter.byte(0x41 | instruction.rex & 0x4c)
@@ -102,9 +115,12 @@ extension Translator {
 // MARK: - Updates
 
 extension Instruction {
-  /// An update as the seam counts them: one that can also be split into its load and its store. Those that name r11 or a
-  /// high byte register beside the operand are left whole.
-  var isCountedUpdate: Bool {
+  /// Whether an extended register field with the number of r10 or r11 is possible at all.
+  @inline(__always) var mayUseR10: Bool { rex & 7 != 0 || !prefixes.isDisjoint(with: [.vex, .evex, .xop]) }
+
+  /// An update as the seam counts them: one that can also be split into its load and its store. Those that name r10 or r11,
+  /// or a high byte register beside the operand, are left whole. (r10 has become r11 when this is asked.)
+  var isSplittable: Bool {
     guard isUpdate, !readsR11, !writesR11, !prefixes.contains(.gs), !prefixes.contains(.addressSize) else { return false }
     let namesHighByte = opcode & 1 == 0 && opcode < 0x80 && rex == 0 && modrm >> 5 & 1 == 1
     return !namesHighByte

@@ -19,12 +19,12 @@ public enum RuntimeLayout {
   public static let mirror: UInt64 = 0x7ffb_0000_0000
   /// Guest code below this address has a place in the mirror.
   public static let window: UInt64 = 1 << 31
-  /// The largest count that code counts down. A count of 0 reads just below the countdown, which faults.
+  /// The largest count of ticks that code counts down. r10 holds `countFault` and the count.
   public static let countMax = 4 << 20
   public static let countdown: UInt64 = mirror - UInt64(countMax)
-  /// From a count to its byte in the countdown, relative to the mirror's start, which gs has.
-  static let countDisplacement = -Int32(countMax) - 1
-  /// What faults when a count is used up.
+  /// What the slot `updates` holds when updates pass.
+  public static let updatesPass: UInt64 = countdown
+  /// What faults when the count is 0.
   public static let countFault: UInt64 = countdown - 1
   /// Room for the dispatch blob at the start of the arena.
   public static let blobSize = 4096
@@ -42,14 +42,16 @@ public enum RuntimeLayout {
 
 /// Byte offsets in the page of slots.
 public enum RuntimeSlot: Int, Sendable {
-  /// Ticks until the run must stop; the code counts down.
+  /// What r10 counts with, while r10 holds the guest's value.
   case ticks = 0
-  /// Updates until the run must stop.
+  /// A readable address, or one that is not: then every update stops before it begins.
   case updates = 8
   /// The guest's r11. At every instruction boundary this is its value; the register itself is scratch.
   case r11 = 16
   /// What a split update loaded.
   case loaded = 24
+  /// The guest's r10, always.
+  case r10 = 32
   /// The dispatch blob's.
   case dispatchA = 40
   case dispatchC = 48

@@ -22,7 +22,9 @@ extension Translator {
       if instruction.length == 0 { break }
       let before = emitter.offset
       goesOn = writeStep(instruction, UInt32(offset), &emitter, &state)
-      image.map.append(UInt16((emitter.offset - before) << 4) | UInt16(instruction.length))
+      image.map.append(
+        UInt16((emitter.offset - before) << 4) | UInt16(instruction.length) | (state.heldR10 ? 1 << 15 : 0))
+      state.heldR10 = false
       block.mapCount += 1
       offset += Int(instruction.length)
     }
@@ -38,7 +40,7 @@ extension Translator {
     let offset = Int(pc - image.start)
     let bytes = image.source + offset
     let instruction = decode(bytes, available: image.available - offset)
-    guard instruction.length > 0, instruction.isCountedUpdate else { return nil }
+    guard instruction.length > 0, instruction.isSplittable else { return nil }
     let next = pc + UInt64(instruction.length)
     if instruction.isRIPRelative, ripTarget(instruction, bytes, next) >= 1 << 31 { return nil }
     var emitter = Emitter(image)
@@ -92,12 +94,7 @@ extension Translator {
       }
       return false
     case .callIndirect, .jumpIndirect:
-      guard loadTarget(instruction, bytes, next, &emitter, &state) else {
-        emitter.byte(0xcc)
-        return false
-      }
-      if instruction.flow == .callIndirect { pushKeepingR11(next, &emitter) }
-      leave(.stretchedIndirect, next, &emitter)
+      writeIndirect(instruction, bytes, next, &emitter, &state)
       return false
     case .ret:
       writeReturn(instruction, bytes, &emitter)
@@ -107,5 +104,24 @@ extension Translator {
       _ = write(instruction, at: offset, followedBy: nil, &emitter, &state)
       return false
     }
+  }
+
+  private func writeIndirect(
+    _ instruction: Instruction, _ bytes: UnsafePointer<UInt8>, _ next: UInt64, _ emitter: inout Emitter,
+    _ state: inout BlockState
+  ) {
+    var loaded = false
+    if instruction.mayUseR10, let renamed = Self.renamed(instruction, bytes) {
+      var copy = renamed.bytes
+      loaded = !instruction.readsR11 && withUnsafeBytes(of: &copy) {
+        loadTarget(
+          renamed.instruction, $0.baseAddress!.assumingMemoryBound(to: UInt8.self), .r10, next, &emitter, &state)
+      }
+    } else {
+      loaded = loadTarget(instruction, bytes, .r11, next, &emitter, &state)
+    }
+    if !loaded { return emitter.byte(0xcc) }
+    if instruction.flow == .callIndirect { pushKeepingR11(next, &emitter) }
+    leave(.stretchedIndirect, next, &emitter)
   }
 }

@@ -3,7 +3,7 @@
 // the order of guest addresses (Instructions+Unsafe.swift has what is not copied as it is).
 //
 // The rules that code keeps, so that a stop anywhere can be told in the guest's terms:
-// - r11 is scratch. The slot `r11` holds the guest's r11 at every instruction boundary.
+// - r11 is scratch, and r10 counts ticks. The slots `r10` and `r11` hold the guest's values at every instruction boundary.
 // - All other registers, the flags and the stack are the guest's at every instruction boundary.
 // - A branch that is a tick (`TickDefinition`) arrives at a counted entry, every other one at a body.
 // - The mirror holds counted entries only: an indirect branch is always a tick.
@@ -67,19 +67,13 @@ public final class Translator {
     var block = image.blocks[index]
     var emitter = Emitter(image)
     block.counted = UInt32(emitter.offset)
-    count(&emitter, block.guest)
+    emitter.countTick()
     emitter.byte(0xe9)
     let place = emitter.displacement()
     emitter.patch(place, to: Int(block.body))
     emitter.commit()
     image.blocks[index] = block
     publish(image, block)
-  }
-
-  private func count(_ emitter: inout Emitter, _ offset: UInt32) {
-    let image = emitter.image
-    let dead = Self.flagsAreDead(image.source + Int(offset), available: image.available - Int(offset))
-    if dead { emitter.countTickDown(image.start + UInt64(offset)) } else { emitter.countDown(.ticks) }
   }
 
   private func publish(_ image: CodeImage, _ block: Block) {
@@ -120,7 +114,7 @@ public final class Translator {
             over = emitter.offset
           }
           counted = emitter.offset
-          count(&emitter, offset)
+          emitter.countTick()
           if over >= 0 { image.code[over - 1] = UInt8(emitter.offset - over) }
         }
         blockIndex = image.blocks.count
@@ -134,7 +128,9 @@ public final class Translator {
       let before = emitter.offset
       let isLast = index == segment.first + segment.count - 1
       flowsIn = write(instruction, at: offset, followedBy: isLast ? next : nil, &emitter, &state)
-      image.map.append(UInt16((emitter.offset - before) << 4) | UInt16(instruction.length))
+      image.map.append(
+        UInt16((emitter.offset - before) << 4) | UInt16(instruction.length) | (state.heldR10 ? 1 << 15 : 0))
+      state.heldR10 = false
       var block = image.blocks[blockIndex]
       block.mapCount += 1
       image.blocks[blockIndex] = block
@@ -160,6 +156,8 @@ public final class Translator {
 
 /// What is known while the instructions of one block are written.
 struct BlockState {
-  /// The register r11 holds the guest's r11.
-  var r11IsLoaded = false
+  /// The guest's register that r11 holds: its slot.
+  var r11Holds: RuntimeSlot?
+  /// The present instruction was written so that r10 holds the guest's value where it can fault.
+  var heldR10 = false
 }

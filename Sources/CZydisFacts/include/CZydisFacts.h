@@ -26,11 +26,11 @@ struct zydis_facts {
   bool reads_r11, writes_r11;
   uint8_t flags_read, flags_written;  // carry 1, parity 2, auxiliary 4, zero 8, sign 16, overflow 32
   bool is_update;
-  bool is_knights_corner;
+  bool is_foreign;  // of a processor that is not x86-64 as we know it: Knights Corner, VIA's PadLock
   bool is_vector_index;
   // General registers named by ModRM.reg, ModRM.rm and VEX.vvvv: 1 read, 2 written.
   uint8_t reg_general, rm_general, vvvv_general;
-  uint16_t mnemonic, set;
+  uint16_t mnemonic;
   uint8_t flow;  // the raw value of our Flow
 };
 
@@ -38,6 +38,5 @@ struct zydis_facts {
 void zydis_decode(const uint8_t *bytes, size_t available, struct zydis_facts *facts);
 // Only decodes, with operands, to be timed; returns the length or 0.
 unsigned zydis_length(const uint8_t *bytes, size_t available);
-// The mnemonic's text, and the text of an instruction set.
+// The mnemonic's text.
 const char *zydis_mnemonic(uint16_t mnemonic);
-const char *zydis_set(uint16_t set);

@@ -15,12 +15,20 @@ struct Turn {
   let limit: RunLimit
   /// The guest's registers as of the last stop.
   var registers: Registers
+  /// The count of ticks in r10, as of the last stop.
+  var count: UInt64 = 0
   /// Ticks that code was or is given to count down.
   var ticksGiven: UInt64 = 0
   /// What the limit allows beyond those; nil without a limit.
   var ticksLeft: UInt64?
   /// Ticks counted by ourselves after the limit's were used up.
   var furtherTicks: UInt64 = 0
+  /// The limit's ticks are used up and its updates count: every update stops.
+  var countsUpdates = false
+  /// Updates to come until the stop; those since the last tick, and when that was.
+  var updatesLeft: UInt32
+  var updatesSinceTick: UInt32 = 0
+  var tickOfLastUpdate: UInt64 = 0
   var mode = Mode.normal
   /// While the store of a split update executes: the flags before it.
   var flagsBeforeStore: UInt64?
@@ -42,6 +50,7 @@ struct Turn {
   init(_ machine: TranslatedMachine, _ context: ExecutionContext, _ limit: RunLimit) throws(MachineError) {
     self.context = context
     self.limit = limit
+    updatesLeft = limit.updates
     id = context.space
     space = try machine.space(context.space)
     stub = try machine.host.stub(context.space)
@@ -49,6 +58,8 @@ struct Turn {
     task = try machine.task(context.id)
     registers = context.registers
   }
+
+  var ticksExecuted: UInt64 { ticksGiven - count + furtherTicks }
 }
 
 /// What comes next in a run.
@@ -65,19 +76,23 @@ enum Step {
 extension TranslatedMachine {
   static let trapFlag: UInt64 = 0x100
   static let resumeFlag: UInt64 = 0x1_0000
-  /// CF PF AF ZF SF OF.
-  static let arithmeticFlags: UInt64 = 0x8d5
+  private static let countsWorthKeeping = UInt64(RuntimeLayout.countMax / 8)...UInt64(RuntimeLayout.countMax)
   /// Instructions at a time where code cannot be kept.
   static let volatileStretch = 64
 
   public func run(_ context: ExecutionContext, limit: RunLimit) throws(MachineError) -> Trap {
-    precondition(limit.ticks != 0 || limit.instructions > 0, "a limit that lets nothing run")
+    precondition(limit.ticks != 0 || limit.instructions > 0 || limit.updates > 0, "a limit that lets nothing run")
     var turn = try Turn(self, context, limit)
-    precondition(limit.updates <= RuntimeLayout.countMax, "a limit of too many updates")
     turn.ticksLeft = limit.ticks
-    giveTicks(&turn)
-    arena[.updates] = limit.updates == 0 ? UInt64(RuntimeLayout.countMax) : UInt64(limit.updates)
-    if limit.ticks == 0 { turn.mode = .last(Int(limit.instructions)) }
+    // Any count will do, and one that the stub holds need not be set.
+    let held = turn.stub.heldIsKnown ? turn.stub.held.r10 &- RuntimeLayout.countFault : 0
+    let isWorthKeeping = Self.countsWorthKeeping.contains(held) && held <= limit.ticks ?? .max
+    giveTicks(&turn, most: isWorthKeeping ? held : UInt64(RuntimeLayout.countMax))
+    if limit.updates > 0 && (limit.ticks ?? 0) == 0 {
+      beginUpdates(&turn)
+    } else if limit.ticks == 0 {
+      turn.mode = .last(Int(limit.instructions))
+    }
     var step = try firstStep(&turn)
     let trap: Trap
     while true {
@@ -88,7 +103,7 @@ extension TranslatedMachine {
       guard let code = try code(for: &step, &turn) else { continue }
       step = try execute(code, &turn)
     }
-    turn.task.ticks += turn.ticksGiven - arena[.ticks] + turn.furtherTicks
+    turn.task.ticks += turn.ticksExecuted
     if turn.mode == .trapFlag && !turn.trapFlagEnds { turn.registers.eflags |= Self.trapFlag }
     // The processor sets it in what it saves at a fault (Intel SDM 3B, 18.3.1.1), and our own stops are faults, too.
     if case .fault(let fault) = trap, fault.signal != UInt8(HostSignal.trap) { turn.registers.eflags |= Self.resumeFlag }
@@ -162,7 +177,11 @@ extension TranslatedMachine {
     registers.rip = code
     registers.gsBase = RuntimeLayout.mirror
     registers.eflags &= ~Self.trapFlag
+    arena[.r10] = registers.r10
     arena[.r11] = registers.r11
+    arena[.updates] =
+      turn.countsUpdates && turn.mode == .normal ? RuntimeLayout.countFault : RuntimeLayout.updatesPass
+    registers.r10 = RuntimeLayout.countFault + turn.count
     if stub.heldIsKnown { registers.r11 = stub.held.r11 }
     guard var status = try host.turn(stub, turn.state, registers, wallSeconds: 0) else { return .trap(.interrupted) }
     counters.stops += 1
@@ -191,6 +210,8 @@ extension TranslatedMachine {
     turn.registers = turn.stub.held
     turn.registers.origRax = ~0
     turn.registers.gsBase = gsBase
+    turn.count = turn.registers.r10 &- RuntimeLayout.countFault
+    turn.registers.r10 = arena[.r10]
     turn.registers.r11 = arena[.r11]
     turn.registers.eflags &= ~Self.resumeFlag
   }
@@ -202,47 +223,47 @@ extension TranslatedMachine {
     if case .last = turn.mode {
       turn.furtherTicks += 1
       turn.registers.rip = pc
-      clearDeadFlags(pc, &turn)
       return .trap(.budget(StopPoint()))
     }
-    arena[.ticks] -= 1
-    if arena[.ticks] > 0 { return nil }
+    turn.count -= 1
+    if turn.count > 0 { return nil }
     giveTicks(&turn)
-    return arena[.ticks] == 0 ? limitReached(pc, &turn) : nil
+    return turn.count == 0 ? limitReached(pc, &turn) : nil
   }
 
   /// Sets the count of ticks to what is left, as far as code can count.
-  private func giveTicks(_ turn: inout Turn) {
-    let most = UInt64(RuntimeLayout.countMax)
+  private func giveTicks(_ turn: inout Turn, most: UInt64 = UInt64(RuntimeLayout.countMax)) {
     let given = min(turn.ticksLeft ?? most, most)
     if let left = turn.ticksLeft { turn.ticksLeft = left - given }
     turn.ticksGiven += given
-    arena[.ticks] = given
+    turn.count = given
   }
 
   /// Code counted its ticks down to 0 on the way to `pc`.
   func countUsedUp(_ pc: UInt64, _ turn: inout Turn) -> Step {
     giveTicks(&turn)
-    if arena[.ticks] == 0 { return limitReached(pc, &turn) }
+    if turn.count == 0 { return limitReached(pc, &turn) }
     turn.registers.rip = pc
     return .guest(pc, counted: false)
   }
 
   /// The limit's last tick led to `pc`.
-  func limitReached(_ pc: UInt64, _ turn: inout Turn) -> Step {
+  private func limitReached(_ pc: UInt64, _ turn: inout Turn) -> Step {
     turn.registers.rip = pc
-    clearDeadFlags(pc, &turn)
-    if turn.limit.instructions == 0 || turn.mode == .trapFlag { return .trap(.budget(StopPoint())) }
+    if turn.limit.updates > 0 && !turn.countsUpdates && turn.mode != .trapFlag {
+      beginUpdates(&turn)
+      return .guest(pc, counted: false)
+    }
+    if turn.limit.instructions == 0 || turn.countsUpdates || turn.mode == .trapFlag { return .trap(.budget(StopPoint())) }
     turn.mode = .last(Int(turn.limit.instructions))
     return .stretch(pc, Int(turn.limit.instructions))
   }
 
-  /// Makes flags that do not matter at `pc` the same whatever counted the tick.
-  private func clearDeadFlags(_ pc: UInt64, _ turn: inout Turn) {
-    guard let attachment = try? attachment(pc, turn.space, turn.id) else { return }
-    if let bytes = attachment.bytes, attachment.image.isEmpty { try? refresh(bytes, attachment, turn.id) }
-    if attachment.image.flagsAreDead(at: pc) {
-      turn.registers.eflags = turn.registers.eflags & ~Self.arithmeticFlags | flagsWhereDead
-    }
+  /// From here on updates count, for so many ticks at most.
+  private func beginUpdates(_ turn: inout Turn) {
+    turn.tickOfLastUpdate = turn.ticksExecuted
+    turn.countsUpdates = true
+    turn.ticksLeft = RunLimit.ticksForUpdatesMax
+    giveTicks(&turn)
   }
 }

@@ -6,7 +6,7 @@ import Translator
 extension TranslatedMachine {
   func systemCall(_ turn: inout Turn) throws(MachineError) -> Step {
     let code = turn.stub.held.rip
-    guard let image = image(ofCode: code), case .instruction(let pc, let length, _) = image.place(of: code - 1) else {
+    guard let image = image(ofCode: code), case .instruction(let pc, let length, _, _) = image.place(of: code - 1) else {
       throw MachineError("a host call at \(GuestAddress(code)), outside translated code")
     }
     let next = pc + UInt64(length)
@@ -35,14 +35,19 @@ extension TranslatedMachine {
     }
     let pc: UInt64, index: Int
     switch image.place(of: code) {
-    case .instruction(let address, _, let number): (pc, index) = (address, number)
+    case .instruction(let address, _, let number, let holdsR10):
+      (pc, index) = (address, number)
+      if holdsR10 {
+        turn.count = arena[.ticks] &- RuntimeLayout.countFault
+        turn.registers.r10 = turn.stub.held.r10
+      }
     case .counting(let target) where info.address == RuntimeLayout.countFault: return countUsedUp(target, &turn)
     case .counting, .cold, .nothing:
       throw MachineError("signal \(info.signal) in translated code at \(GuestAddress(code)), which is no instruction's")
     }
     turn.registers.rip = pc
     if info.signal == HostSignal.segmentation {
-      if info.address == RuntimeLayout.countFault { return try update(pc, index, image, &turn) }
+      if info.address == RuntimeLayout.countFault { return try update(pc, image, &turn) }
       let page = info.address & ~(GuestAddress.pageSize - 1)
       if turn.space.protectedPages.contains(page) {
         let range = GuestRange(GuestAddress(page), GuestAddress(page + GuestAddress.pageSize))
@@ -100,10 +105,9 @@ extension TranslatedMachine {
     }
     switch image.place(of: code) {
     case .nothing, .counting: throw MachineError("a breakpoint at \(GuestAddress(code)), which is no instruction's")
-    case .instruction(let pc, _, let index): return try special(pc, index, image, &turn)
+    case .instruction(let pc, _, let index, _): return try special(pc, index, image, &turn)
     case .cold(let kind, let target, let exit):
       switch kind {
-      case .tick: return countUsedUp(target, &turn)
       case .link, .countedLink: return try link(target, exit, counted: kind == .countedLink, image, &turn)
       case .stretched: return stretchEnded(target, tick: false, &turn)
       case .stretchedTick: return stretchEnded(target, tick: true, &turn)
@@ -136,20 +140,25 @@ extension TranslatedMachine {
 
   // MARK: Updates
 
-  /// The count of updates is used up at `pc`: where it was the limit's, the load happens and the run stops.
-  private func update(_ pc: UInt64, _ index: Int, _ image: CodeImage, _ turn: inout Turn) throws(MachineError) -> Step {
-    if turn.limit.updates > 0 {
+  /// An update is about to begin at `pc`, and updates count. At the limit's last the load happens and the run stops.
+  private func update(_ pc: UInt64, _ image: CodeImage, _ turn: inout Turn) throws(MachineError) -> Step {
+    if turn.ticksExecuted != turn.tickOfLastUpdate { turn.updatesSinceTick = 0 }
+    turn.tickOfLastUpdate = turn.ticksExecuted
+    turn.updatesSinceTick += 1
+    turn.updatesLeft -= 1
+    if turn.updatesLeft == 0 {
       let operand = MemoryOperand(image, pc, turn.registers)
       let bytes = try host.read(turn.id, GuestAddress(operand.address), operand.size)
       if bytes.count == operand.size {
         let value = bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
         turn.task.split = (pc, value)
-        return .trap(.budget(StopPoint(updates: turn.limit.updates, loadedValue: value)))
+        return .trap(.budget(StopPoint(updates: turn.updatesSinceTick, loadedValue: value)))
       }
-      // The instruction faults, as a whole. No further update is to be met.
+      // The instruction faults, as a whole; it was not the last, then.
+      turn.updatesLeft = 1
     }
-    arena[.updates] = UInt64(RuntimeLayout.countMax)
-    return again(at: pc, index: index, &turn)
+    turn.mode = .short
+    return .stretch(pc, 1)
   }
 
   // MARK: Instructions that are not executed as code
@@ -159,15 +168,19 @@ extension TranslatedMachine {
     let instruction = image.instruction(at: pc)
     let length = UInt8(instruction.length)
     let next = pc + UInt64(length)
+    func trapped(_ instruction: SpecialInstruction) -> Step {
+      counters.specialInstructions += 1
+      return .trap(.instruction(instruction, length: length))
+    }
     let undefined = Step.trap(.fault(Fault(signal: 4, code: 2, address: GuestAddress(pc))))
     switch instruction.flow {
-    case .cpuid: return .trap(.instruction(.cpuid, length: length))
-    case .rdtsc: return .trap(.instruction(.rdtsc, length: length))
-    case .rdtscp: return .trap(.instruction(.rdtscp, length: length))
-    case .rdrand: return .trap(.instruction(.rdrand, length: length))
-    case .rdseed: return .trap(.instruction(.rdseed, length: length))
-    case .rdpid: return .trap(.instruction(.rdpid, length: length))
-    case .xgetbv: return .trap(.instruction(.xgetbv, length: length))
+    case .cpuid: return trapped(.cpuid)
+    case .rdtsc: return trapped(.rdtsc)
+    case .rdtscp: return trapped(.rdtscp)
+    case .rdrand: return trapped(.rdrand)
+    case .rdseed: return trapped(.rdseed)
+    case .rdpid: return trapped(.rdpid)
+    case .xgetbv: return trapped(.xgetbv)
     case .breakpoint:
       turn.registers.rip = next
       return .trap(.fault(Fault(signal: 5, code: 128, address: GuestAddress(0))))
@@ -217,6 +230,9 @@ extension TranslatedMachine {
   /// Executes the guest's own instruction where it stands: an ordinary one whose form has no equivalent elsewhere.
   func executeInPlace(_ pc: UInt64, _ index: Int, isTick: Bool, _ turn: inout Turn) throws(MachineError) -> Step {
     counters.instructionsExecutedInPlace += 1
+    let bytes = try host.read(turn.id, GuestAddress(pc), 15)
+    let flow = bytes.withUnsafeBufferPointer { decode($0.baseAddress!, available: $0.count).flow }
+    if flow.isSpecial { counters.specialInstructionsInPlace += 1 }
     let status = host.step(turn.stub, turn.registers)
     try host.checkStopped(turn.stub, status)
     guard case .fault(let info) = try host.stop(turn.stub, status) else {
@@ -227,7 +243,7 @@ extension TranslatedMachine {
     turn.registers = turn.stub.held
     turn.registers.gsBase = gsBase
     turn.registers.origRax = ~0
-    turn.registers.eflags &= ~Self.trapFlag
+    turn.registers.eflags &= ~(Self.trapFlag | Self.resumeFlag)
     if info.signal == HostSignal.trap {
       scratch.count = index + 1
       if turn.mode == .normal { turn.mode = .short }
@@ -241,5 +257,15 @@ extension TranslatedMachine {
       return try executeInPlace(pc, index, isTick: isTick, &turn)
     }
     return .trap(.fault(described(info, at: pc)))
+  }
+}
+
+extension Flow {
+  /// Whether the result depends on the machine or the moment.
+  fileprivate var isSpecial: Bool {
+    switch self {
+    case .cpuid, .rdtsc, .rdtscp, .rdrand, .rdseed, .rdpid, .xgetbv: true
+    default: false
+    }
   }
 }

@@ -111,7 +111,7 @@ extension TranslatedMachine {
       }
       return .trap(.budget(StopPoint(instructions: turn.limit.instructions)))
     case .trapFlag:
-      if tick, arena[.ticks] > 0 { arena[.ticks] -= 1 } else if tick { turn.furtherTicks += 1 }
+      if tick, turn.count > 0 { turn.count -= 1 } else if tick { turn.furtherTicks += 1 }
       showTrapFlag(&turn)
       return .trap(.fault(Fault(signal: 5, code: 2, address: GuestAddress(pc))))
     case .short, .normal:

@@ -104,8 +104,11 @@ final class ReplayPlayer {
       throw MachineError("the trace has the ticks of context \(event.context.rawValue) go backwards")
     }
     guard case .budget(let point) = event.trap else { return .unlimited }
-    if point.updates > 0 { return RunLimit(updates: point.updates) }
-    return RunLimit(ticks: event.ticks.rawValue - now.rawValue, instructions: point.instructions)
+    let ticks = event.ticks.rawValue - now.rawValue
+    if ticks == 0 && point.instructions == 0 && point.updates == 0 {
+      throw MachineError("the trace has a stop of context \(event.context.rawValue) where it began")
+    }
+    return RunLimit(ticks: ticks, instructions: point.instructions, updates: point.updates)
   }
 
   /// The first turn of a task after its execve starts at the initial stack.

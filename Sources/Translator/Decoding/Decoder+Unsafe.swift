@@ -25,59 +25,77 @@ let readAhead = 32
   return instruction
 }
 
-/// Preconditions: `readAhead` bytes can be read.
+/// One-byte opcodes, without and with REX, which most instructions are; `decodeLong` does the others. Two copies of the code, so that the
+/// processor guesses whether there is a REX instead of waiting for it, and so that the first leaves out what only REX can name.
 ///
-/// What differs from one instruction to the next without a pattern (REX, ModRM, SIB, immediate) is computed without branches: a branch
-/// that is predicted wrongly costs as much as everything else.
+/// Preconditions: `readAhead` bytes can be read.
 @inline(__always) private func decodeAhead(_ bytes: UnsafePointer<UInt8>) -> Instruction {
   let tables = OpcodeTables.shared
-  var instruction = Instruction()
-  let first = bytes[0]
-  var rex = first & 0xf0 == 0x40 ? Int(first) : 0
-  var at = rex == 0 ? 0 : 1
+  let isLong = OpcodeTables.isPrefix | OpcodeTables.isEscape
+  let first = tables.number(bytes[0])
+  if first & isLong == 0 { return decodeOpcode(bytes, 0, first, map: 0, ScannedPrefixes(), tables) }
+  if bytes[0] & 0xf0 == 0x40 {
+    let second = tables.number(bytes[1])
+    if second & isLong == 0 { return decodeOpcode(bytes, 1, second, map: 0, ScannedPrefixes(rex: bytes[0]), tables) }
+  }
+  return decodeLong(bytes)
+}
+
+/// Prefixes in any number, and all maps.
+@inline(never) private func decodeLong(_ bytes: UnsafePointer<UInt8>) -> Instruction {
+  let tables = OpcodeTables.shared
+  let before = scanPrefixes(bytes)
+  var at = Int(before.length) &+ (before.rex == 0 ? 0 : 1)
   var byte = bytes[at]
-  var number = Int(tables.numbers[Int(byte)])
-  var before = ScannedPrefixes()
-  if number & (OpcodeTables.isPrefix | OpcodeTables.isEscape) != 0 {
-    if number & OpcodeTables.isPrefix != 0 {
-      before = scanPrefixes(bytes)
-      rex = Int(before.rex)
-      at = Int(before.length) &+ (rex == 0 ? 0 : 1)
-      byte = bytes[at]
-      number = Int(tables.numbers[Int(byte)])
-    }
-    if byte == 0x0f {
+  var number = tables.number(byte)
+  var map = 0
+  if byte == 0x0f {
+    at &+= 1
+    byte = bytes[at]
+    map = 1
+    if byte & 0xfd == 0x38 {
+      map = byte == 0x38 ? 2 : 3
       at &+= 1
       byte = bytes[at]
-      instruction.map = 1
-      if byte & 0xfd == 0x38 {
-        instruction.map = byte == 0x38 ? 2 : 3
-        at &+= 1
-        byte = bytes[at]
-      }
-      number = Int(tables.numbers[OpcodeTables.plane(map: Int(instruction.map), Int(before.plane)) &+ Int(byte)])
-    } else if number & OpcodeTables.isEscape != 0 && (byte != 0x8f || bytes[at + 1] & 0x1f >= 8) {
-      return decodeVector(bytes, at, prefixes: before.prefixes, rex: rex)
     }
+    number = tables.number(map: map, plane: before.plane, byte)
+  } else if number & OpcodeTables.isEscape != 0 && (byte != 0x8f || bytes[at + 1] & 0x1f >= 8) {
+    return decodeVector(bytes, at, prefixes: before.prefixes, rex: before.rex)
   }
+  let instruction = decodeOpcode(bytes, at, number, map: map, before, tables)
+  return Int(instruction.length) > lengthLimit ? instruction.refused() : instruction
+}
+
+/// What follows the prefixes: the opcode at `at`, which has the number `number` in the tables, and its operands.
+///
+/// What differs from one instruction to the next without a pattern (ModRM, SIB, immediate) is computed without branches: a branch that is
+/// predicted wrongly costs as much as everything else.
+@inline(__always) private func decodeOpcode(
+  _ bytes: UnsafePointer<UInt8>, _ opcodeOffset: Int, _ number: Int, map: Int, _ before: ScannedPrefixes, _ tables: OpcodeTables
+) -> Instruction {
+  var instruction = Instruction()
+  var at = opcodeOffset
+  let byte = bytes[at]
+  let rex = Int(before.rex)
   instruction.prefixes = before.prefixes
   instruction.prefixLength = before.length
-  instruction.rex = UInt8(truncatingIfNeeded: rex)
+  instruction.rex = before.rex
+  instruction.map = UInt8(truncatingIfNeeded: map)
   instruction.opcode = byte
   instruction.opcodeOffset = UInt8(truncatingIfNeeded: at)
   at &+= 1
 
   let modrm = Int(bytes[at])
-  let selector = (modrm >> 3 & 7) | (modrm &+ 0x40) >> 5 & 8
-  var kind = tables.kinds[number & OpcodeTables.numberMask &+ selector & (0 &- (number >> OpcodeTables.extendedShift))]
-  var facts = Int(tables.facts[modrm])
+  var facts = tables.facts(modrm: modrm)
+  let selector = facts >> OperandFact.selectorShift
+  var kind = tables.kind(number & OpcodeTables.numberMask &+ selector & (0 &- (number >> OpcodeTables.extendedShift)))
   if kind.opcode.has(.special) {
-    kind = OpcodeKind(resolve(kind.opcode, map: instruction.map, byte: byte, plane: Int(before.plane), rex: rex, modrm: UInt8(modrm)))
-    if kind.opcode.has(.alwaysRegister) { facts = Int(tables.facts[modrm | 0xc0]) }
+    kind = OpcodeKind(resolve(kind.opcode, map: map, byte: byte, plane: Int(before.plane), rex: rex, modrm: UInt8(modrm)))
+    if kind.opcode.has(.alwaysRegister) { facts = tables.facts(modrm: modrm | 0xc0) }
   }
   let opcode = kind.opcode
-  facts = decodeOperand(bytes, &at, &instruction, opcode, modrm: modrm, facts: facts, rex: rex)
-  let state = rex >> 1 & 4 | Int(instruction.prefixes.rawValue & 1) << 1 | Int(instruction.prefixes.rawValue >> 1 & 1)
+  facts = decodeOperand(bytes, &at, &instruction, opcode, modrm: modrm, facts: facts, rex: rex, tables)
+  let state = rex >> 1 & 4 | Int(before.prefixes.rawValue & 1) << 1 | Int(before.prefixes.rawValue >> 1 & 1)
   let size = kind.size(state)
   instruction.immediateOffset = UInt8(truncatingIfNeeded: at)
   instruction.immediateSize = UInt8(truncatingIfNeeded: size)
@@ -87,10 +105,7 @@ let readAhead = 32
   // A write of one or two bytes keeps, and so reads, the others.
   let narrow = opcode.bit(.byte) | (state >> 1 & ~(state >> 2))
   instruction.setTraits(opcode, facts: facts, reads: kind.reads, writes: kind.writes, narrow: narrow)
-  if !instruction.prefixes.isEmpty || opcode.has(.countedByImmediate + .oddImmediate) {
-    instruction = finish(bytes, instruction, opcode)
-  }
-  if at > lengthLimit { return instruction.refused() }
+  if !before.prefixes.isEmpty || opcode.has(.countedByImmediate + .oddImmediate) { return finish(bytes, instruction, opcode) }
   return instruction
 }
 
@@ -120,8 +135,8 @@ let readAhead = 32
 
 /// What stands before an opcode or its escape.
 private struct ScannedPrefixes {
-  var prefixes: Prefixes = []
   var rex: UInt8 = 0
+  var prefixes: Prefixes = []
   /// Without the REX that counts.
   var length: UInt8 = 0
   /// The plane of the opcode tables: 0 without, 1 for 66, 2 for F3, 3 for F2. The last of F2 and F3 counts, and 66 only without them.
@@ -169,9 +184,9 @@ private struct ScannedPrefixes {
 /// Reads SIB and displacement of the ModRM byte at `at`, if the opcode has one, and moves `at` behind them. `rex` has the bits R, X and B of any
 /// encoding; `facts` are those of the ModRM byte. Returns the facts about the whole operand.
 @inline(__always) func decodeOperand(
-  _ bytes: UnsafePointer<UInt8>, _ at: inout Int, _ instruction: inout Instruction, _ opcode: Opcode, modrm: Int, facts: Int, rex: Int
+  _ bytes: UnsafePointer<UInt8>, _ at: inout Int, _ instruction: inout Instruction, _ opcode: Opcode, modrm: Int, facts: Int, rex: Int,
+  _ tables: OpcodeTables
 ) -> Int {
-  let tables = OpcodeTables.shared
   let present = opcode.bit(.modrm)
   let mask = 0 &- present
   let sib = Int(bytes[at &+ 1])
@@ -182,9 +197,9 @@ private struct ScannedPrefixes {
   instruction.sib = UInt8(truncatingIfNeeded: sib & sibMask)
   instruction.traits = Instruction.Traits(rawValue: UInt8(truncatingIfNeeded: present | hasSIB << 1))
   at &+= present &+ hasSIB
-  let hasMod = (modrm &+ 0xc0) & 0x100
-  let ofSIB = Int(tables.facts[OpcodeTables.sibFacts &+ hasMod &+ sib]) & sibMask
-  let all = (facts | ofSIB) & Int(tables.facts[OpcodeTables.rexFacts &+ rex & 7])
+  let hasMod = (modrm &+ 0xc0) >> 8 & 1
+  let ofSIB = tables.facts(sib: sib, hasMod: hasMod) & sibMask
+  let all = (facts | ofSIB) & (rex == 0 ? OperandFact.mask(0) : tables.facts(rex: rex))
   let size = all & OperandFact.displacement & mask
   instruction.displacementOffset = UInt8(truncatingIfNeeded: at)
   instruction.displacementSize = UInt8(truncatingIfNeeded: size)

@@ -3,7 +3,7 @@
 // Unsafe for the reasons of Decoder+Unsafe.swift.
 
 /// Decodes the instruction whose VEX, EVEX or XOP prefix stands at `start`, behind `prefixes` and `rex`.
-@inline(never) func decodeVector(_ bytes: UnsafePointer<UInt8>, _ start: Int, prefixes: Prefixes, rex: Int) -> Instruction {
+@inline(never) func decodeVector(_ bytes: UnsafePointer<UInt8>, _ start: Int, prefixes: Prefixes, rex: UInt8) -> Instruction {
   var instruction = Instruction()
   instruction.prefixes = prefixes
   // They carry REX and the mandatory prefixes themselves, and refuse others: #UD.
@@ -44,29 +44,30 @@
   instruction.opcode = byte
   instruction.opcodeOffset = UInt8(truncatingIfNeeded: at)
   at += 1
-  let tables = VectorTables.shared
+  let tables = OpcodeTables.shared
   let vvvv = ~p1 >> 3 & 15
   let isEVEX = first == 0x62
   let modrm = Int(bytes[at])
   // Opcodes that ModRM.reg extends have several kinds.
-  var kind = tables[plane < 0 ? plane : plane + (p1 & 3) << 8 + Int(byte)]
+  var kind = tables.vectorKind(plane: plane < 0 ? plane : plane + (p1 & 3) << 8, byte)
   let form = isEVEX ? p2 & 0x10 | p1 >> 4 & 8 | p2 >> 4 & 6 : p1 >> 5 & 4 | p1 >> 1 & 2
   while !kind.allows(form: form, modrm: modrm) {
     if kind.next == 0 {
       isMalformed = true
       break
     }
-    kind = tables.kinds[Int(kind.next)]
+    kind = tables.vectorKind(kind.next)
   }
   let opcode = kind.opcode
-  var facts = Int(OpcodeTables.shared.facts[modrm])
-  facts = decodeOperand(bytes, &at, &instruction, opcode, modrm: modrm, facts: facts, rex: ~p0 >> 5 & 7)
+  var facts = tables.facts(modrm: modrm)
+  facts = decodeOperand(bytes, &at, &instruction, opcode, modrm: modrm, facts: facts, rex: ~p0 >> 5 & 7, tables)
   if vvvv == 11 { facts |= OperandFact.vvvv }
   let isUnused = opcode.has(.vvvvUnused) || (opcode.has(.vvvvUnusedWithMemory) && modrm < 0xc0)
   // EVEX adds a bit to vvvv, or to a vector as index; and a bit to ModRM.reg.
   if isUnused && (vvvv != 0 || (isEVEX && p2 & 8 == 0 && !opcode.has(.vectorIndex))) { isMalformed = true }
   if isEVEX && p0 & 0x10 == 0 && opcode.has(.regRead + .regWrite) { isMalformed = true }
-  if opcode.has(.vectorIndex) && !instruction.hasSIB { isMalformed = true }
+  if opcode.has(.sibNeeded) && modrm < 0xc0 && !instruction.hasSIB { isMalformed = true }
+  if opcode.has(.rmIsZero) && modrm >= 0xc0 && modrm & 7 != 0 { isMalformed = true }
   let size = kind.immediateSize
   instruction.immediateOffset = UInt8(truncatingIfNeeded: at)
   instruction.immediateSize = size

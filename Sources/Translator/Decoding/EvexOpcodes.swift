@@ -28,8 +28,10 @@ let evexOpcodes: StaticString = """
   1 66 00003f3f ff u 6f 7f
   1 66 0015003f ff iu 70
   1 66 00003f3f 54 i 71
-  1 66 15153f3f 57 i 72
-  1 66 15003f3f cc i 73
+  1 66 15153f3f 13 i 72
+  1 66 0015003f 44 i 72
+  1 66 15003f00 44 i 73
+  1 66 00003f3f 88 i 73
   1 66 bfbf3f3f ff u 78-7b
   1 66 00000303 ff uM 7e
   1 66 bf003f00 ff i c2
@@ -41,7 +43,7 @@ let evexOpcodes: StaticString = """
   1 66 00000300 ff u d6
   1 66 15153f3f ff - db df eb ef
   1 66 00000015 ff u e7
-  1 f3 0000003f ff - 10-11
+  1 f3 0000003f ff U 10-11
   1 f3 0000003f ff u 12 16
   1 f3 aaaa3f3f ff m 2a 7b
   1 f3 aaaa3f3f ff uG 2c-2d 78-79
@@ -52,7 +54,7 @@ let evexOpcodes: StaticString = """
   1 f3 bfbf3f3f ff u 7a e6
   1 f3 00000300 ff u 7e
   1 f3 00aa003f ff i c2
-  1 f2 00003f00 ff - 10-11
+  1 f2 00003f00 ff U 10-11
   1 f2 00003f00 ff u 12
   1 f2 aaaa3f3f ff m 2a 7b
   1 f2 aaaa3f3f ff uG 2c-2d 78-79
@@ -84,9 +86,8 @@ let evexOpcodes: StaticString = """
   2 66 0000002a ff um 7a-7b
   2 66 00002a2a ff um 7c
   2 66 0000003f ff - 8f cf
-  2 66 00001515 fd xu 90-93
-  2 66 00001515 ff xu a0-a3
-  2 66 00001010 66 xu c6-c7
+  2 66 00001515 ff xsu 90-93 a0-a3
+  2 66 00001010 66 xsu c6-c7
   2 66 baba3030 ff u c8 ca cc
   2 f3 0000003f ff u 10-15 20-25 30-35
   2 f3 00003f3f ff - 26
@@ -141,7 +142,7 @@ let evexOpcodes: StaticString = """
   5 66 bf003f00 ff u 5a
   5 66 00000303 ff um 6e
   5 66 00000303 ff uM 7e
-  5 f3 0000003f ff - 10-11
+  5 f3 0000003f ff U 10-11
   5 f3 aaaa3f3f ff m 2a 7b
   5 f3 aaaa3f3f ff uG 2c-2d 78-79
   5 f3 00aa003f ff - 51 58-5a 5c-5f

@@ -8,6 +8,7 @@ extension OpcodeSpecification {
       member(.arithmetic, number, operand + Opcode(.doubleword))
       member(.arithmeticSigned, number, operand + Opcode(.byte))
     }
+    for group in [Group.pop, .moveByte, .move, .incrementByte, .increment] { for number in 0..<8 { member(group, number, .undefined) } }
     member(.pop, 0, .rmWrite)
     addShifts()
 

@@ -46,11 +46,14 @@ struct Opcode: Sendable, Equatable {
   static let repeated = Opcode(bit: 52)
   /// The rest depends on the whole ModRM byte: see `resolve`.
   static let special = Opcode(bit: 53)
-  /// VSIB: the index is a vector register, and there must be one.
+  /// VSIB: the index is a vector register.
   static let vectorIndex = Opcode(bit: 54)
   /// VEX.vvvv must be 1111b; must be with a memory operand.
   static let vvvvUnused = Opcode(bit: 55)
   static let vvvvUnusedWithMemory = Opcode(bit: 56)
+  /// Must have a SIB byte with a memory operand; ModRM.rm must be 0 in a register form.
+  static let sibNeeded = Opcode(bit: 58)
+  static let rmIsZero = Opcode(bit: 59)
   /// The immediate needs a second look: an address, or 3DNow's suffix.
   static let oddImmediate = Opcode(bit: 57)
 
@@ -70,7 +73,8 @@ struct Opcode: Sendable, Equatable {
 
   @inline(__always) static func + (left: Opcode, right: Opcode) -> Opcode { Opcode(bits: left.bits | right.bits) }
   @inline(__always) func has(_ fact: Opcode) -> Bool { bits & fact.bits != 0 }
-  @inline(__always) func bit(_ fact: Opcode) -> Int { Int(truncatingIfNeeded: bits >> UInt64(truncatingIfNeeded: fact.bits.trailingZeroBitCount) & 1) }
+  /// 1 or 0.
+  @inline(__always) func bit(_ fact: Opcode) -> Int { Int(truncatingIfNeeded: bits >> UInt64(fact.bits.trailingZeroBitCount) & 1) }
 }
 
 /// What follows the opcode and its operand.

@@ -1,7 +1,9 @@
 // The opcode tables in memory: built once from the specifications, then only read.
 //
-// Unsafe because arrays would cost a reference count and a bounds check for each look-up. It is sound: memory is allocated and filled before
-// `shared` exists, and never freed or written again, so that all threads may read it.
+// Unsafe because arrays would cost a reference count and a bounds check for each look-up. It is sound: the block is filled before its address is
+// stored, and never freed or written again, so that all threads may read it; and every index is one or two bytes plus a plane, or a number
+// that the tables themselves gave.
+import Synchronization
 
 /// What ModRM, SIB and the bits R, X and B say together, one bit for each fact; and the same bits as a mask of what an opcode does with it.
 enum OperandFact {
@@ -22,17 +24,19 @@ enum OperandFact {
   static let memory = 1 << 12
   /// The base is rsp or rbp.
   static let stack = 1 << 13
+  /// From here, which of the 16 kinds of an opcode that ModRM extends: ModRM.reg, and 8 for registers.
+  static let selectorShift = 16
 
   /// Which facts the bits R (4), X (2) and B (1) allow: those about r11 need theirs, the stack's registers have no B.
-  static func mask(_ rex: Int) -> Int {
+  @inline(__always) static func mask(_ rex: Int) -> Int {
     (rex & 4 != 0 ? reg : 0) | (rex & 2 != 0 ? index : 0) | (rex & 1 != 0 ? rm | base | embedded : stack) | displacement | sib | always | memory
   }
 
   /// Of a ModRM byte, without SIB.
   static func modrm(_ byte: Int) -> Int {
     let rm = byte & 7
-    var facts = byte >> 3 & 7 == 3 ? reg : 0
-    if byte >= 0xc0 { return facts | (rm == 3 ? OperandFact.rm : 0) }
+    var facts = (byte >> 3 & 7 == 3 ? reg : 0) | (byte >> 3 & 7) << selectorShift
+    if byte >= 0xc0 { return facts | 8 << selectorShift | (rm == 3 ? OperandFact.rm : 0) }
     facts |= memory
     if rm == 4 { facts |= sib }
     if rm == 3 { facts |= base }
@@ -70,58 +74,106 @@ struct OpcodeKind: Equatable {
   @inline(__always) func size(_ state: Int) -> Int { Int(sizes >> UInt32(truncatingIfNeeded: state &* 4) & 15) }
 }
 
-struct OpcodeTables: @unchecked Sendable {
-  /// 256 one-byte opcodes; then 0F, 0F38 and 0F3A, each in the planes none, 66, F3 and F2. Each has the number of its kind in the low bits.
-  let numbers: UnsafePointer<UInt16>
-  /// Kinds of opcodes. Those that depend on ModRM have 16 in a row, for the values of ModRM.reg with memory operands, then with registers.
-  let kinds: UnsafePointer<OpcodeKind>
+/// All tables in one block, so that one register leads to them.
+struct OpcodeTables {
+  let base: UnsafeRawPointer
+
+  /// The block's address, or 0. Not a lazy global, whose every use is a call of the run-time.
+  private static let address = Atomic<UInt>(0)
+
+  @inline(__always) static var shared: OpcodeTables {
+    OpcodeTables(base: UnsafeRawPointer(bitPattern: address.load(ordering: .acquiring)) ?? make())
+  }
+
   /// Operand facts: for each ModRM byte; for each SIB byte, without mod, then with it; for each state of R, X and B, what they allow.
-  let facts: UnsafePointer<UInt16>
+  @inline(__always) func facts(modrm: Int) -> Int { fact(modrm) }
+  @inline(__always) func facts(sib: Int, hasMod: Int) -> Int { fact(256 &+ hasMod &* 256 &+ sib) }
+  @inline(__always) func facts(rex: Int) -> Int { fact(768 &+ rex & 7) }
+  @inline(__always) private func fact(_ index: Int) -> Int { Int(base.load(fromByteOffset: index &* 4, as: UInt32.self)) }
+  private static let factCount = 776
 
-  static let shared = OpcodeTables()
-
+  /// 256 one-byte opcodes; then 0F, 0F38 and 0F3A, each in the planes none, 66, F3 and F2. Each has the number of its kind in the low bits.
+  @inline(__always) func number(_ opcode: UInt8) -> Int { number(at: Int(opcode)) }
+  @inline(__always) func number(map: Int, plane: UInt8, _ opcode: UInt8) -> Int {
+    number(at: OpcodeTables.plane(map: map, Int(plane)) &+ Int(opcode))
+  }
+  @inline(__always) private func number(at index: Int) -> Int {
+    Int(base.load(fromByteOffset: OpcodeTables.numbersOffset &+ index &* 2, as: UInt16.self))
+  }
   static let numberMask = 0x1fff
   static let isEscape = 0x2000
   static let isPrefix = 0x4000
   /// The topmost bit: the kind depends on ModRM.
   static let extendedShift = 15
-
-  static let sibFacts = 256
-  static let rexFacts = 768
-
+  private static let numbersOffset = factCount * 4
   @inline(__always) static func plane(map: Int, _ plane: Int) -> Int { map &* 1024 &- 768 &+ plane &* 256 }
   private static let opcodeCount = 256 + 3 * 1024
   static func group(_ group: Int) -> Int { opcodeCount + group * 16 }
 
-  private init() {
-    var specification = OpcodeSpecification(count: OpcodeTables.group(Group.allCases.count))
+  /// Kinds of opcodes. Those that depend on ModRM have 16 in a row, for the values of ModRM.reg with memory operands, then with registers.
+  @inline(__always) func kind(_ index: Int) -> OpcodeKind {
+    base.load(fromByteOffset: OpcodeTables.kindsOffset &+ index &* MemoryLayout<OpcodeKind>.stride, as: OpcodeKind.self)
+  }
+  private static let kindsOffset = numbersOffset + opcodeCount * 2
+  private static let kindLimit = 2048
+
+  /// The kind of a vector opcode. `plane` is where its map and prefix begin in `VectorTables`; negative if there is no such map.
+  @inline(__always) func vectorKind(plane: Int, _ opcode: UInt8) -> VectorOpcode {
+    plane < 0 ? .none : vectorKind(base.load(fromByteOffset: OpcodeTables.vectorNumbersOffset &+ plane &+ Int(opcode), as: UInt8.self))
+  }
+  @inline(__always) func vectorKind(_ number: UInt8) -> VectorOpcode {
+    base.load(fromByteOffset: OpcodeTables.vectorKindsOffset &+ Int(number) &* MemoryLayout<VectorOpcode>.stride, as: VectorOpcode.self)
+  }
+  private static let vectorNumbersOffset = kindsOffset + kindLimit * MemoryLayout<OpcodeKind>.stride
+  private static let vectorKindsOffset = vectorNumbersOffset + VectorTables.count
+  private static let size = vectorKindsOffset + 256 * MemoryLayout<VectorOpcode>.stride
+
+  /// Makes the tables. Should two threads do so at once, one of them wins.
+  @inline(never) private static func make() -> UnsafeRawPointer {
+    let block = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
+    fillFacts(block)
+    fillOpcodes(block)
+    let vectors = VectorTables()
+    for (index, number) in vectors.numbers.enumerated() { block.storeBytes(of: number, toByteOffset: vectorNumbersOffset + index, as: UInt8.self) }
+    for number in 0..<256 {
+      let kind = number < vectors.kinds.count ? vectors.kinds[number] : .none
+      block.storeBytes(of: kind, toByteOffset: vectorKindsOffset + number * MemoryLayout<VectorOpcode>.stride, as: VectorOpcode.self)
+    }
+    let (isFirst, other) = address.compareExchange(expected: 0, desired: UInt(bitPattern: block), ordering: .acquiringAndReleasing)
+    if isFirst { return UnsafeRawPointer(block) }
+    block.deallocate()
+    return UnsafeRawPointer(bitPattern: other)!
+  }
+
+  private static func fillFacts(_ block: UnsafeMutableRawPointer) {
+    func put(_ index: Int, _ facts: Int) { block.storeBytes(of: UInt32(facts), toByteOffset: index * 4, as: UInt32.self) }
+    for byte in 0..<256 {
+      put(byte, OperandFact.modrm(byte) | OperandFact.always)
+      put(256 + byte, OperandFact.sib(byte, hasMod: false))
+      put(512 + byte, OperandFact.sib(byte, hasMod: true))
+    }
+    for rex in 0..<8 { put(768 + rex, OperandFact.mask(rex)) }
+  }
+
+  private static func fillOpcodes(_ block: UnsafeMutableRawPointer) {
+    var specification = OpcodeSpecification(count: group(Group.allCases.count))
     specification.addOneByteOpcodes()
     specification.addTwoByteOpcodes()
     specification.addThreeByteOpcodes()
     specification.addGroups()
     specification.addSystemGroups()
-    let numbers = UnsafeMutablePointer<UInt16>.allocate(capacity: OpcodeTables.opcodeCount)
     var layout = KindLayout()
-    for index in 0..<OpcodeTables.opcodeCount {
+    for index in 0..<opcodeCount {
       // An opcode's low bits name r11 when they are 3, with REX.B.
       var opcode = specification.opcodes[index]
       if index & 7 != 3 { opcode.bits &= ~(Opcode.embeddedRead + .embeddedWrite).bits }
-      numbers[index] = layout.number(opcode, specification.opcodes)
+      let number = layout.number(opcode, specification.opcodes)
+      block.storeBytes(of: number, toByteOffset: numbersOffset + index * 2, as: UInt16.self)
     }
-    precondition(layout.kinds.count <= OpcodeTables.numberMask + 1, "more kinds of opcodes than a number can name")
-    let kinds = UnsafeMutablePointer<OpcodeKind>.allocate(capacity: layout.kinds.count)
-    kinds.initialize(from: layout.kinds, count: layout.kinds.count)
-    let facts = UnsafeMutablePointer<UInt16>.allocate(capacity: OpcodeTables.rexFacts + 8)
-    for byte in 0..<256 {
-      facts[byte] = UInt16(OperandFact.modrm(byte) | OperandFact.always)
-      facts[OpcodeTables.sibFacts + byte] = UInt16(OperandFact.sib(byte, hasMod: false))
-      facts[OpcodeTables.sibFacts + 256 + byte] = UInt16(OperandFact.sib(byte, hasMod: true))
+    precondition(layout.kinds.count <= min(kindLimit, numberMask + 1), "more kinds of opcodes than there is room for")
+    for (index, kind) in layout.kinds.enumerated() {
+      block.storeBytes(of: kind, toByteOffset: kindsOffset + index * MemoryLayout<OpcodeKind>.stride, as: OpcodeKind.self)
     }
-    // An opcode's low bits are seen to when kinds are laid out.
-    for rex in 0..<8 { facts[OpcodeTables.rexFacts + rex] = UInt16(OperandFact.mask(rex)) }
-    self.numbers = UnsafePointer(numbers)
-    self.kinds = UnsafePointer(kinds)
-    self.facts = UnsafePointer(facts)
   }
 }
 

@@ -14,7 +14,7 @@ extension OpcodeSpecification {
     }
     member(.systemF3, 5, memory: .readsAll)
     for number in 0..<8 {
-      member(.prefetch, number, .rmRead)
+      member(.prefetch, number, .regRead + .rmRead)
       member(.hint, number, .rmRead)
       member(.hintF3, number, .regRead + .rmRead)
     }
@@ -68,7 +68,7 @@ extension OpcodeSpecification {
 }
 
 /// What an opcode with the fact `special` is with this ModRM. `plane` as in `ScannedPrefixes`.
-@inline(never) func resolve(_ opcode: Opcode, map: UInt8, byte: UInt8, plane: Int, rex: Int, modrm: UInt8) -> Opcode {
+@inline(never) func resolve(_ opcode: Opcode, map: Int, byte: UInt8, plane: Int, rex: Int, modrm: UInt8) -> Opcode {
   let reg = Int(modrm >> 3 & 7)
   switch (map, byte) {
   case (0, 0x8c): return reg < 6 ? opcode : .undefined + .modrm
@@ -100,7 +100,9 @@ private func systemRegister(_ modrm: UInt8, plane: Int) -> Opcode {
   case 0xc0...0xc5, 0xd1, 0xd4, 0xd5, 0xd7: (known, planes) = (rare, .np)
   case 0xcc, 0xcd, 0xce: (known, planes) = (rare, .p66)
   case 0xcf: (known, planes) = (rare, .packed)
-  case 0xd8...0xdf, 0xfa...0xff: (known, planes) = (rare, .any)
+  case 0xfa, 0xfb: (known, planes) = (rare, modrm == 0xfa ? [.np, .pF3] : .np)
+  case 0xd8...0xdf, 0xfd: (known, planes) = (rare, .any)
+  case 0xfe, 0xff: (known, planes) = (rare, [.np, .pF3, .pF2])
   case 0xe8: (known, planes) = (rare, [.np, .pF3, .pF2])
   case 0xe9: (known, planes) = (rare, .pF2)
   case 0xea, 0xec, 0xed: (known, planes) = (rare, .pF3)

@@ -1,6 +1,6 @@
 // The tables of VEX, EVEX and XOP: a byte for each map, plane and opcode, which numbers one of a few kinds of opcode.
 //
-// Unsafe for the reasons of OpcodeTables+Unsafe.swift.
+// Unsafe because it reads the text of the rows, which is a constant, through its pointer and count.
 
 /// What many vector opcodes have in common.
 struct VectorOpcode: Equatable {
@@ -25,12 +25,11 @@ struct VectorOpcode: Equatable {
   }
 }
 
-struct VectorTables: @unchecked Sendable {
+/// The tables while they are made.
+struct VectorTables {
   /// For each plane of 256 opcodes, the number of its kind; 0 is unknown.
-  let numbers: UnsafePointer<UInt8>
-  let kinds: UnsafePointer<VectorOpcode>
-
-  static let shared = VectorTables()
+  var numbers = [UInt8](repeating: 0, count: VectorTables.count)
+  var kinds = [VectorOpcode.none]
 
   /// Where the four planes of a map begin; negative for maps that do not exist.
   @inline(__always) static func vex(_ map: Int) -> Int { map < 4 ? map << 10 : -1 }
@@ -38,30 +37,20 @@ struct VectorTables: @unchecked Sendable {
   @inline(__always) static func xop(_ map: Int) -> Int { map < 11 ? (4 + map) << 10 : -1 }
   static let count = 15 << 10
 
-  @inline(__always) subscript(index: Int) -> VectorOpcode { index < 0 ? .none : kinds[Int(numbers[index])] }
-
-  private init() {
-    let numbers = UnsafeMutablePointer<UInt8>.allocate(capacity: VectorTables.count)
-    numbers.initialize(repeating: 0, count: VectorTables.count)
-    let kinds = UnsafeMutablePointer<VectorOpcode>.allocate(capacity: 256)
-    kinds.initialize(repeating: .none, count: 256)
-    var count = 0
+  init() {
     for (text, map) in [(vexOpcodes, VectorTables.vex), (evexOpcodes, VectorTables.evex), (xopOpcodes, VectorTables.xop)] {
       var rows = VectorRows(text: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
       while var row = rows.next() {
         for byte in row.opcodes.joined() {
           let index = map(row.map) + row.plane << 8 + byte
           row.kind.next = numbers[index]
-          let number = (1..<count + 1).first { kinds[$0] == row.kind } ?? count + 1
+          let number = kinds.firstIndex(of: row.kind) ?? kinds.count
+          if number == kinds.count { kinds.append(row.kind) }
           precondition(number < 256, "more kinds of vector opcodes than a byte can number")
-          kinds[number] = row.kind
-          count = max(count, number)
           numbers[index] = UInt8(number)
         }
       }
     }
-    self.numbers = UnsafePointer(numbers)
-    self.kinds = UnsafePointer(kinds)
   }
 }
 
@@ -108,6 +97,8 @@ private struct VectorRows {
     case UInt8(ascii: "i"): kind.immediateSize = 1
     case UInt8(ascii: "d"): kind.immediateSize = 4
     case UInt8(ascii: "x"): kind.opcode = kind.opcode + .vectorIndex
+    case UInt8(ascii: "s"): kind.opcode = kind.opcode + .sibNeeded
+    case UInt8(ascii: "n"): kind.opcode = kind.opcode + .rmIsZero
     case UInt8(ascii: "u"): kind.opcode = kind.opcode + .vvvvUnused
     case UInt8(ascii: "U"): kind.opcode = kind.opcode + .vvvvUnusedWithMemory
     case UInt8(ascii: "g"): kind.opcode = kind.opcode + .regRead
@@ -118,6 +109,7 @@ private struct VectorRows {
     case UInt8(ascii: "V"): kind.opcode = kind.opcode + .vvvvWrite
     case UInt8(ascii: "f"): kind.opcode = kind.opcode + .writesAll
     case UInt8(ascii: "z"): kind.opcode = kind.opcode + .writes([.carry, .zero])
+    case UInt8(ascii: "c"): kind.opcode = kind.opcode + .writesCarry
     default: precondition(letter == UInt8(ascii: "-"), "an unknown letter in the vector opcodes")
     }
   }

@@ -1,8 +1,8 @@
 // The VEX and XOP opcodes that exist, one row for each kind. Made by `DecoderCheck --tables` from what Zydis says; do not edit by hand.
 //
 // map, mandatory prefix, forms and values of ModRM.reg that exist (bit masks, see `VectorOpcode`), facts, opcodes. Facts: i an immediate byte,
-// d an immediate of 4 bytes, x a vector as index, u VEX.vvvv unused, g G general register in ModRM.reg read, written, m M the same in
-// ModRM.rm, v V in VEX.vvvv, f all flags written, z carry and zero written, 0 no ModRM.
+// d an immediate of 4 bytes, x a vector as index, s SIB needed, n ModRM.rm is 0, u VEX.vvvv unused, U unused with a memory operand, g G general
+// register in ModRM.reg read, written, m M the same in ModRM.rm, v V in VEX.vvvv, f all flags written, z carry and zero, c carry, 0 no ModRM.
 
 let vexOpcodes: StaticString = """
   1 np ff ff u 10-11 28-29 51-53 5a-5b
@@ -43,23 +43,25 @@ let vexOpcodes: StaticString = """
   1 66 ff ff i c2 c6
   1 66 33 ff im c4
   1 66 22 ff iuG c5
-  1 f3 ff ff - 10-11 51-53 58-5a 5c-5f
+  1 f3 ff ff U 10-11
   1 f3 ff ff u 12 16 5b 6f 7f e6
   1 f3 ff ff m 2a
   1 f3 ff ff uG 2c-2d
+  1 f3 ff ff - 51-53 58-5a 5c-5f
   1 f3 ff ff iu 70
   1 f3 33 ff u 7e
   1 f3 ff ff i c2
-  1 f2 ff ff - 10-11 51 58-5a 5c-5f 7c-7d d0
+  1 f2 ff ff U 10-11
   1 f2 ff ff u 12 e6
   1 f2 ff ff m 2a
   1 f2 ff ff uG 2c-2d
+  1 f2 ff ff - 51 58-5a 5c-5f 7c-7d d0
   1 f2 ff ff iu 70
   1 f2 22 ff um 92
   1 f2 22 ff uG 93
   1 f2 ff ff i c2
   1 f2 55 ff u f0
-  2 np 03 01 u 49
+  2 np 03 01 nu 49
   2 np 02 ff - 5e
   2 np 33 ff Gmvf f2 f5 f7
   2 np 33 0e mVf f3
@@ -76,16 +78,16 @@ let vexOpcodes: StaticString = """
   2 66 05 ff - 2c-2f
   2 66 33 ff u 41 db
   2 66 01 01 u 49
-  2 66 01 ff u 4b
+  2 66 01 ff su 4b
   2 66 02 ff - 5e
   2 66 55 ff - 8c 8e
-  2 66 55 fd x 90-93
+  2 66 55 ff xs 90-93
   2 66 33 ff Gmv f7
-  2 f3 01 ff u 4b
+  2 f3 01 ff su 4b
   2 f3 02 ff - 5c 5e
   2 f3 33 ff Gmv f5 f7
-  2 f2 02 ff u 49
-  2 f2 01 ff u 4b
+  2 f2 02 ff nu 49
+  2 f2 01 ff su 4b
   2 f2 02 ff - 5e
   2 f2 33 ff Gmv f5 f7
   2 f2 33 ff GmV f6
@@ -118,5 +120,6 @@ let xopOpcodes: StaticString = """
   9 np 03 ff u 82-83 c1-c3 c6-c7 cb d1-d3 d6-d7 db e1-e3
   9 np 33 ff - 90-9b
   10 np 33 ff duGmf 10
-  10 np 33 03 dmV 12
+  10 np 33 01 dmVc 12
+  10 np 33 02 dmV 12
   """
