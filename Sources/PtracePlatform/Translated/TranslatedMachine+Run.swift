@@ -30,6 +30,8 @@ struct Turn {
   var updatesSinceTick: UInt32 = 0
   var tickOfLastUpdate: UInt64 = 0
   var mode = Mode.normal
+  /// While the store of a split update executes: the flags before it.
+  var flagsBeforeStore: UInt64?
   /// Of a run with the trap flag: its instruction, and whether that took the flag away.
   var stepped: Instruction?
   var trapFlagEnds = false

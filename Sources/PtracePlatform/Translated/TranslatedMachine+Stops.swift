@@ -26,6 +26,7 @@ extension TranslatedMachine {
       return try breakpoint(code - 1, &turn)
     }
     guard let image = image(ofCode: code) else {
+      if CodeArena.isDispatch(code) && RuntimeLayout.isInHashTable(info.address) { restoreFromDispatch(&turn) }
       // A mirror entry of 0, or a branch far beyond the mirror that read something else.
       return try indirect(turn.stub.held.r11, site: nil, &turn)
     }
@@ -54,7 +55,21 @@ extension TranslatedMachine {
         return again(at: pc, index: index, &turn)
       }
     }
+    if let flags = turn.flagsBeforeStore {
+      // The store of a split update: the instruction has not happened.
+      turn.registers.eflags = turn.registers.eflags & ~Self.arithmeticFlags | flags & Self.arithmeticFlags
+    }
     return .trap(.fault(described(info, at: pc)))
+  }
+
+  /// The dispatch blob looked into a hash table that this space does not have: a fork, or code that another space dispatched
+  /// first. It had put away rax, rcx and the flags (by lahf and seto).
+  private func restoreFromDispatch(_ turn: inout Turn) {
+    turn.registers.rax = arena[.dispatchA]
+    turn.registers.rcx = arena[.dispatchC]
+    let saved = arena[.dispatchFlags]
+    let overflow: UInt64 = saved & 1 == 0 ? 0 : 0x800
+    turn.registers.eflags = turn.registers.eflags & ~Self.arithmeticFlags | saved >> 8 & 0xd5 | overflow
   }
 
   private func described(_ info: rsb_signal_info, at pc: UInt64) -> Fault {

@@ -61,6 +61,12 @@ extension TranslatedMachine {
     guard case .success(let image) = try scratchImage(pc, turn), let half = translator.secondHalf(image, pc) else {
       return nil
     }
+    // Its store must not stop for a page that we protect: the flags have changed by then.
+    let operand = MemoryOperand(image, pc, turn.registers)
+    if let range = GuestRange(GuestAddress(operand.address), length: UInt64(operand.size)) {
+      try invalidate(GuestRange(range.start.pageDown, range.end.pageUp ?? range.end), in: turn.space, turn.id)
+    }
+    turn.flagsBeforeStore = turn.registers.eflags
     scratch.count = half.count
     arena[.loaded] = value
     if turn.mode == .normal { turn.mode = .short }
@@ -94,6 +100,7 @@ extension TranslatedMachine {
   /// A stretch ended at `pc`, all its instructions executed.
   func stretchEnded(_ pc: UInt64, tick: Bool, _ turn: inout Turn) -> Step {
     turn.registers.rip = pc
+    turn.flagsBeforeStore = nil
     switch turn.mode {
     case .last(let left):
       if tick { return countTick(pc, &turn)! }

@@ -72,7 +72,7 @@ import Testing
     }
     var dice = Dice(guest.seed ^ 0xabcd)
     let kind = dice.below(4)
-    let sliced = try engine.run(guest) { Self.limit(kind, &dice) }
+    let sliced = try engine.run(guest, forksLater: true) { Self.limit(kind, &dice) }
     report.slices += sliced.slices
     if let difference = sliced.difference(from: whole) {
       report.add(guest.seed, "in slices (kind \(kind)): \(difference); \(describe(guest))")
@@ -97,6 +97,6 @@ import Testing
   }
 
   private static func describe(_ guest: RandomGuest) -> String {
-    "\(guest.isFile ? "file" : "memory") at 0x\(String(guest.entry, radix: 16)): \(hex(guest.code))"
+    "\(guest.home) at 0x\(String(guest.entry, radix: 16)): \(hex(guest.code))"
   }
 }

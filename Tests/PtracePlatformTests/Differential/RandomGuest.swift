@@ -15,8 +15,11 @@ struct RandomGuest {
   }
 
   let seed: UInt64
-  /// Whether the code lies in a file that is mapped without write permission.
-  private(set) var isFile = false
+  /// What the code lies in: memory of its own, a file that is mapped without write permission, a shared one with it.
+  enum Home { case memory, file, shared }
+  private(set) var home = Home.memory
+  /// Go on in a fork after so many slices (before the first turn where there are no slices).
+  private(set) var forksAfterSlices: Int?
   private(set) var region: UInt64 = 0
   private(set) var entry: UInt64 = 0
   private(set) var code: [UInt8] = []
@@ -42,13 +45,14 @@ struct RandomGuest {
   init(seed: UInt64) {
     self.seed = seed
     dice = Dice(seed)
-    isFile = dice.chance(1, in: 6)
+    home = dice.chance(1, in: 6) ? .file : dice.chance(1, in: 20) ? .shared : .memory
+    forksAfterSlices = dice.chance(1, in: 10) ? dice.below(4) : nil
     let isHigh = dice.chance(1, in: 3)
     region = isHigh ? Place.high : Place.low
     dataStart = isHigh ? Place.highData : Place.lowData
     let around: UInt64 = dice.pick([0, 4096, 16384])
     let before = UInt64(dice.below(160))
-    entry = region + (around == 0 ? UInt64(dice.below(20_000)) : around - before)
+    entry = region + (around == 0 ? UInt64(400 + dice.below(20_000)) : around - before)
     for index in general.indices { general[index] = dice.value() }
     general[4] = Place.stack + 0x800
     flags |= dice.next() & 0x8d5
@@ -71,6 +75,7 @@ struct RandomGuest {
     code = assembler.bytes
     control = littleEndian(UInt64(1 + dice.below(6))) + [UInt8](repeating: 0, count: 0xf8)
     for address in itemAddresses { control += littleEndian(address) }
+    control += [UInt8](repeating: 0, count: Int(page) - control.count)
   }
 
   private mutating func link(_ offset: Int, to target: UInt64) {
@@ -155,8 +160,16 @@ struct RandomGuest {
   }
 
   private mutating func restoreStack() {
-    if dice.chance(4, in: 5) { assembler.set(4, Place.stack + 0x400 + UInt64(dice.below(128) * 8)) }
+    switch dice.below(12) {
+    case 0, 1: break
+    case 2 where home != .file: assembler.set(4, besideCode())
+    case 3: assembler.set(4, Place.stack + page - UInt64(dice.below(16)))
+    default: assembler.set(4, Place.stack + 0x400 + UInt64(dice.below(128) * 8))
+    }
   }
+
+  /// In the page of the code, or the one before it.
+  private mutating func besideCode() -> UInt64 { entry - 60 - UInt64(dice.below(300)) }
 
   /// r11 more often than others.
   private mutating func register() -> Int {
@@ -172,6 +185,7 @@ struct RandomGuest {
 
   private mutating func address(aligned: Bool) -> UInt64 {
     let size = Int(Place.dataPages * 4096)
+    if home != .file && dice.chance(1, in: 15) { return besideCode() }
     if aligned && dice.chance(9, in: 10) { return dataStart + UInt64(dice.below(size / 16) * 16) }
     if dice.chance(1, in: 25) { return dataStart + UInt64(size) - UInt64(dice.below(16)) }
     if dice.chance(1, in: 6) { return dataStart + 4096 - UInt64(dice.below(16)) }
@@ -269,7 +283,7 @@ struct RandomGuest {
   private mutating func string() {
     if dice.chance(1, in: 4) { assembler.raw([0xfd]) }
     assembler.set(6, dataStart + UInt64(1024 + dice.below(5000)))
-    assembler.set(7, dataStart + UInt64(1024 + dice.below(5000)))
+    assembler.set(7, home != .file && dice.chance(1, in: 8) ? besideCode() : dataStart + UInt64(1024 + dice.below(5000)))
     assembler.set(1, UInt64(dice.below(40)))
     let opcode: UInt8 = dice.pick([0xa4, 0xa6, 0xaa, 0xac, 0xae])
     let prefix: [UInt8] = dice.pick([[], [0xf3], [0xf2], [0xf3]])

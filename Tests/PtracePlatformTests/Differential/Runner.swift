@@ -1,4 +1,5 @@
 // Runs a random guest on a machine and keeps all that can be compared.
+import Glibc
 import Platform
 import PtracePlatform
 
@@ -19,7 +20,10 @@ final class Runner {
   private let machine: any Machine
   private let space = AddressSpaceID(rawValue: 1)
   private var context: ExecutionContext
+  /// Prints every stop.
+  private let isTraced = getenv("REPLAYSB_GUEST_TRACE") != nil
   private var lastObject: UInt32 = 0
+  private var lastSpace: UInt32 = 1
   private var fileRegion: UInt64?
 
   init(_ machine: any Machine) throws {
@@ -48,12 +52,14 @@ final class Runner {
     content.replaceSubrange(guest.offset..<guest.offset + guest.code.count, with: guest.code)
     if let fileRegion { try mapCode(fileRegion) }
     fileRegion = nil
-    if guest.isFile {
+    if guest.home != .memory {
       lastObject += 1
       let object = MemoryObjectID(rawValue: lastObject)
       try machine.createObject(object, content: content)
+      let isShared = guest.home == .shared
       try machine.map(
-        space, range(guest.region, pages: Place.codePages), [.read, .execute], .privateObject(object, offset: 0))
+        space, range(guest.region, pages: Place.codePages), isShared ? [.read, .write, .execute] : [.read, .execute],
+        isShared ? .sharedObject(object, offset: 0) : .privateObject(object, offset: 0))
       fileRegion = guest.region
     } else {
       try put(guest.region, content)
@@ -76,12 +82,25 @@ final class Runner {
   }
 
   /// `limit` is asked before each turn.
-  func run(_ guest: RandomGuest, limit: () -> RunLimit) throws -> Outcome {
+  func run(_ guest: RandomGuest, forksLater: Bool = false, limit: () -> RunLimit) throws -> Outcome {
     try prepare(guest)
     var outcome = Outcome()
+    context.space = space
+    let forksAfterSlices = guest.forksAfterSlices.map { forksLater ? $0 : 0 }
+    defer { if context.space != space { machine.destroyAddressSpace(context.space) } }
     let ticksBefore = machine.ticks(of: context.id).rawValue
     loop: while true {
+      if outcome.slices == forksAfterSlices, context.space == space {
+        lastSpace += 1
+        context.space = AddressSpaceID(rawValue: lastSpace)
+        try machine.forkAddressSpace(space, as: context.space)
+      }
       let trap = try machine.run(context, limit: limit())
+      if isTraced {
+        let registers = context.registers
+        let words = registers.words
+        print(trap, (0..<words.count).map { Registers.names[$0] + "=" + String(words[$0], radix: 16) }.joined(separator: " "))
+      }
       switch trap {
       case .budget:
         outcome.slices += 1
@@ -114,12 +133,13 @@ final class Runner {
   }
 
   private func memory(_ start: UInt64, _ pages: UInt64) throws -> [UInt8] {
-    try machine.read(space, GuestAddress(start), Int(pages * page))
+    try machine.read(context.space, GuestAddress(start), Int(pages * page))
   }
 }
 
 extension Outcome {
   static let arithmeticFlags: UInt64 = 0x8d5
+  static let flagsWhereDead: UInt64 = 0x44
   static let resumeFlag: UInt64 = 0x1_0000
 
   /// The first difference, in words; nil when there is none.
@@ -131,8 +151,10 @@ extension Outcome {
       var (first, second) = (a.registers, b.registers)
       if case .fault(let fault) = a.trap, fault.signal != 5 {
         // Where flags are dead, an instruction that faults may show them as they are after a tick.
-        first.eflags &= ~Self.arithmeticFlags
-        second.eflags &= ~Self.arithmeticFlags
+        let differ = (first.eflags ^ second.eflags) & Self.arithmeticFlags
+        if differ & (first.eflags ^ Self.flagsWhereDead) & differ & (second.eflags ^ Self.flagsWhereDead) == 0 {
+          second.eflags = second.eflags & ~differ | first.eflags & differ
+        }
       }
       if case .instruction = a.trap {
         // Of a trapped instruction the processor says that it is resumed.
