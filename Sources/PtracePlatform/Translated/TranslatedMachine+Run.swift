@@ -76,6 +76,8 @@ enum Step {
 extension TranslatedMachine {
   static let trapFlag: UInt64 = 0x100
   static let resumeFlag: UInt64 = 0x1_0000
+  /// CF PF AF ZF SF OF.
+  static let arithmeticFlags: UInt64 = 0x8d5
   private static let countsWorthKeeping = UInt64(RuntimeLayout.countMax / 8)...UInt64(RuntimeLayout.countMax)
   /// Instructions at a time where code cannot be kept.
   static let volatileStretch = 64
