@@ -128,7 +128,6 @@ void zydis_decode(const uint8_t *bytes, size_t available, struct zydis_facts *fa
   facts->immediate_offset = in.raw.imm[0].offset;
   facts->immediate_size = (in.raw.imm[0].size + in.raw.imm[1].size) / 8;
   facts->mnemonic = in.mnemonic;
-  facts->set = in.meta.isa_set;
   facts->is_foreign = (in.meta.isa_set >= ZYDIS_ISA_SET_KNCE && in.meta.isa_set <= ZYDIS_ISA_SET_KNC_PF_HINT) ||
                       in.meta.isa_ext == ZYDIS_ISA_EXT_PADLOCK;
   facts->flow = (uint8_t)flow_of(&in);
@@ -147,4 +146,3 @@ unsigned zydis_length(const uint8_t *bytes, size_t available) {
 }
 
 const char *zydis_mnemonic(uint16_t mnemonic) { return ZydisMnemonicGetString((ZydisMnemonic)mnemonic); }
-const char *zydis_set(uint16_t set) { return ZydisISASetGetString((ZydisISASet)set); }

@@ -120,12 +120,6 @@ struct Comparison {
     examples[difference, default: []].append(example)
   }
 
-  mutating func merge(_ other: Comparison) {
-    instructions += other.instructions
-    undecodable += other.undecodable
-    for (difference, count) in other.counts { counts[difference, default: 0] += count }
-  }
-
   /// Lines for people: the counts, then examples of what is wrong (of everything when `isVerbose`).
   func report(isVerbose: Bool) -> String {
     var lines = ["\(instructions) instructions, \(undecodable) undecodable, \(wrong) wrong"]

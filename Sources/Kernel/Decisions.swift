@@ -21,7 +21,7 @@ public protocol Decisions: AnyObject {
   /// How far the current task may go in guest code, while `runnable` others could run. Asked only where the machine has
   /// ticks: at the start of a turn, when a slice is used up and the task goes on, and when the first other task becomes
   /// runnable.
-  func slice(task: TaskID, runnable: Int) -> Slice
+  func slice(task: TaskID, runnable: Int, age: SliceAge) -> Slice
   /// Bytes for getrandom, AT_RANDOM and the random devices.
   func randomBytes(_ count: Int) -> [UInt8]
   /// Realtime at virtual boot, in nanoseconds since 1970.
@@ -117,11 +117,11 @@ public final class SeededDecisions: Decisions {
     }
   }
 
-  public func slice(task: TaskID, runnable: Int) -> Slice {
+  public func slice(task: TaskID, runnable: Int, age: SliceAge) -> Slice {
     if let everySlice { return schedule.nextSlice(like: everySlice) }
     switch policy {
     case .roundRobin: return Slice(ticks: Self.quantumTicks)
-    case .random: return schedule.nextSlice()
+    case .random: return schedule.nextSlice(age: age)
     }
   }
 

@@ -81,8 +81,15 @@ extension Translator {
       state.r11Holds = nil
       return true
     case .popFlags:
-      // With the trap flag on the stack the machine goes on by single instructions.
-      emitter.bytes(0x0100_2404_f766, 6)  // testw $0x100, (%rsp)
+      // With the trap flag on the stack the machine goes on by single instructions. All that will be popped is read
+      // before the test spoils the flags.
+      if instruction.prefixes.contains(.operandSize) {
+        emitter.bytes(0x24_1cb7_0f44, 5)  // movzwl (%rsp), %r11d
+      } else {
+        emitter.bytes(0x241c_8b4c, 4)  // movq (%rsp), %r11
+      }
+      state.r11Holds = nil
+      emitter.bytes(0x0100_c3f7_41, 7)  // testl $0x100, %r11d
       emitter.bytes(0x01_74, 2)  // jz over the next
       emitter.byte(0xcc)
       emitter.copy(bytes, Int(instruction.length))

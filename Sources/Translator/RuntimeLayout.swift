@@ -31,6 +31,8 @@ public enum RuntimeLayout {
   /// One past what guests can map when their code is translated.
   public static let guestEnd: UInt64 = arena
 
+  public static func isInHashTable(_ address: UInt64) -> Bool { address &- hashTable < UInt64(hashEntries * 16) }
+
   /// Index into the hash table.
   @inlinable public static func hashIndex(_ target: UInt64) -> Int {
     let low = UInt32(truncatingIfNeeded: target)

@@ -26,8 +26,8 @@ extension Translator {
   /// The instruction with r11 as the address of its operand, and stores over what it should not tell. They cannot fault
   /// where the instruction did not.
   func writeStateSave(
-    _ save: Instruction.StateSave, _ instruction: Instruction, _ bytes: UnsafePointer<UInt8>, _ eleven: RuntimeSlot, _ next: UInt64,
-    _ emitter: inout Emitter, _ state: inout BlockState
+    _ save: Instruction.StateSave, _ instruction: Instruction, _ bytes: UnsafePointer<UInt8>, _ eleven: RuntimeSlot,
+    _ next: UInt64, _ emitter: inout Emitter, _ state: inout BlockState
   ) {
     if instruction.readsR11 && state.r11Holds != eleven { emitter.loadR11(eleven) }
     state.r11Holds = nil

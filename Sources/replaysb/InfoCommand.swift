@@ -35,7 +35,9 @@ struct DoctorCommand: ParsableCommand {
       let missing = ProcessorCheck.missing(for: model)
       print("\(model.rawValue): " + (missing.isEmpty ? "present" : "lacks \(missing.joined(separator: ", "))"))
     }
-    print("engine: direct (recordings of this engine replay on processors with the same line above)")
+    print("engines: translated (its recordings replay wherever the model they show is present), direct (on processors with the")
+    print("  same line above)")
+    print("translations: \(TranslationFolder.path ?? "not kept between runs")")
     if !check.isAllowed { throw ExitCode(125) }
   }
 

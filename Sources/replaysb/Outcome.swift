@@ -109,6 +109,9 @@ enum Outcome {
       Console.line(
         "\(result.syscalls) syscalls, \(result.events) traps, \(result.switches) switches, "
           + "\(result.virtualNanoseconds / 1000) us of virtual time")
+      if !result.engineCounts.isEmpty {
+        Console.line(result.engineCounts.map { "\($0.name) \($0.count)" }.joined(separator: ", "))
+      }
     }
   }
 

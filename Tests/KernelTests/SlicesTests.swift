@@ -19,7 +19,7 @@ private final class ScriptedDecisions: Decisions {
     }
   }
   func pick(count: Int, at point: SchedulingPoint) -> Int { 0 }
-  func slice(task: TaskID, runnable: Int) -> Slice {
+  func slice(task: TaskID, runnable: Int, age: SliceAge) -> Slice {
     asked += 1
     return slices.count > 1 ? slices.removeFirst() : slices[0]
   }
@@ -156,7 +156,7 @@ private final class ScriptedDecisions: Decisions {
       guard case .deadlock = f.kernel.verdict else { Issue.record("seed \(seed) does not end"); return }
       if f.word(counter.rawValue, as: UInt64.self) != 2_000_000 { lost += 1 }
     }
-    #expect(lost > 10, "\(lost) of 200")
+    #expect(lost > 100, "\(lost) of 200")
   }
 
   // MARK: Time
@@ -220,16 +220,38 @@ private final class ScriptedDecisions: Decisions {
 }
 
 @Suite struct SliceDrawingTests {
-  @Test func slicesHaveEveryScale() {
+  private func slices(_ age: SliceAge) -> [Slice] {
     var generator = SeededGenerator(seed: 9)
-    let slices = (0..<4000).map { _ in generator.nextSlice() }
-    for exponent in 0..<20 as Range<UInt64> {
-      #expect(slices.count { $0.ticks >> exponent == 1 } > 100)
+    let slices = (0..<4000).map { _ in generator.nextSlice(age: age) }
+    #expect(slices.allSatisfy { $0.ticks > 0 && $0.instructions < 8 })
+    #expect(slices.allSatisfy { ($0.updates == 0) == ($0.picksHeldBack == 0) })
+    return slices
+  }
+
+  @Test func lateSlicesHaveEveryScale() {
+    let slices = slices(SliceAge(ofRun: 1_000_000, ofTask: 1000))
+    for exponent in 4..<20 as Range<UInt64> {
+      #expect(slices.count { $0.ticks >> exponent == 1 } > 150)
     }
-    #expect(slices.allSatisfy { $0.ticks > 0 && $0.ticks < 1 << 20 && $0.instructions < 16 })
-    #expect(slices.count { $0.instructions > 0 } > 1500)
-    #expect(slices.count { $0.updates == 1 } > 700)
-    #expect(slices.count { $0.updates > 1000 } > 50)
-    #expect(slices.allSatisfy { ($0.updates == 0) == ($0.picksHeldBack == 0) && $0.picksHeldBack < 64 })
+    #expect(slices.allSatisfy { $0.ticks < 1 << 20 && $0.picksHeldBack < 64 })
+    #expect(slices.count { $0.instructions > 0 } > 700)
+    #expect(slices.count { $0.updates == 1 } > 350)
+    #expect(slices.count { $0.updates > 1000 } > 25)
+  }
+
+  @Test func earlySlicesAreDense() {
+    for (age, held) in [(SliceAge(ofRun: 0, ofTask: 100), 1..<16), (SliceAge(ofRun: 1_000_000, ofTask: 39), 16..<2048)] {
+      let slices = slices(age)
+      #expect(slices.allSatisfy { $0.ticks < 1 << 12 && $0.updates < 8 })
+      #expect(slices.count { $0.instructions > 0 } > 2400)
+      #expect(slices.count { $0.updates == 1 } > 2800)
+      #expect(slices.allSatisfy { $0.updates == 0 || held.contains($0.picksHeldBack) })
+    }
+  }
+
+  @Test func denseSlicesBecomeRare() {
+    let dense = { slices(SliceAge(ofRun: $0, ofTask: 100)).count { $0.updates == 1 } }
+    #expect(dense(300) > 2000)
+    #expect(dense(300) > dense(1000) && dense(1000) > dense(10_000))
   }
 }

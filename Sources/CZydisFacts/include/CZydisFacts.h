@@ -30,7 +30,7 @@ struct zydis_facts {
   bool is_vector_index;
   // General registers named by ModRM.reg, ModRM.rm and VEX.vvvv: 1 read, 2 written.
   uint8_t reg_general, rm_general, vvvv_general;
-  uint16_t mnemonic, set;
+  uint16_t mnemonic;
   uint8_t flow;  // the raw value of our Flow
 };
 
@@ -38,6 +38,5 @@ struct zydis_facts {
 void zydis_decode(const uint8_t *bytes, size_t available, struct zydis_facts *facts);
 // Only decodes, with operands, to be timed; returns the length or 0.
 unsigned zydis_length(const uint8_t *bytes, size_t available);
-// The mnemonic's text, and the text of an instruction set.
+// The mnemonic's text.
 const char *zydis_mnemonic(uint16_t mnemonic);
-const char *zydis_set(uint16_t set);

@@ -19,6 +19,7 @@ extension Kernel {
     let before = machine.ticks(of: task.context.id)
     let trap = try machine.run(task.context, limit: nextLimit(of: task))
     statistics.traps += 1
+    task.stops += 1
     var point: StopPoint?
     if case .budget(let stop) = trap { point = stop }
     if configuration.hasTicks {
@@ -26,6 +27,7 @@ extension Kernel {
       clock.ticksPassed(executed)
       task.usage.userTime += Timekeeper.duration(ofTicks: executed)
       let endedInside = (point?.updates ?? 0) > 0
+      scheduler.ticksSincePick += executed
       if endedInside, let slice = scheduler.slice { task.picksHeldBack = slice.picksHeldBack }
       scheduler.slice?.use(executed, endedInside: endedInside)
     }
@@ -40,7 +42,9 @@ extension Kernel {
   private func nextLimit(of task: Task) -> RunLimit {
     guard configuration.hasTicks else { return RunLimit(wallSeconds: wallSecondsMax) }
     if scheduler.slice == nil && (scheduler.hasOthers || configuration.slicesAlways) {
-      scheduler.slice = decisions.slice(task: task.id, runnable: scheduler.queue.count)
+      let age = SliceAge(ofRun: scheduler.slicesDrawn, ofTask: task.stops)
+      scheduler.slice = decisions.slice(task: task.id, runnable: scheduler.queue.count, age: age)
+      scheduler.slicesDrawn += 1
     }
     var ticksMax = Self.ticksPerRunMax
     if let deadline = timers.nextDeadline() { ticksMax = min(ticksMax, clock.ticks(until: deadline)) }

@@ -10,6 +10,13 @@ struct Scheduler {
   /// What is left of the slice of the current turn; nil when none was given.
   var slice: Slice?
 
+  /// How many slices were drawn in this run.
+  var slicesDrawn = 0
+  /// What tasks executed since `choices` was last asked.
+  var ticksSincePick: UInt64 = 0
+  /// So much execution counts as one more pick for who is held back: a wait for it by spinning ends soon.
+  private static let ticksPerPick: UInt64 = 256
+
   var hasOthers: Bool { !queue.isEmpty }
 
   mutating func enqueue(_ task: Task) {
@@ -25,14 +32,21 @@ struct Scheduler {
     return task
   }
 
-  /// Where in the queue the next task may be taken from: the places of those that are not held back, or all of them
-  /// when nobody else could run. None when `current` could go on and should. Counts as a pick for who is held back.
-  func choices(insteadOf current: Task?) -> [Int] {
+  /// Where in the queue the next task may be taken from: the places of those that are not held back. When all are,
+  /// the time passes until the first is not. None when `current` could go on and should. Counts as a pick for who is
+  /// held back.
+  mutating func choices(insteadOf current: Task?) -> [Int] {
+    let passed = 1 + Int(ticksSincePick / Self.ticksPerPick)
+    ticksSincePick = 0
     let free = queue.indices.filter { queue[$0].picksHeldBack == 0 }
     if free.count == queue.count { return free }
-    for task in queue where task.picksHeldBack > 0 { task.picksHeldBack -= 1 }
+    for task in queue where task.picksHeldBack > 0 { task.picksHeldBack = max(0, task.picksHeldBack - passed) }
     if !free.isEmpty || current?.picksHeldBack == 0 { return free }
-    return Array(queue.indices)
+    var least = queue.lazy.map(\.picksHeldBack).min() ?? 0
+    if let current { least = min(least, current.picksHeldBack) }
+    for task in queue { task.picksHeldBack -= least }
+    current?.picksHeldBack -= least
+    return queue.indices.filter { queue[$0].picksHeldBack == 0 }
   }
 
   mutating func remove(_ task: Task) {

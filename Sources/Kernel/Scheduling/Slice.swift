@@ -1,10 +1,14 @@
 // How far a task may go in guest code while others wait, and how the seed draws that. Only for machines with ticks.
 //
 // Where a race shows depends on the scale of its window, which nobody knows beforehand. So the length of a slice is
-// log-uniform: a start-up of a few ticks is cut as often as a long loop. Half of the slices end between two ticks,
-// since the window of a race is often a few instructions without a branch. And half of them may end inside an update,
-// an instruction that loads, computes and stores without a lock (`counter++`): such a task is then held back for a
-// while, so that others get to the same memory before its store overwrites what they did.
+// log-uniform, and many slices end between two ticks, since a window is often a few instructions without a branch, or
+// inside an update, an instruction that loads, computes and stores without a lock (`counter++`). A task that stopped
+// there is held back for a while, so that others get to the same memory before its store overwrites what they did.
+//
+// Stops cost time, so most are made where they find most: early in a run, and early in the life of each task, whose
+// first accesses are new. Such slices are dense: short, nearly all with a stop inside the next update. A young task is
+// held back longer than an old one, so that its partner, which may not exist yet, is created and catches up. Behind the
+// dense beginning one in ever more slices is dense, and the others are long enough to pay for themselves.
 
 /// A piece of a task's turn. It ends where its ticks and then its instructions are used up, or inside an update.
 public struct Slice: Hashable, Sendable {
@@ -15,7 +19,8 @@ public struct Slice: Hashable, Sendable {
   /// The slice ends inside the n-th update of any of its runs: a trap, or a stop for a timer, starts the count again,
   /// since the machine tells how many updates there were only when it stops in one. 0 for never.
   public var updates: UInt32
-  /// For how many choices of the next task this one is passed over after such a stop, while others can run.
+  /// For how many choices of the next task this one is passed over after such a stop, while others can run. What the
+  /// others execute counts too (`Scheduler.ticksPerPick`).
   public var picksHeldBack: Int
 
   public init(ticks: UInt64, instructions: UInt32 = 0, updates: UInt32 = 0, picksHeldBack: Int = 0) {
@@ -33,6 +38,18 @@ public struct Slice: Hashable, Sendable {
   }
 }
 
+/// How old the run and the task are when a slice is drawn.
+public struct SliceAge: Hashable, Sendable {
+  /// Slices that were drawn in this run before.
+  public var ofRun: Int
+  /// Stops of the task before: traps and ends of runs.
+  public var ofTask: Int
+  public init(ofRun: Int, ofTask: Int) {
+    self.ofRun = ofRun
+    self.ofTask = ofTask
+  }
+}
+
 /// What a test asks of all slices, to compare many places of a run.
 public struct EverySlice: Hashable, Sendable {
   public var ticks: UInt64
@@ -45,6 +62,10 @@ public struct EverySlice: Hashable, Sendable {
 }
 
 extension SeededGenerator {
+  /// Slices at the beginning of a run that are all dense; behind them, slice n is dense with this number in n.
+  static let denseSlices = 256
+  /// Stops after which a task is no longer young.
+  static let stopsOfYouth = 40
   mutating func nextSlice(like every: EverySlice) -> Slice {
     var slice = Slice(ticks: every.ticks)
     if !every.isVaried { return slice }
@@ -58,12 +79,27 @@ extension SeededGenerator {
   }
 
   /// A slice of the random policy.
-  mutating func nextSlice() -> Slice {
-    var slice = Slice(ticks: UInt64(nextLogUniform(0..<20)))
-    if next(below: 2) == 0 { slice.instructions = UInt32(next(below: 16)) }
-    if next(below: 2) == 0 {
+  mutating func nextSlice(age: SliceAge) -> Slice {
+    let isYoung = age.ofTask < Self.stopsOfYouth
+    if isYoung || age.ofRun < Self.denseSlices || next(below: age.ofRun + 1) < Self.denseSlices {
+      return nextDenseSlice(isYoung: isYoung)
+    }
+    var slice = Slice(ticks: UInt64(nextLogUniform(4..<20)))
+    if next(below: 4) == 0 { slice.instructions = UInt32(next(below: 8)) }
+    if next(below: 4) == 0 {
       slice.updates = UInt32(nextUpdate())
       slice.picksHeldBack = nextLogUniform(0..<6)
+    }
+    return slice
+  }
+
+  /// Short, and mostly with a stop between two ticks or in the very next update. A young task is held back longest.
+  private mutating func nextDenseSlice(isYoung: Bool) -> Slice {
+    var slice = Slice(ticks: UInt64(nextLogUniform(0..<12)))
+    if next(below: 4) != 0 { slice.instructions = UInt32(next(below: 8)) }
+    if next(below: 8) != 0 {
+      slice.updates = next(below: 8) != 0 ? 1 : UInt32(2 + next(below: 6))
+      slice.picksHeldBack = isYoung ? nextLogUniform(4..<11) : nextLogUniform(0..<4)
     }
     return slice
   }

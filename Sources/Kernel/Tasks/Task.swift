@@ -81,6 +81,8 @@ public final class Task: DeepCopyable {
   var isQueued = false
   /// How many choices of the next task still pass this one over (`Slice.picksHeldBack`).
   var picksHeldBack = 0
+  /// How often it stopped in guest code, for whatever reason (`SliceAge`).
+  var stops = 0
   /// Set by sched_yield until the scheduler has seen it.
   var yielding = false
   /// Numbers the waits of this task, so that a late timer is known as such.
@@ -125,6 +127,7 @@ public final class Task: DeepCopyable {
     new.usage = usage
     new.isQueued = isQueued
     new.picksHeldBack = picksHeldBack
+    new.stops = stops
     new.yielding = yielding
     new.waitTicket = waitTicket
     return new

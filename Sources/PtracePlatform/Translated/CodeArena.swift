@@ -51,6 +51,8 @@ final class CodeArena {
     @inline(__always) set { slots[slot.rawValue / 8] = newValue }
   }
 
+  static func isDispatch(_ code: UInt64) -> Bool { code &- RuntimeLayout.arena < UInt64(RuntimeLayout.blobSize) }
+
   // MARK: Images
 
   /// Room for an image; nil when the arena is full.

@@ -30,6 +30,8 @@ struct Turn {
   var updatesSinceTick: UInt32 = 0
   var tickOfLastUpdate: UInt64 = 0
   var mode = Mode.normal
+  /// While the store of a split update executes: the flags before it.
+  var flagsBeforeStore: UInt64?
   /// Of a run with the trap flag: its instruction, and whether that took the flag away.
   var stepped: Instruction?
   var trapFlagEnds = false
@@ -74,6 +76,8 @@ enum Step {
 extension TranslatedMachine {
   static let trapFlag: UInt64 = 0x100
   static let resumeFlag: UInt64 = 0x1_0000
+  /// CF PF AF ZF SF OF.
+  static let arithmeticFlags: UInt64 = 0x8d5
   private static let countsWorthKeeping = UInt64(RuntimeLayout.countMax / 8)...UInt64(RuntimeLayout.countMax)
   /// Instructions at a time where code cannot be kept.
   static let volatileStretch = 64

@@ -13,6 +13,7 @@ extension TranslatedMachine {
     turn.registers.rip = next
     turn.registers.rcx = next
     turn.registers.r11 = turn.stub.held.r11
+    if turn.mode == .trapFlag { turn.registers.r11 |= Self.trapFlag }
     turn.registers.origRax = turn.stub.held.origRax
     turn.task.resume = scratch.owns(code) ? nil : (next, code, image, image.generation)
     return .trap(.syscall)
@@ -25,6 +26,7 @@ extension TranslatedMachine {
       return try breakpoint(code - 1, &turn)
     }
     guard let image = image(ofCode: code) else {
+      if CodeArena.isDispatch(code) && RuntimeLayout.isInHashTable(info.address) { restoreFromDispatch(&turn) }
       // A mirror entry of 0, or a branch far beyond the mirror that read something else.
       return try indirect(turn.stub.held.r11, site: nil, &turn)
     }
@@ -53,7 +55,21 @@ extension TranslatedMachine {
         return again(at: pc, index: index, &turn)
       }
     }
+    if let flags = turn.flagsBeforeStore {
+      // The store of a split update: the instruction has not happened.
+      turn.registers.eflags = turn.registers.eflags & ~Self.arithmeticFlags | flags & Self.arithmeticFlags
+    }
     return .trap(.fault(described(info, at: pc)))
+  }
+
+  /// The dispatch blob looked into a hash table that this space does not have: a fork, or code that another space dispatched
+  /// first. It had put away rax, rcx and the flags (by lahf and seto).
+  private func restoreFromDispatch(_ turn: inout Turn) {
+    turn.registers.rax = arena[.dispatchA]
+    turn.registers.rcx = arena[.dispatchC]
+    let saved = arena[.dispatchFlags]
+    let overflow: UInt64 = saved & 1 == 0 ? 0 : 0x800
+    turn.registers.eflags = turn.registers.eflags & ~Self.arithmeticFlags | saved >> 8 & 0xd5 | overflow
   }
 
   private func described(_ info: rsb_signal_info, at pc: UInt64) -> Fault {
@@ -152,15 +168,19 @@ extension TranslatedMachine {
     let instruction = image.instruction(at: pc)
     let length = UInt8(instruction.length)
     let next = pc + UInt64(length)
+    func trapped(_ instruction: SpecialInstruction) -> Step {
+      counters.specialInstructions += 1
+      return .trap(.instruction(instruction, length: length))
+    }
     let undefined = Step.trap(.fault(Fault(signal: 4, code: 2, address: GuestAddress(pc))))
     switch instruction.flow {
-    case .cpuid: return .trap(.instruction(.cpuid, length: length))
-    case .rdtsc: return .trap(.instruction(.rdtsc, length: length))
-    case .rdtscp: return .trap(.instruction(.rdtscp, length: length))
-    case .rdrand: return .trap(.instruction(.rdrand, length: length))
-    case .rdseed: return .trap(.instruction(.rdseed, length: length))
-    case .rdpid: return .trap(.instruction(.rdpid, length: length))
-    case .xgetbv: return .trap(.instruction(.xgetbv, length: length))
+    case .cpuid: return trapped(.cpuid)
+    case .rdtsc: return trapped(.rdtsc)
+    case .rdtscp: return trapped(.rdtscp)
+    case .rdrand: return trapped(.rdrand)
+    case .rdseed: return trapped(.rdseed)
+    case .rdpid: return trapped(.rdpid)
+    case .xgetbv: return trapped(.xgetbv)
     case .breakpoint:
       turn.registers.rip = next
       return .trap(.fault(Fault(signal: 5, code: 128, address: GuestAddress(0))))
@@ -210,6 +230,9 @@ extension TranslatedMachine {
   /// Executes the guest's own instruction where it stands: an ordinary one whose form has no equivalent elsewhere.
   func executeInPlace(_ pc: UInt64, _ index: Int, isTick: Bool, _ turn: inout Turn) throws(MachineError) -> Step {
     counters.instructionsExecutedInPlace += 1
+    let bytes = try host.read(turn.id, GuestAddress(pc), 15)
+    let flow = bytes.withUnsafeBufferPointer { decode($0.baseAddress!, available: $0.count).flow }
+    if flow.isSpecial { counters.specialInstructionsInPlace += 1 }
     let status = host.step(turn.stub, turn.registers)
     try host.checkStopped(turn.stub, status)
     guard case .fault(let info) = try host.stop(turn.stub, status) else {
@@ -234,5 +257,15 @@ extension TranslatedMachine {
       return try executeInPlace(pc, index, isTick: isTick, &turn)
     }
     return .trap(.fault(described(info, at: pc)))
+  }
+}
+
+extension Flow {
+  /// Whether the result depends on the machine or the moment.
+  fileprivate var isSpecial: Bool {
+    switch self {
+    case .cpuid, .rdtsc, .rdtscp, .rdrand, .rdseed, .rdpid, .xgetbv: true
+    default: false
+    }
   }
 }

@@ -43,8 +43,10 @@ extension TranslatedMachine {
     switch try scratchImage(pc, turn) {
     case .failure(let fault): return .fault(fault)
     case .success(let image):
-      // What one stretch holds; a longer one is several.
-      guard let stretch = translator.stretch(image, pc, count: min(count, Self.volatileStretch)) else {
+      // What one stretch holds; a longer one is several. Code that the guest can write to may change within a stretch.
+      let isWritable = turn.space.mappings.mapping(at: GuestAddress(pc))!.protection.contains(.write)
+      let most = isWritable ? 1 : Self.volatileStretch
+      guard let stretch = translator.stretch(image, pc, count: min(count, most)) else {
         let end = image.start + UInt64(image.available)
         return .fault(fetchFault(end, turn.space) ?? Fault(signal: 11, code: 1, address: GuestAddress(end)))
       }
@@ -59,6 +61,12 @@ extension TranslatedMachine {
     guard case .success(let image) = try scratchImage(pc, turn), let half = translator.secondHalf(image, pc) else {
       return nil
     }
+    // Its store must not stop for a page that we protect: the flags have changed by then.
+    let operand = MemoryOperand(image, pc, turn.registers)
+    if let range = GuestRange(GuestAddress(operand.address), length: UInt64(operand.size)) {
+      try invalidate(GuestRange(range.start.pageDown, range.end.pageUp ?? range.end), in: turn.space, turn.id)
+    }
+    turn.flagsBeforeStore = turn.registers.eflags
     scratch.count = half.count
     arena[.loaded] = value
     if turn.mode == .normal { turn.mode = .short }
@@ -92,6 +100,7 @@ extension TranslatedMachine {
   /// A stretch ended at `pc`, all its instructions executed.
   func stretchEnded(_ pc: UInt64, tick: Bool, _ turn: inout Turn) -> Step {
     turn.registers.rip = pc
+    turn.flagsBeforeStore = nil
     switch turn.mode {
     case .last(let left):
       if tick { return countTick(pc, &turn)! }
@@ -102,7 +111,7 @@ extension TranslatedMachine {
       }
       return .trap(.budget(StopPoint(instructions: turn.limit.instructions)))
     case .trapFlag:
-      if tick { turn.count -= 1 }
+      if tick, turn.count > 0 { turn.count -= 1 } else if tick { turn.furtherTicks += 1 }
       showTrapFlag(&turn)
       return .trap(.fault(Fault(signal: 5, code: 2, address: GuestAddress(pc))))
     case .short, .normal:

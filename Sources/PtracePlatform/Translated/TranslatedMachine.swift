@@ -25,6 +25,9 @@ public final class TranslatedMachine: Machine {
     public var instructionsTranslated: UInt64 = 0
     /// Instructions that a stub executed as they stand in the guest: only ordinary ones whose form cannot be moved.
     public var instructionsExecutedInPlace: UInt64 = 0
+    /// CPUID, RDTSC(P), RDRAND, RDSEED, RDPID, XGETBV that were left to the kernel, and those that a stub executed: none.
+    public var specialInstructions: UInt64 = 0
+    public var specialInstructionsInPlace: UInt64 = 0
     /// Images thrown away because the guest wrote to their code.
     public var codeWrites: UInt64 = 0
     /// Images taken from the cache on disk.

@@ -17,7 +17,7 @@ public enum Engine: String, Sendable, CaseIterable {
   case stepped
 
   /// What runs without `--engine` take.
-  public static let standard = Engine.direct
+  public static let standard = Engine.translated
 
   public var hasTicks: Bool { self != .direct }
   /// As trace headers have it.
@@ -43,11 +43,29 @@ public enum Engine: String, Sendable, CaseIterable {
 public protocol HostedMachine: MemoryHashing {
   /// Ends every process of the machine and gives the thread back. The machine is of no use afterwards.
   func shutdown()
+  /// What the engine did, for verbose output: names and counts.
+  var engineCounts: [(name: String, count: UInt64)] { get }
 }
 
-extension PtraceMachine: HostedMachine {}
-extension TranslatedMachine: HostedMachine {}
-extension SteppedMachine: HostedMachine {}
+extension PtraceMachine: HostedMachine {
+  public var engineCounts: [(name: String, count: UInt64)] { [] }
+}
+
+extension TranslatedMachine: HostedMachine {
+  public var engineCounts: [(name: String, count: UInt64)] {
+    [
+      ("stops", counters.stops), ("translations", counters.misses),
+      ("instructions translated", counters.instructionsTranslated), ("images from the cache", counters.imagesLoaded),
+      ("images lost to writes", counters.codeWrites), ("special instructions trapped", counters.specialInstructions),
+      ("special instructions executed as they are", counters.specialInstructionsInPlace),
+      ("ordinary instructions executed in place", counters.instructionsExecutedInPlace),
+    ]
+  }
+}
+
+extension SteppedMachine: HostedMachine {
+  public var engineCounts: [(name: String, count: UInt64)] { [] }
+}
 
 /// A machine on the processor that follows from seed and arguments: a recording and its replay choose the same. `processor`
 /// is the model that the guest sees; nil for the host's.
@@ -80,10 +98,12 @@ func makeMachine(
 }
 
 /// Where translations are kept between runs.
-enum TranslationFolder {
+public enum TranslationFolder {
+  static let variableName = "REPLAYSB_CACHE"
+
   /// $REPLAYSB_CACHE ("off" for none), or replaysb in $XDG_CACHE_HOME or ~/.cache.
-  static var path: String? {
-    if let own = variable("REPLAYSB_CACHE") { return own == "off" || own.isEmpty ? nil : own }
+  public static var path: String? {
+    if let own = variable(variableName) { return own == "off" || own.isEmpty ? nil : own }
     if let base = variable("XDG_CACHE_HOME"), base.hasPrefix("/") { return base + "/replaysb" }
     guard let home = variable("HOME"), home.hasPrefix("/") else { return nil }
     _ = rsb_host_mkdir(home + "/.cache", 0o700)

@@ -12,6 +12,8 @@ public struct EnvironmentFilter {
     for variable in environment {
       guard let equals = variable.firstIndex(of: "=") else { continue }
       let name = String(variable[..<equals])
+      // Ours: where translations are kept must not make two runs differ.
+      if name == TranslationFolder.variableName { continue }
       if Self.looksSecret(name) && !allowed.contains(name) {
         withheld.append(name)
       } else {

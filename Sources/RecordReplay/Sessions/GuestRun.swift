@@ -134,7 +134,9 @@ final class HostClockDecisions: Decisions {
     seeded.shouldPreempt(at: point, task: task, runnable: runnable)
   }
   func pick(count: Int, at point: SchedulingPoint) -> Int { seeded.pick(count: count, at: point) }
-  func slice(task: TaskID, runnable: Int) -> Slice { seeded.slice(task: task, runnable: runnable) }
+  func slice(task: TaskID, runnable: Int, age: SliceAge) -> Slice {
+    seeded.slice(task: task, runnable: runnable, age: age)
+  }
   func randomBytes(_ count: Int) -> [UInt8] { seeded.randomBytes(count) }
   func hostRealtime() -> Nanoseconds? { Nanoseconds(rsb_clock_ns(0)) }
 }

@@ -114,6 +114,8 @@ public struct RunResult: Sendable {
   /// Processes that still ran at the end and were killed, "pid (name)".
   public var killedProcesses: [String] = []
   public var deadlockReports: [String] = []
+  /// What the engine did: names and counts.
+  public var engineCounts: [(name: String, count: UInt64)] = []
 }
 
 /// The tool itself failed: exit 125 (or 126, 127), with one line.

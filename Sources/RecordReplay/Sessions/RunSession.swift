@@ -16,7 +16,9 @@ public enum RunSession {
     defer { machine.shutdown() }
     let host = PosixHostView(hidden: options.hidden, input: input, outputs: outputs)
     let seam: any Machine = options.traceCalls ? CallTracingMachine(machine) : machine
-    return try GuestRun(options, machine: seam, observer: SilentObserver(), host: host).run()
+    var result = try GuestRun(options, machine: seam, observer: SilentObserver(), host: host).run()
+    result.engineCounts = machine.engineCounts
+    return result
   }
 }
 
@@ -53,6 +55,7 @@ public enum RecordSession {
     if let failure = recording.failure { throw SessionError("the trace cannot be written: \(failure)") }
     // Without the turn that an interruption or the watchdog ended.
     result.events = writer.lastEvent.rawValue
+    result.engineCounts = machine.engineCounts
     do throws(TraceError) { try writer.close(traceEnd(result)) } catch {
       throw SessionError("the trace cannot be written: \(error)")
     }

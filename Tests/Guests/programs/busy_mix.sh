@@ -17,6 +17,7 @@ expr 6 \* 7
 test $(($(nice -n 5 nice) - $(nice))) -eq 5 && echo nicer
 (ulimit -n 50; ulimit -n)
 printf "b 2\na 1\n" | sort > left && join left left
+: > followed
 tail -f numbers --pid=$$ > followed & tail_pid=$!
 while [ "$(wc -l < followed)" -lt 10 ]; do sleep 0.05; done; kill $tail_pid; wait $tail_pid 2> /dev/null
 wc -l < followed

@@ -6,7 +6,7 @@
 static __thread long mine = 7;
 static __thread char block[5000];
 static pthread_key_t key;
-static int destroyed, again;
+static _Atomic int destroyed, again;  // Destructors of several threads count.
 
 static void destroy(void *value) {
   destroyed++;

@@ -1,6 +1,6 @@
 // shows: the bare loop of counter++ built with -O2, which gcc folds into one addition: its only window is inside one instruction.
 // build: dynamic -O2 -pthread
-// wanted: 0
+// wanted: 25
 #include <pthread.h>
 #include <stdio.h>
 

@@ -1,0 +1,102 @@
+// Random guests, each on the processor as it is and translated, whole and in slices: all must end alike. A failure prints a
+// seed; REPLAYSB_GUEST_SEED=seed REPLAYSB_GUEST_COUNT=1 runs that guest alone, and a large count is a soak (Tools/soak).
+import Glibc
+import Platform
+import PtracePlatform
+import Testing
+
+@Suite(.serialized, .timeLimit(.minutes(60))) struct DifferentialTests {
+  private static func setting(_ name: String) -> UInt64? { getenv(name).flatMap { UInt64(String(cString: $0)) } }
+
+  @Test func translatedCodeDoesWhatTheProcessorDoes() throws {
+    let first = Self.setting("REPLAYSB_GUEST_SEED") ?? 1
+    let count = Self.setting("REPLAYSB_GUEST_COUNT") ?? 5000
+    let failures = onTracerThread { () -> [String] in
+      var report = Report(stopsAfter: 10)
+      var seed = first
+      while seed < first + count, !report.isFull {
+        // A machine keeps what it knew of files, so it is renewed now and then.
+        let last = min(seed + 2500, first + count)
+        do { try Self.compare(seed..<last, &report) } catch { report.add(seed, "threw \(error)") }
+        seed = last
+      }
+      print(report.summary)
+      return report.failures
+    }
+    for failure in failures { Issue.record("\(failure)") }
+  }
+
+  private struct Report {
+    let stopsAfter: Int
+    var failures: [String] = []
+    var guests = 0, ended = 0, faulted = 0, endless = 0, slices = 0
+    init(stopsAfter: Int) { self.stopsAfter = stopsAfter }
+    var isFull: Bool { failures.count >= stopsAfter }
+    var summary: String {
+      "\(guests) guests: \(ended) to their end, \(faulted) to a fault, \(endless) endless; \(slices) slices; \(failures.count) differ"
+    }
+    mutating func add(_ seed: UInt64, _ what: String) { failures.append("seed \(seed): \(what)") }
+  }
+
+  private static func compare(_ seeds: Range<UInt64>, _ report: inout Report) throws {
+    var configuration = TranslatedMachine.Configuration()
+    configuration.host.extendedStateComponents = 7
+    let direct = try PtraceMachine(configuration.host)
+    defer { direct.shutdown() }
+    let translated = try TranslatedMachine(configuration)
+    defer { translated.shutdown() }
+    let native = try Runner(direct), engine = try Runner(translated)
+    for seed in seeds where !report.isFull {
+      let guest = RandomGuest(seed: seed)
+      do {
+        try compare(guest, native, engine, &report)
+      } catch {
+        report.add(seed, "threw \(error); code at \(String(guest.entry, radix: 16)): \(hex(guest.code))")
+        throw error
+      }
+    }
+  }
+
+  private static func compare(_ guest: RandomGuest, _ native: Runner, _ engine: Runner, _ report: inout Report) throws {
+    report.guests += 1
+    let expected = try native.run(guest) { RunLimit(wallSeconds: 2) }
+    if expected.isEndless {
+      report.endless += 1
+      return
+    }
+    if case .fault(let fault)? = expected.stops.last?.trap, fault.signal == 5 { report.ended += 1 } else { report.faulted += 1 }
+    let whole = try engine.run(guest) { RunLimit(ticks: 1_000_000) }
+    if let difference = whole.difference(from: expected) {
+      report.add(guest.seed, "whole: \(difference); \(describe(guest))")
+      return
+    }
+    var dice = Dice(guest.seed ^ 0xabcd)
+    let kind = dice.below(4)
+    let sliced = try engine.run(guest, forksLater: true) { Self.limit(kind, &dice) }
+    report.slices += sliced.slices
+    if let difference = sliced.difference(from: whole) {
+      report.add(guest.seed, "in slices (kind \(kind)): \(difference); \(describe(guest))")
+    } else if sliced.ticks != whole.ticks {
+      report.add(guest.seed, "in slices (kind \(kind)): \(sliced.ticks) ticks, not \(whole.ticks); \(describe(guest))")
+    }
+  }
+
+  private static func limit(_ kind: Int, _ dice: inout Dice) -> RunLimit {
+    switch kind {
+    case 0: RunLimit(ticks: 0, instructions: 1)
+    case 1: RunLimit(ticks: 1 + UInt64(dice.below(3)))
+    case 2: RunLimit(ticks: 1_000_000, updates: UInt32(1 + dice.below(3)))
+    default:
+      RunLimit(
+        ticks: UInt64(dice.below(3)), instructions: UInt32(1 + dice.below(6)), updates: dice.chance(1, in: 3) ? 1 : 0)
+    }
+  }
+
+  private static func hex(_ bytes: [UInt8]) -> String {
+    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+  }
+
+  private static func describe(_ guest: RandomGuest) -> String {
+    "\(guest.home) at 0x\(String(guest.entry, radix: 16)): \(hex(guest.code))"
+  }
+}
