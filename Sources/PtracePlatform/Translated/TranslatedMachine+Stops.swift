@@ -195,7 +195,7 @@ extension TranslatedMachine {
         return .trap(.fault(Fault(signal: 5, code: 128, address: GuestAddress(0))))
       }
       return .trap(.fault(Fault(signal: 11, code: 128, address: GuestAddress(0))))
-    case .popFlags: return try popFlags(next, instruction, &turn)
+    case .popFlags: return try popFlags(next, index, instruction, &turn)
     case .sysenter, .far, .transaction, .gsBase, .undefined: return undefined
     case .unknown:
       let bytes = image.bytes(at: pc, 15).map { String($0, radix: 16) }.joined(separator: " ")
@@ -207,7 +207,9 @@ extension TranslatedMachine {
   }
 
   /// `popf` with the trap flag on the stack.
-  private func popFlags(_ next: UInt64, _ instruction: Instruction, _ turn: inout Turn) throws(MachineError) -> Step {
+  private func popFlags(
+    _ next: UInt64, _ index: Int, _ instruction: Instruction, _ turn: inout Turn
+  ) throws(MachineError) -> Step {
     let size = instruction.prefixes.contains(.operandSize) ? 2 : 8
     let bytes = try host.read(turn.id, GuestAddress(turn.registers.rsp), size)
     if bytes.count < size {
@@ -222,6 +224,9 @@ extension TranslatedMachine {
     if turn.mode == .trapFlag {
       turn.popSetsTrapFlag = true
       return stretchEnded(next, tick: false, &turn)
+    }
+    if case .last(let left) = turn.mode, left == index + 1 {
+      return .trap(.budget(StopPoint(instructions: turn.limit.instructions)))
     }
     // The trap comes after the next instruction.
     return try trapFlagStep(next, &turn)
