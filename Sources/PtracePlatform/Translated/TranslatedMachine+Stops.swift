@@ -194,6 +194,8 @@ extension TranslatedMachine {
         turn.registers.rip = next
         return .trap(.fault(Fault(signal: 5, code: 128, address: GuestAddress(0))))
       }
+      // #OF, the one other vector that user mode may raise, is a trap.
+      if number == 4 { turn.registers.rip = next }
       return .trap(.fault(Fault(signal: 11, code: 128, address: GuestAddress(0))))
     case .popFlags: return try popFlags(next, index, instruction, &turn)
     case .sysenter, .far, .transaction, .gsBase, .undefined: return undefined
