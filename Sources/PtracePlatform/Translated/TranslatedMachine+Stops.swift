@@ -198,6 +198,8 @@ extension TranslatedMachine {
       if number == 4 { turn.registers.rip = next }
       return .trap(.fault(Fault(signal: 11, code: 128, address: GuestAddress(0))))
     case .popFlags: return try popFlags(next, index, instruction, &turn)
+    case .undefined where instruction.isTooLong:
+      return .trap(.fault(Fault(signal: 11, code: 128, address: GuestAddress(0))))
     case .sysenter, .far, .transaction, .gsBase, .undefined: return undefined
     case .unknown:
       let bytes = image.bytes(at: pc, 15).map { String($0, radix: 16) }.joined(separator: " ")
