@@ -47,9 +47,11 @@ public protocol HostedMachine: MemoryHashing {
   var engineCounts: [(name: String, count: UInt64)] { get }
 }
 
-extension PtraceMachine: HostedMachine {
+extension HostedMachine {
   public var engineCounts: [(name: String, count: UInt64)] { [] }
 }
+
+extension PtraceMachine: HostedMachine {}
 
 extension TranslatedMachine: HostedMachine {
   public var engineCounts: [(name: String, count: UInt64)] {
@@ -63,9 +65,7 @@ extension TranslatedMachine: HostedMachine {
   }
 }
 
-extension SteppedMachine: HostedMachine {
-  public var engineCounts: [(name: String, count: UInt64)] { [] }
-}
+extension SteppedMachine: HostedMachine {}
 
 /// A machine on the processor that follows from seed and arguments: a recording and its replay choose the same. `processor`
 /// is the model that the guest sees; nil for the host's.
