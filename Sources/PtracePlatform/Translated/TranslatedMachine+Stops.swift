@@ -206,8 +206,21 @@ extension TranslatedMachine {
       throw MachineError("an instruction that the translator does not know, at \(GuestAddress(pc)): \(bytes)")
     case .plain where instruction.prefixes.contains(.evex) && !translator.allowsAVX512: return undefined
     case .plain, .callIndirect, .jumpIndirect, .jump, .conditional, .counted, .call, .ret, .syscall:
-      return try executeInPlace(pc, index, isTick: instruction.flow != .plain, &turn)
+      let before = turn.registers
+      let step = try executeInPlace(pc, index, isTick: instruction.flow != .plain, &turn)
+      if turn.registers.rip == next { try hideHost(instruction, MemoryOperand(image, pc, before), turn.id) }
+      return step
     }
+  }
+
+  /// What an instruction that was executed in place stored of the host.
+  private func hideHost(
+    _ instruction: Instruction, _ operand: @autoclosure () -> MemoryOperand, _ id: AddressSpaceID
+  ) throws(MachineError) {
+    let constants = instruction.constantsOverStateSave
+    if constants.isEmpty { return }
+    let start = GuestAddress(operand().address)
+    for (offset, bytes) in constants { _ = try host.write(id, start + offset, bytes[...]) }
   }
 
   /// `popf` with the trap flag on the stack.
