@@ -58,7 +58,9 @@ extension TranslatedMachine {
   /// The store of a split update; nil when the instruction is gone, and is executed as a whole.
   func secondHalf(_ value: UInt64, _ turn: inout Turn) throws(MachineError) -> Step? {
     let pc = turn.registers.rip
-    guard case .success(let image) = try scratchImage(pc, turn), image.instruction(at: pc).isUpdate else { return nil }
+    guard case .success(let image) = try scratchImage(pc, turn) else { return nil }
+    let instruction = image.instruction(at: pc)
+    guard instruction.length > 0, instruction.isUpdate else { return nil }
     // Its store must not stop for a page that we protect: the flags have changed by then.
     let operand = MemoryOperand(image, pc, turn.registers)
     if let range = GuestRange(GuestAddress(operand.address), length: UInt64(operand.size)) {
