@@ -98,8 +98,9 @@ extension SeededGenerator {
   /// Short, and mostly with a stop between two ticks or in the very next update. A young task is held back longest.
   private mutating func nextDenseSlice(isYoung: Bool) -> Slice {
     var slice = Slice(ticks: UInt64(nextLogUniform(0..<12)))
-    if next(below: 4) != 0 { slice.instructions = UInt32(next(below: 8)) }
-    if next(below: 8) != 0 {
+    if next(below: 4) == 0 {
+      slice.instructions = UInt32(next(below: 8))
+    } else {
       slice.updates = next(below: 8) != 0 ? 1 : UInt32(2 + next(below: 6))
       slice.updatesCountAtOnce = true
       slice.picksHeldBack = isYoung ? nextLogUniform(4..<11) : nextLogUniform(0..<4)
