@@ -29,6 +29,7 @@ private final class ScriptedMachine: HostedMachine {
   func ticks(of context: ContextID) -> Ticks { Ticks(rawValue: count) }
   func takeLocalEvents() -> [LocalEvent] { [] }
   func shutdown() {}
+  var engineCounts: [(name: String, count: UInt64)] { [] }
   func memoryHash(_ space: AddressSpaceID) throws(MachineError) -> UInt64 { 0 }
 
   func createContext(_ id: ContextID, extendedState: ExtendedStateSource) throws(MachineError) {}

@@ -60,18 +60,19 @@ final class TickingGuest {
     _ script: inout Script, _ context: ExecutionContext, _ limit: RunLimit, _ ticks: inout UInt64,
     _ updates: inout UInt32
   ) -> Trap {
+    // Behind its ticks a limit with updates goes on for some more.
+    let end = limit.ticks.map { limit.updates > 0 ? $0 + RunLimit.ticksForUpdatesMax : $0 }
     while true {
-      if let most = limit.ticks, ticks >= most { return stop(after: limit.instructions, &ticks) }
+      if let end, ticks >= end { return stop(after: limit.updates > 0 ? 0 : limit.instructions, &ticks) }
       if script.next == script.steps.count {
         precondition(script.repeats, "a script is at its end")
         script.next = 0
       }
       switch script.steps[script.next] {
       case .spin:
-        let most = limit.ticks!
-        ticks = most
+        ticks = end!
       case .compute(let count):
-        let piece = min(count - script.done, limit.ticks.map { $0 - ticks } ?? .max)
+        let piece = min(count - script.done, end.map { $0 - ticks } ?? .max)
         ticks += piece
         script.done += piece
         if script.done == count {
@@ -81,8 +82,8 @@ final class TickingGuest {
       case .add(let value, let address):
         if script.loaded == nil {
           script.loaded = word(address)
-          updates += 1
-          if updates == limit.updates { return .budget(StopPoint(updates: updates, loadedValue: script.loaded!)) }
+          if ticks >= limit.ticks ?? 0 { updates += 1 }
+          if updates > 0 && updates == limit.updates { return .budget(StopPoint(updates: updates, loadedValue: script.loaded!)) }
         }
         store(script.loaded! &+ value, address)
         script.loaded = nil

@@ -23,17 +23,6 @@ struct InstructionForm {
 }
 
 extension InstructionForm {
-  /// Processors leave some flags as they were, where the manual calls them undefined and a tick may have set them.
-  var leavesFlagsUndefined: Bool {
-    switch map {
-    case 0:
-      if case .digit(let digit) = register, opcode & 0xfe == 0xf6 { return digit >= 4 }
-      return [0xc0, 0xc1, 0xd0, 0xd1, 0xd2, 0xd3, 0x69, 0x6b].contains(opcode)
-    case 1: return [0xaf, 0xbc, 0xbd, 0xa3, 0xa4, 0xa5, 0xab, 0xac, 0xad, 0xb3, 0xba, 0xbb].contains(opcode)
-    default: return vex && size == .word32
-    }
-  }
-
   static let all: [InstructionForm] = arithmetic + groups + twoBytes + vectors + x87 + vexGeneral + vexVectors
 
   private static var arithmetic: [InstructionForm] {

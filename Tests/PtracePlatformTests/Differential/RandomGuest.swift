@@ -105,12 +105,6 @@ struct RandomGuest {
 
   private mutating func form() {
     let form = dice.pick(InstructionForm.all)
-    write(form)
-    // cmpq %r9, %r8
-    if form.leavesFlagsUndefined { assembler.raw([0x4d, 0x39, 0xc8]) }
-  }
-
-  private mutating func write(_ form: InstructionForm) {
     var encoding = Encoding(map: form.map, opcode: form.opcode)
     encoding.forcesREX = dice.chance(1, in: 6)
     var size = 4
@@ -171,9 +165,9 @@ struct RandomGuest {
   /// In the page of the code, or the one before it.
   private mutating func besideCode() -> UInt64 { entry - 60 - UInt64(dice.below(300)) }
 
-  /// r11 more often than others.
+  /// r10 and r11 more often than others.
   private mutating func register() -> Int {
-    if dice.chance(1, in: 4) { return 11 }
+    if dice.chance(1, in: 3) { return 10 + dice.below(2) }
     return dice.below(16)
   }
 
@@ -216,10 +210,10 @@ struct RandomGuest {
     form.displacement = form.short ? Int32(Int8(truncatingIfNeeded: dice.next())) : Int32(truncatingIfNeeded: dice.next() & 0xffff) - 0x8000
     if form.short && dice.chance(1, in: 3) { form.displacement = 0 }
     if dice.chance(1, in: 2) {
-      let index = dice.chance(1, in: 3) ? 11 : dice.below(16)
+      let index = dice.chance(1, in: 2) ? 10 + dice.below(2) : dice.below(16)
       if index != 4 { form.index = index }
     }
-    var base = dice.chance(1, in: 3) ? 11 : dice.below(16)
+    var base = dice.chance(1, in: 2) ? 10 + dice.below(2) : dice.below(16)
     if base == form.index { base = base == 3 ? 6 : 3 }
     form.scale = form.index == nil ? 0 : dice.below(4)
     if isLow && form.index != nil && dice.chance(1, in: 8) {
