@@ -82,7 +82,8 @@ public struct MemoryObjectID: RawRepresentable, Hashable, Comparable, Sendable {
 public enum TickDefinition {
   /// Version 1. A tick is: a taken direct branch (jmp, jcc, loop, jrcxz, call) whose target is not above the branch
   /// instruction's own address; every indirect jump and indirect call (near), and every near return. The tick happens
-  /// after the branch, before the target's first instruction.
+  /// after the branch, before the target's first instruction. A branch that faults itself is none; one to an address that
+  /// is not canonical is taken and faults at its target (processors fault at the branch).
   public static let current: UInt32 = 1
 }
 

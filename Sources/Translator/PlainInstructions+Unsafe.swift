@@ -30,7 +30,8 @@ extension Translator {
     _ instruction: Instruction, _ bytes: UnsafePointer<UInt8>, _ emitter: inout Emitter, _ state: inout BlockState
   ) {
     let isEVEX = instruction.prefixes.contains(.evex) && !allowsAVX512
-    if instruction.flow != .plain || instruction.isRIPRelative || instruction.prefixes.contains(.gs) || isEVEX {
+    let isOdd = instruction.isRIPRelative || instruction.prefixes.contains(.gs) || instruction.stateSave != nil
+    if instruction.flow != .plain || isOdd || isEVEX {
       return stop(&emitter, &state)
     }
     load(.r11, &emitter, &state)

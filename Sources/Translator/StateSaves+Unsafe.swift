@@ -10,7 +10,7 @@ extension Instruction {
   enum StateSave { case fxsave, environment, shortEnvironment }
 
   var stateSave: StateSave? {
-    guard hasMemoryForm, !prefixes.contains(.gs) else { return nil }
+    guard hasMemoryForm else { return nil }
     let field = modrm >> 3 & 7
     if map == 1 && opcode == 0xae && field == 0 {
       return prefixes.isDisjoint(with: [.operandSize, .rep, .repne, .lock, .vex, .evex, .xop]) ? .fxsave : nil
@@ -19,6 +19,19 @@ extension Instruction {
       return prefixes.contains(.operandSize) ? .shortEnvironment : .environment
     }
     return nil
+  }
+}
+
+extension Instruction {
+  /// What goes over the operand of a state save that is executed where it stands: offsets and bytes.
+  public var constantsOverStateSave: [(offset: UInt64, bytes: [UInt8])] {
+    func zeros(_ count: Int) -> [UInt8] { [UInt8](repeating: 0, count: count) }
+    switch stateSave {
+    case .fxsave: return [(6, zeros(2)), (8, zeros(16)), (28, [0xff, 0xff, 0, 0])]
+    case .environment: return [(12, zeros(16))]
+    case .shortEnvironment: return [(6, zeros(8))]
+    case nil: return []
+    }
   }
 }
 

@@ -32,8 +32,16 @@ import Trace
     #expect(try check(PtraceMachine.cpuFingerprint()) == nil)
   }
 
+  @Test func theTranslatedEngineShowsAModel() {
+    var options = RunOptions()
+    options.engine = .translated
+    options.processor = .v2
+    #expect(options.processorShown == .v2 && options.processorFingerprint == "baseline x86-64-v2 1")
+  }
+
   @Test func theDirectEngineShowsTheHost() {
     var options = RunOptions()
+    options.engine = .direct
     #expect(options.processor == .v3 && options.processorShown == nil)
     #expect(options.processorFingerprint == PtraceMachine.cpuFingerprint())
     options.isPortable = true

@@ -100,7 +100,8 @@ private func record(_ turns: [ScriptedMachine.Turn], _ name: String) throws -> [
     #expect(try replay(record(turns, "limits"), on: machine) == nil)
     #expect(
       machine.limits == [
-        RunLimit(ticks: 100), RunLimit(ticks: 30, instructions: 5), RunLimit(updates: 3), .unlimited,
+        RunLimit(ticks: 100), RunLimit(ticks: 30, instructions: 5), RunLimit(ticks: 12, updates: 3),
+        .unlimited,
         RunLimit(ticks: 0, instructions: 2),
       ])
   }

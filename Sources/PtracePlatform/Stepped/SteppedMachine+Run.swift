@@ -70,6 +70,7 @@ extension SteppedMachine {
       turn.registers.rax = number
       return .vsyscall
     }
+    if !Self.isCanonical(pc) { return .fault(Fault(signal: 11, code: Self.fromKernel, address: GuestAddress(0))) }
     let bytes = try code(at: pc, SteppedCode.instructionBytesMax, turn)
     let instruction = bytes.instruction(at: 0)
     if instruction.length == 0 {
@@ -102,7 +103,10 @@ extension SteppedMachine {
     if instruction.prefixes.contains(.operandSize), instruction.flow.isNearBranch {
       throw wrong(pc, bytes, "a branch with an operand-size prefix: processors of different makers disagree")
     }
-    if case .fault(let fault) = try step(&turn) { return .fault(fault) }
+    if case .fault(let fault) = try step(&turn) {
+      guard let target = try nonCanonicalTarget(instruction, bytes, turn) else { return .fault(fault) }
+      return try arrive(at: target, instruction, pushing: next, wasTraced: wasTraced, &turn)
+    }
     while !wasTraced && turn.registers.rip == pc && instruction.isRepeatedString(bytes) {
       if case .fault(let fault) = try step(&turn) { return .fault(fault) }
     }
@@ -123,6 +127,53 @@ extension SteppedMachine {
       if reached != next && !isRound { throw wrong(pc, bytes, "led to \(GuestAddress(reached)), not to its end") }
     }
     return try executed(isTick: isTick, wasTraced: wasTraced, &turn)
+  }
+
+  /// Where an indirect branch leads, if no address can be that. Processors fault at the branch then; translated code gets
+  /// there, and faults there (`TickDefinition`).
+  private func nonCanonicalTarget(
+    _ instruction: Instruction, _ code: SteppedCode, _ turn: SteppedTurn
+  ) throws(MachineError) -> UInt64? {
+    let place: GuestAddress
+    switch instruction.flow {
+    case .ret: place = GuestAddress(turn.registers.rsp)
+    case .callIndirect, .jumpIndirect:
+      if let operand = SteppedOperand(instruction, code) {
+        place = operand.address(turn.registers)
+      } else {
+        let target = turn.registers.general(instruction.modrm & 7 | (instruction.rex & 1) << 3)
+        return Self.isCanonical(target) ? nil : target
+      }
+    default: return nil
+    }
+    let bytes = try host.read(turn.id, place, 8)
+    let target = bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    return bytes.count < 8 || Self.isCanonical(target) ? nil : target
+  }
+
+  private static func isCanonical(_ address: UInt64) -> Bool { address >> 47 == 0 || address >> 47 == 0x1_ffff }
+
+  /// The branch to such a target.
+  private func arrive(
+    at target: UInt64, _ instruction: Instruction, pushing next: UInt64, wasTraced: Bool, _ turn: inout SteppedTurn
+  ) throws(MachineError) -> Trap? {
+    switch instruction.flow {
+    case .ret:
+      turn.registers.rsp &+= 8
+      if instruction.immediateSize == 2 {
+        let immediate = try host.read(turn.id, GuestAddress(turn.registers.rip + UInt64(instruction.immediateOffset)), 2)
+        turn.registers.rsp &+= UInt64(immediate[0]) | UInt64(immediate[1]) << 8
+      }
+    case .callIndirect:
+      let bytes = (0..<8).map { UInt8(truncatingIfNeeded: next >> UInt64(8 * $0)) }
+      let place = GuestAddress(turn.registers.rsp &- 8)
+      // Where nothing can be pushed the call itself faults.
+      if try host.write(turn.id, place, bytes[...]) < 8 { return .fault(Fault(signal: 11, code: 1, address: place)) }
+      turn.registers.rsp = place.rawValue
+    default: break
+    }
+    turn.registers.rip = target
+    return try executed(isTick: true, wasTraced: wasTraced, &turn)
   }
 
   /// Counts what was executed.
@@ -209,7 +260,11 @@ extension SteppedMachine {
     case .xgetbv: return .instruction(.xgetbv, length: length)
     case .syscall: return try native(&turn)
     case .interrupt where bytes.bytes[Int(instruction.immediateOffset)] == 0x80: return .foreignSyscall
-    case .breakpoint, .interrupt, .icebp: return try native(&turn)
+    case .breakpoint, .interrupt: return try native(&turn)
+    case .icebp:
+      // A trap by the manual (Intel SDM 2A, INT n), which hypervisors may make a fault.
+      turn.registers.rip = pc &+ UInt64(length)
+      return .fault(Fault(signal: 5, code: Self.debugBreakpoint, address: GuestAddress(turn.registers.rip)))
     // What a guest shall not have, or no program of user mode can.
     case .sysenter, .far, .transaction, .gsBase: return undefined
     case .undefined:

@@ -28,6 +28,7 @@ struct MemoryOperand {
     address &+= Self.displacement(instruction, bytes)
     if instruction.prefixes.contains(.addressSize) { address &= 0xffff_ffff }
     if instruction.prefixes.contains(.fs) { address &+= registers.fsBase }
+    if instruction.prefixes.contains(.gs) { address &+= registers.gsBase }
   }
 
   private static func displacement(_ instruction: Instruction, _ bytes: [UInt8]) -> UInt64 {

@@ -194,20 +194,39 @@ extension TranslatedMachine {
         turn.registers.rip = next
         return .trap(.fault(Fault(signal: 5, code: 128, address: GuestAddress(0))))
       }
+      // #OF, the one other vector that user mode may raise, is a trap.
+      if number == 4 { turn.registers.rip = next }
       return .trap(.fault(Fault(signal: 11, code: 128, address: GuestAddress(0))))
-    case .popFlags: return try popFlags(next, instruction, &turn)
+    case .popFlags: return try popFlags(next, index, instruction, &turn)
+    case .undefined where instruction.isTooLong:
+      return .trap(.fault(Fault(signal: 11, code: 128, address: GuestAddress(0))))
     case .sysenter, .far, .transaction, .gsBase, .undefined: return undefined
     case .unknown:
       let bytes = image.bytes(at: pc, 15).map { String($0, radix: 16) }.joined(separator: " ")
       throw MachineError("an instruction that the translator does not know, at \(GuestAddress(pc)): \(bytes)")
     case .plain where instruction.prefixes.contains(.evex) && !translator.allowsAVX512: return undefined
     case .plain, .callIndirect, .jumpIndirect, .jump, .conditional, .counted, .call, .ret, .syscall:
-      return try executeInPlace(pc, index, isTick: instruction.flow != .plain, &turn)
+      let before = turn.registers
+      let step = try executeInPlace(pc, index, isTick: instruction.flow != .plain, &turn)
+      if turn.registers.rip == next { try hideHost(instruction, MemoryOperand(image, pc, before), turn.id) }
+      return step
     }
   }
 
+  /// What an instruction that was executed in place stored of the host.
+  private func hideHost(
+    _ instruction: Instruction, _ operand: @autoclosure () -> MemoryOperand, _ id: AddressSpaceID
+  ) throws(MachineError) {
+    let constants = instruction.constantsOverStateSave
+    if constants.isEmpty { return }
+    let start = GuestAddress(operand().address)
+    for (offset, bytes) in constants { _ = try host.write(id, start + offset, bytes[...]) }
+  }
+
   /// `popf` with the trap flag on the stack.
-  private func popFlags(_ next: UInt64, _ instruction: Instruction, _ turn: inout Turn) throws(MachineError) -> Step {
+  private func popFlags(
+    _ next: UInt64, _ index: Int, _ instruction: Instruction, _ turn: inout Turn
+  ) throws(MachineError) -> Step {
     let size = instruction.prefixes.contains(.operandSize) ? 2 : 8
     let bytes = try host.read(turn.id, GuestAddress(turn.registers.rsp), size)
     if bytes.count < size {
@@ -222,6 +241,9 @@ extension TranslatedMachine {
     if turn.mode == .trapFlag {
       turn.popSetsTrapFlag = true
       return stretchEnded(next, tick: false, &turn)
+    }
+    if case .last(let left) = turn.mode, left == index + 1 {
+      return .trap(.budget(StopPoint(instructions: turn.limit.instructions)))
     }
     // The trap comes after the next instruction.
     return try trapFlagStep(next, &turn)

@@ -58,19 +58,35 @@ extension TranslatedMachine {
   /// The store of a split update; nil when the instruction is gone, and is executed as a whole.
   func secondHalf(_ value: UInt64, _ turn: inout Turn) throws(MachineError) -> Step? {
     let pc = turn.registers.rip
-    guard case .success(let image) = try scratchImage(pc, turn), let half = translator.secondHalf(image, pc) else {
-      return nil
-    }
+    guard case .success(let image) = try scratchImage(pc, turn) else { return nil }
+    let instruction = image.instruction(at: pc)
+    guard instruction.length > 0, instruction.isUpdate else { return nil }
     // Its store must not stop for a page that we protect: the flags have changed by then.
     let operand = MemoryOperand(image, pc, turn.registers)
     if let range = GuestRange(GuestAddress(operand.address), length: UInt64(operand.size)) {
       try invalidate(GuestRange(range.start.pageDown, range.end.pageUp ?? range.end), in: turn.space, turn.id)
     }
+    guard let half = translator.secondHalf(image, pc) else { return try storeInPlace(value, operand, &turn) }
     turn.flagsBeforeStore = turn.registers.eflags
     scratch.count = half.count
     arena[.loaded] = value
     if turn.mode == .normal { turn.mode = .short }
     return .code(half.entry)
+  }
+
+  /// The same where code does not reach the operand: the guest's own instruction, with what was loaded in place of what is
+  /// there now.
+  private func storeInPlace(_ value: UInt64, _ operand: MemoryOperand, _ turn: inout Turn) throws(MachineError) -> Step {
+    let pc = turn.registers.rip
+    let place = GuestAddress(operand.address)
+    let present = try host.read(turn.id, place, operand.size)
+    let loaded = (0..<operand.size).map { UInt8(truncatingIfNeeded: value >> UInt64(8 * $0)) }
+    let replaced = try host.write(turn.id, place, loaded[...])
+    _ = try turn.state.prepare(in: turn.stub, mayDetour: false)
+    let step = try executeInPlace(pc, 0, isTick: false, &turn)
+    // It faulted.
+    if turn.registers.rip == pc { _ = try host.write(turn.id, place, present.prefix(replaced)) }
+    return step
   }
 
   private enum Scratch {

@@ -114,6 +114,8 @@ public struct Instruction: Sendable {
   @inline(__always) public var writesR11: Bool { traits.contains(.writesR11) }
   /// Whether it reads and writes the same memory operand without a lock, and is an ordinary one: see `Opcode.update`.
   @inline(__always) public var isUpdate: Bool { traits.contains(.update) }
+  /// Whether it exceeds 15 bytes, for which the exception is #GP. (So says one of 15 that is undefined anyway.)
+  @inline(__always) public var isTooLong: Bool { flow == .undefined && length == lengthLimit }
   /// Whether there is a memory operand, or a hint or an address computed like one.
   @inline(__always) public var hasMemoryForm: Bool { hasModRM && modrm < 0xc0 }
   /// Whether the operand's address counts from the next instruction (from its low 32 bits with an addressSize prefix).

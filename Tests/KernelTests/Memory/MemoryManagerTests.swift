@@ -60,7 +60,7 @@ struct MemoryFixture {
   @Test func anonymousMappingsMergeDownwards() throws {
     let fixture = try MemoryFixture()
     let first = fixture.mmap(0, 0x2000)
-    #expect(first == 0x7fff_f7ff_d000)
+    #expect(first == 0x7fef_f7ff_d000)
     #expect(fixture.mmap(0, 1) == first - 0x1000)
     #expect(fixture.lines == ["7feff7ffc000-7feff7fff000 rw-p"])
   }
@@ -118,7 +118,7 @@ struct MemoryFixture {
     #expect(fixture.mmap(0x20_1000, 0x1000, 1, 0x32) == 0x20_1000)
     #expect(fixture.lines == ["200000-201000 rw-p", "201000-202000 r--p", "202000-203000 rw-p"])
     // A hint that is taken is no order.
-    #expect(fixture.mmap(0x20_1000, 0x1000) == 0x7fff_f7ff_e000)
+    #expect(fixture.mmap(0x20_1000, 0x1000) == 0x7fef_f7ff_e000)
     #expect(fixture.mmap(0x30_0000, 0x1000) == 0x30_0000)
   }
 
@@ -247,7 +247,7 @@ struct MemoryFixture {
     fixture.mmap(0x20_2000, 0x1000, 1, 0x32)
     #expect(remap(fixture, 0x20_0000, 0x2000, 0x3000, 0) == failure(.ENOMEM))
     let moved = remap(fixture, 0x20_0000, 0x2000, 0x3000, 1)
-    #expect(moved == 0x7fff_f7ff_c000)
+    #expect(moved == 0x7fef_f7ff_c000)
     #expect(fixture.lines == ["202000-203000 r--p", "7feff7ffc000-7feff7fff000 rw-p"])
     #expect(try fixture.memory.copyIn(GuestAddress(UInt64(moved)), 4) == [1, 2, 3, 0])
     #expect(remap(fixture, UInt64(moved), 0x3000, 0x1000, 0) == moved)
