@@ -53,6 +53,7 @@ extension Kernel {
     }
     if task.group.timers.watchesCPUTime { ticksMax = min(ticksMax, Self.ticksPerRunWithCPUTimers) }
     guard let slice = scheduler.slice else { return RunLimit(ticks: ticksMax) }
+    if slice.updatesCountAtOnce { return RunLimit(ticks: 0, updates: slice.updates) }
     if slice.ticks > ticksMax { return RunLimit(ticks: ticksMax) }
     return RunLimit(ticks: slice.ticks, instructions: slice.instructions, updates: slice.updates)
   }

@@ -16,9 +16,11 @@ public struct Slice: Hashable, Sendable {
   public var ticks: UInt64
   /// Instructions beyond the last tick.
   public var instructions: UInt32
-  /// The slice ends inside the n-th update of any of its runs: a trap, or a stop for a timer, starts the count again,
-  /// since the machine tells how many updates there were only when it stops in one. 0 for never.
+  /// The slice ends inside the n-th update behind its ticks; 0 for never.
   public var updates: UInt32
+  /// Its updates count from the start of each of its runs instead: a trap, or a stop for a timer, starts the count again,
+  /// since the machine tells how many updates there were only when it stops in one.
+  public var updatesCountAtOnce = false
   /// For how many choices of the next task this one is passed over after such a stop, while others can run. What the
   /// others execute counts too (`Scheduler.ticksPerPick`).
   public var picksHeldBack: Int
@@ -87,7 +89,7 @@ extension SeededGenerator {
     var slice = Slice(ticks: UInt64(nextLogUniform(4..<20)))
     if next(below: 4) == 0 { slice.instructions = UInt32(next(below: 8)) }
     if next(below: 4) == 0 {
-      slice.updates = UInt32(nextUpdate())
+      slice.updates = next(below: 2) == 0 ? 1 : UInt32(2 + next(below: 6))
       slice.picksHeldBack = nextLogUniform(0..<6)
     }
     return slice
@@ -96,21 +98,14 @@ extension SeededGenerator {
   /// Short, and mostly with a stop between two ticks or in the very next update. A young task is held back longest.
   private mutating func nextDenseSlice(isYoung: Bool) -> Slice {
     var slice = Slice(ticks: UInt64(nextLogUniform(0..<12)))
-    if next(below: 4) != 0 { slice.instructions = UInt32(next(below: 8)) }
-    if next(below: 8) != 0 {
+    if next(below: 4) == 0 {
+      slice.instructions = UInt32(next(below: 8))
+    } else {
       slice.updates = next(below: 8) != 0 ? 1 : UInt32(2 + next(below: 6))
+      slice.updatesCountAtOnce = true
       slice.picksHeldBack = isYoung ? nextLogUniform(4..<11) : nextLogUniform(0..<4)
     }
     return slice
-  }
-
-  /// Which update to stop in: often the next one, sometimes one of the next few, sometimes a far one.
-  private mutating func nextUpdate() -> Int {
-    switch next(below: 4) {
-    case 0, 1: 1
-    case 2: 2 + next(below: 6)
-    default: nextLogUniform(3..<13)
-    }
   }
 
   /// 2^e and something below 2^e, with e uniform in the range: every scale is as likely as another.

@@ -270,7 +270,7 @@ extension TranslatedMachine {
   private func beginUpdates(_ turn: inout Turn) {
     turn.tickOfLastUpdate = turn.ticksExecuted
     turn.countsUpdates = true
-    // Of a run without a limit of ticks.
+    // What was given before counts no longer (a run without a limit of ticks).
     turn.ticksGiven -= turn.count
     turn.ticksLeft = RunLimit.ticksForUpdatesMax
     giveTicks(&turn)
