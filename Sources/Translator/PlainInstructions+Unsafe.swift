@@ -10,7 +10,7 @@ extension Translator {
       emitter.probeUpdates()
       state.r11Holds = nil
     }
-    if instruction.prefixes.contains(.gs) { return stop(&emitter, &state) }
+    if instruction.prefixes.contains(.gs) || instruction.loadsGS { return stop(&emitter, &state) }
     if let save = instruction.stateSave {
       return writeStateSave(save, instruction, bytes, eleven, pc + UInt64(instruction.length), &emitter, &state)
     }
@@ -30,7 +30,8 @@ extension Translator {
     _ instruction: Instruction, _ bytes: UnsafePointer<UInt8>, _ emitter: inout Emitter, _ state: inout BlockState
   ) {
     let isEVEX = instruction.prefixes.contains(.evex) && !allowsAVX512
-    let isOdd = instruction.isRIPRelative || instruction.prefixes.contains(.gs) || instruction.stateSave != nil
+    let isOdd =
+      instruction.isRIPRelative || instruction.prefixes.contains(.gs) || instruction.loadsGS || instruction.stateSave != nil
     if instruction.flow != .plain || isOdd || isEVEX {
       return stop(&emitter, &state)
     }
@@ -110,6 +111,14 @@ extension Translator {
   private func writeImmediates(_ instruction: Instruction, _ bytes: UnsafePointer<UInt8>, _ emitter: inout Emitter) {
     let from = Int(instruction.displacementOffset) + Int(instruction.displacementSize)
     emitter.copy(bytes + from, Int(instruction.length) - from)
+  }
+}
+
+extension Instruction {
+  /// mov, pop and lgs to gs: they change its base, where code has the mirror.
+  var loadsGS: Bool {
+    guard prefixes.isDisjoint(with: [.vex, .evex, .xop]) else { return false }
+    return map == 0 && opcode == 0x8e && modrm >> 3 & 7 == 5 || map == 1 && (opcode == 0xa9 || opcode == 0xb5)
   }
 }
 

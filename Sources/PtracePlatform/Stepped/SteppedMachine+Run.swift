@@ -70,7 +70,8 @@ extension SteppedMachine {
       turn.registers.rax = number
       return .vsyscall
     }
-    if !Self.isCanonical(pc) { return .fault(Fault(signal: 11, code: Self.fromKernel, address: GuestAddress(0))) }
+    // In the vsyscall page no other address is code, whatever the host's kernel makes of that.
+    if !Self.isCanonical(pc) || VsyscallPage.contains(pc) { return .fault(Fault(signal: 11, code: Self.fromKernel, address: GuestAddress(0))) }
     let bytes = try code(at: pc, SteppedCode.instructionBytesMax, turn)
     let instruction = bytes.instruction(at: 0)
     if instruction.length == 0 {

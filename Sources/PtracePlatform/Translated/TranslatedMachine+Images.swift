@@ -47,6 +47,7 @@ extension TranslatedMachine {
     guard pc < RuntimeLayout.guestEnd, let mapping = space.mappings.mapping(at: GuestAddress(pc)) else {
       // A non-canonical address is a general protection fault.
       if pc >> 47 != 0 && pc >> 47 != 0x1ffff { return Fault(signal: 11, code: 128, address: GuestAddress(0)) }
+      if VsyscallPage.contains(pc) { return Fault(signal: 11, code: 128, address: GuestAddress(0)) }
       return Fault(signal: 11, code: 1, address: GuestAddress(pc))
     }
     if mapping.protection.contains(.execute) { return nil }

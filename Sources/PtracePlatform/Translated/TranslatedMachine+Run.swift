@@ -120,11 +120,6 @@ extension TranslatedMachine {
       task.split = nil
       task.resume = nil
     }
-    if let number = VsyscallPage.number(at: pc) {
-      // A run ended on the way there.
-      turn.registers.rax = number
-      return .trap(.vsyscall)
-    }
     if turn.registers.eflags & Self.trapFlag != 0 {
       return try trapFlagStep(pc, &turn)
     }
@@ -145,6 +140,13 @@ extension TranslatedMachine {
     switch step {
     case .code(let code): return code
     case .trap: return nil
+    case .stretch(let pc, _) where VsyscallPage.number(at: pc) != nil,
+      .guest(let pc, counted: false) where VsyscallPage.number(at: pc) != nil:
+      // A tick that led there was a limit's, or ended the run before.
+      turn.registers.rip = pc
+      turn.registers.rax = VsyscallPage.number(at: pc)!
+      step = .trap(.vsyscall)
+      return nil
     case .stretch(let pc, let count):
       switch try stretch(pc, count, turn) {
       case .code(let code): return code

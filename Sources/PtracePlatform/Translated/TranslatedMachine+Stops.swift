@@ -261,9 +261,7 @@ extension TranslatedMachine {
       throw MachineError("an instruction at \(GuestAddress(pc)) could not be executed in place")
     }
     turn.stub.heldIsKnown = true
-    let gsBase = turn.registers.gsBase
     turn.registers = turn.stub.held
-    turn.registers.gsBase = gsBase
     turn.registers.origRax = ~0
     turn.registers.eflags &= ~(Self.trapFlag | Self.resumeFlag)
     if info.signal == HostSignal.trap {
