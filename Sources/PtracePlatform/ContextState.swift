@@ -69,6 +69,7 @@ final class ContextState {
     case .live:
       let size = try checked(rsb_ptrace_get_xstate(stub.pid, bytes.baseAddress, bytes.count), "PTRACE_GETREGSET")
       if size != bytes.count { throw MachineError("XSAVE area changed its size") }
+      layout.repairControl(bytes)
     case .parked:
       var raw = [UInt8](repeating: 0, count: bytes.count)
       let count = rsb_process_read(stub.pid, &raw, layout.address(ofArea: area!), raw.count)

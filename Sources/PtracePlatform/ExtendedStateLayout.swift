@@ -12,6 +12,8 @@ final class ExtendedStateLayout {
   /// Offset and size of the components after x87 and SSE.
   private let components: [(bit: UInt64, offset: Int, size: Int)]
   let mxcsrMask: UInt32
+  /// The host's kernel saves the state in the compacted format.
+  private let isCompacted: Bool
   /// The state after execve, in canonical form.
   let initial: [UInt8]
   /// What the guest sees of it; nil: all, as the host has it.
@@ -49,6 +51,11 @@ final class ExtendedStateLayout {
       if count > 0, offset + count <= pristine.count { found.append((1 << UInt64(index), offset, count)) }
     }
     components = found
+    var extensions: (UInt32, UInt32, UInt32, UInt32) = (0, 0, 0, 0)
+    withUnsafeMutablePointer(to: &extensions) {
+      $0.withMemoryRebound(to: UInt32.self, capacity: 4) { rsb_cpuid(0xd, 1, $0) }
+    }
+    isCompacted = extensions.0 & 0b1010 != 0  // XSAVEC, XSAVES
     // Without those that the area has no room for (tile data, which a process must ask for first).
     supported = found.reduce(3) { $0 | $1.bit }
     let mask = UInt32(truncatingIfNeeded: pristine.word(at: Self.mxcsrOffset) >> 32)
@@ -63,6 +70,15 @@ final class ExtendedStateLayout {
     baseline = visible.flatMap { ExtendedStateBaseline($0, host: found) }
     if let visible, baseline == nil {
       throw MachineError("this processor lacks a part of the extended state 0x\(String(visible, radix: 16))")
+    }
+  }
+
+  /// MXCSR of an area from PTRACE_GETREGSET. XSAVEC and XSAVES do not store it where all of SSE is in its initial state,
+  /// yet the kernel (copy_xstate_to_uabi_buf) hands out what an older save left when AVX is in use.
+  func repairControl(_ area: UnsafeMutableRawBufferPointer) {
+    let inUse = area.loadUnaligned(fromByteOffset: Self.headerOffset, as: UInt64.self)
+    if isCompacted && inUse & 2 == 0 {
+      area.storeBytes(of: 0x1f80, toByteOffset: Self.mxcsrOffset, as: UInt32.self)
     }
   }
 

@@ -177,7 +177,7 @@ extension Outcome {
     }
     if extendedState != other.extendedState {
       let index = zip(extendedState, other.extendedState).enumerated().first { $0.element.0 != $0.element.1 }?.offset ?? 0
-      return "extended state at \(index)"
+      return "extended state at \(index): \(extendedState[index]), not \(other.extendedState[index])"
     }
     return nil
   }
