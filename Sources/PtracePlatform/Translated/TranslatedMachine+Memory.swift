@@ -242,9 +242,10 @@ extension TranslatedMachine {
     flushImages(of: object)
   }
 
-  /// An object's content changed or is about to.
-  private func flushImages(of object: MemoryObjectID) {
+  /// An object's content changed or is about to: in these bytes, or anywhere.
+  private func flushImages(of object: MemoryObjectID, _ bytes: Range<UInt64>? = nil) {
     for (key, shared) in sharedImages where key.object == object {
+      if let bytes, !bytes.overlaps(key.offset..<key.offset + key.length) { continue }
       shared.image.flush()
       shared.cacheKey = nil
       for (index, space) in spaces.enumerated() where space?.hashTable != nil {
@@ -295,7 +296,8 @@ extension TranslatedMachine {
     try host.readObject(id, offset: offset, count)
   }
   public func writeObject(_ id: MemoryObjectID, offset: UInt64, _ bytes: ArraySlice<UInt8>) throws(MachineError) {
-    flushImages(of: id)
+    let end = offset.addingReportingOverflow(UInt64(bytes.count))
+    flushImages(of: id, end.overflow ? nil : offset..<end.partialValue)
     try host.writeObject(id, offset: offset, bytes)
   }
 }
