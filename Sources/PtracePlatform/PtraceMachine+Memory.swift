@@ -130,22 +130,14 @@ extension PtraceMachine {
   // MARK: Objects
 
   func object(_ id: MemoryObjectID) throws(MachineError) -> MemoryObject {
-    let index = Int(id.rawValue)
-    guard index < objects.count, let object = objects[index] else {
-      throw MachineError("memory object \(id.rawValue) does not exist")
-    }
-    return object
+    try objects.existing(id.rawValue, "memory object")
   }
 
   public func createObject(_ id: MemoryObjectID, size: UInt64) throws(MachineError) {
     let file = Int32(try checked(rsb_memfd_make("replaysb"), "memfd_create"))
     let object = MemoryObject(descriptor: file, size: size)
     try checked(rsb_memfd_resize(file, size), "size of a memory object")
-    let index = Int(id.rawValue)
-    precondition(index < 1 << 24, "identifiers count up from 1")
-    while objects.count <= index { objects.append(nil) }
-    precondition(objects[index] == nil, "identifiers are never reused")
-    objects[index] = object
+    objects.place(object, at: id.rawValue)
   }
 
   public func createObject(_ id: MemoryObjectID, content: [UInt8]) throws(MachineError) {
@@ -155,10 +147,7 @@ extension PtraceMachine {
     try checked(rsb_memfd_pwrite(file, content, content.count, 0), "content of a memory object")
   }
 
-  public func destroyObject(_ id: MemoryObjectID) {
-    let index = Int(id.rawValue)
-    if index < objects.count { objects[index] = nil }
-  }
+  public func destroyObject(_ id: MemoryObjectID) { objects.vacate(id.rawValue) }
 
   public func resizeObject(_ id: MemoryObjectID, size: UInt64) throws(MachineError) {
     let object = try object(id)

@@ -145,11 +145,7 @@ public final class PtraceMachine: Machine {
   // MARK: Address spaces
 
   func stub(_ id: AddressSpaceID) throws(MachineError) -> Stub {
-    let index = Int(id.rawValue)
-    guard index < stubs.count, let stub = stubs[index] else {
-      throw MachineError("address space \(id.rawValue) does not exist")
-    }
-    return stub
+    try stubs.existing(id.rawValue, "address space")
   }
 
   public func createAddressSpace(_ id: AddressSpaceID) throws(MachineError) {
@@ -175,11 +171,7 @@ public final class PtraceMachine: Machine {
   // MARK: Contexts
 
   func state(_ id: ContextID) throws(MachineError) -> ContextState {
-    let index = Int(id.rawValue)
-    guard index < contexts.count, let state = contexts[index] else {
-      throw MachineError("context \(id.rawValue) does not exist")
-    }
-    return state
+    try contexts.existing(id.rawValue, "context")
   }
 
   public func createContext(_ id: ContextID, extendedState: ExtendedStateSource) throws(MachineError) {
@@ -204,16 +196,5 @@ public final class PtraceMachine: Machine {
 
   public func setExtendedState(of context: ExecutionContext, _ bytes: [UInt8]) throws(MachineError) {
     try state(context.id).replace(layout.taken(bytes))
-  }
-}
-
-extension Array {
-  /// Stores at an identifier that was never used, with room made for it.
-  fileprivate mutating func place<Wrapped>(_ value: Wrapped, at id: UInt32) where Element == Wrapped? {
-    let index = Int(id)
-    precondition(index < 1 << 24, "identifiers count up from 1")
-    while count <= index { append(nil) }
-    precondition(self[index] == nil, "identifiers are never reused")
-    self[index] = value
   }
 }

@@ -31,8 +31,9 @@ extension CodeImage {
       put(self.code, hot)
       // Which branches leave the window depends on the program.
       for index in 0..<dispatched.count {
-        let jump: [UInt8] = [0x65, 0x42, 0xff, 0x24, 0xdd, 0, 0, 0, 0]
-        for (offset, byte) in jump.enumerated() { code[Int(dispatched[index]) + offset] = byte }
+        let jump = UnsafeMutableRawPointer(code + Int(dispatched[index]))
+        jump.storeBytes(of: Self.mirrorJump, as: UInt64.self)
+        jump.storeBytes(of: 0, toByteOffset: 8, as: UInt8.self)
       }
       count = savedSize
     }

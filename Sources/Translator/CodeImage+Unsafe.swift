@@ -91,13 +91,11 @@ public final class CodeImage {
   /// Bytes of arena that an image of so much guest code gets.
   public static func reserve(for length: Int) -> Int { (length * 4 + (96 << 10) + 4095) & ~4095 }
 
-  public var end: UInt64 { start + UInt64(length) }
   @inline(__always) public func contains(_ guest: UInt64) -> Bool { guest &- start < UInt64(length) }
   /// Whether `pc` lies in this image's code.
   @inline(__always) public func ownsCode(_ pc: UInt64) -> Bool { pc &- address < UInt64(reserve) }
   public var isEmpty: Bool { blocks.count == 0 }
   public var blockCount: Int { blocks.count }
-  public var codeBytes: Int { hot }
   var room: Int { reserve - hot - exits.count }
 
   /// Forgets all translations. Nobody may be inside the code.
@@ -209,15 +207,15 @@ public final class CodeImage {
 
   // MARK: Indirect branches that miss
 
-  /// Bytes of `jmp *%gs:(,%r11,8)`.
+  /// `jmp *%gs:(,%r11,8)`, but for the displacement of four zeros: bytes, the first lowest.
+  static let mirrorJump: UInt64 = 0xdd24_ff42_65
   static let mirrorJumpSize = 9
 
   /// Whether `pc` is at an indirect branch through the mirror.
   public func isMirrorJump(_ pc: UInt64) -> Bool {
     let offset = Int(pc &- address)
     guard offset >= 0, offset + Self.mirrorJumpSize <= hot else { return false }
-    return code[offset] == 0x65 && code[offset + 1] == 0x42 && code[offset + 2] == 0xff && code[offset + 3] == 0x24
-      && code[offset + 4] == 0xdd
+    return UnsafeRawPointer(code + offset).loadUnaligned(as: UInt64.self) == Self.mirrorJump
   }
 
   /// Sends the indirect branch at `pc` through the dispatch blob from now on: its target lay outside the window.

@@ -1,4 +1,4 @@
-// Writes machine code into an image. Sound: every store goes through `reserveCheck`, which keeps it inside the image.
+// Writes machine code into an image. Sound: every store is checked to stay inside the image.
 
 /// The end of an image's code, where new code goes.
 struct Emitter: ~Copyable {
@@ -118,7 +118,7 @@ struct Emitter: ~Copyable {
   }
 
   /// Goes to the counted entry of the guest address in r11.
-  mutating func jumpThroughMirror() { bytes(0xdd24_ff42_65, 5); int32(0) }
+  mutating func jumpThroughMirror() { bytes(CodeImage.mirrorJump, CodeImage.mirrorJumpSize) }
 
   /// Pushes a guest address. Spoils r11 when it is above 2 GiB.
   mutating func push(_ value: UInt64) {

@@ -4,7 +4,7 @@
 //   0x7ff0_0000_0000  the arena: the dispatch blob, then translated code. One shared memory for all guests of a sandbox
 //   0x7ff0_7fff_0000  the slots: one page, shared likewise (one guest runs at a time)
 //   0x7ff0_8000_0000  the hash table of targets above the mirror's window, one for each space that has some
-//   0x7ffa_ffc0_0000  the countdown: 4 MiB of nothing to read, with nothing mapped below; see `Emitter.countDown`
+//   0x7ffa_ffc0_0000  the countdown: 4 MiB of nothing to read, with nothing mapped below; see `Emitter.countTick`
 //   0x7ffb_0000_0000  the mirror: for each byte of guest code below 2 GiB the address of its translation, or 0
 //   0x7fff_0000_0000  nothing: where indirect jumps to addresses a little above the window would look
 

@@ -68,6 +68,8 @@ extension SeededGenerator {
   static let denseSlices = 256
   /// Stops after which a task is no longer young.
   static let stopsOfYouth = 40
+
+  /// One of a test's slices.
   mutating func nextSlice(like every: EverySlice) -> Slice {
     var slice = Slice(ticks: every.ticks)
     if !every.isVaried { return slice }

@@ -2,21 +2,16 @@
 import Platform
 
 extension SteppedMachine {
-  private func place(_ space: SteppedSpace, _ id: AddressSpaceID) {
-    while spaces.count <= Int(id.rawValue) { spaces.append(nil) }
-    spaces[Int(id.rawValue)] = space
-  }
-
   public func createAddressSpace(_ id: AddressSpaceID) throws(MachineError) {
     try host.createAddressSpace(id)
-    place(SteppedSpace(), id)
+    spaces.place(SteppedSpace(), at: id.rawValue)
   }
 
   public func forkAddressSpace(_ parent: AddressSpaceID, as id: AddressSpaceID) throws(MachineError) {
     let child = SteppedSpace()
     child.mappings = try space(parent).mappings
     try host.forkAddressSpace(parent, as: id)
-    place(child, id)
+    spaces.place(child, at: id.rawValue)
   }
 
   public func destroyAddressSpace(_ id: AddressSpaceID) {

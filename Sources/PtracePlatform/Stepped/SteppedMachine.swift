@@ -42,36 +42,25 @@ public final class SteppedMachine: Machine {
   public func takeLocalEvents() -> [LocalEvent] { [] }
 
   public func ticks(of context: ContextID) -> Ticks {
-    let index = Int(context.rawValue)
-    guard index < tasks.count, let task = tasks[index] else { return Ticks(rawValue: 0) }
-    return Ticks(rawValue: task.ticks)
+    Ticks(rawValue: (try? task(context).ticks) ?? 0)
   }
 
   func task(_ id: ContextID) throws(MachineError) -> SteppedTask {
-    let index = Int(id.rawValue)
-    guard index < tasks.count, let task = tasks[index] else {
-      throw MachineError("context \(id.rawValue) does not exist")
-    }
-    return task
+    try tasks.existing(id.rawValue, "context")
   }
 
   func space(_ id: AddressSpaceID) throws(MachineError) -> SteppedSpace {
-    let index = Int(id.rawValue)
-    guard index < spaces.count, let space = spaces[index] else {
-      throw MachineError("address space \(id.rawValue) does not exist")
-    }
-    return space
+    try spaces.existing(id.rawValue, "address space")
   }
 
   public func createContext(_ id: ContextID, extendedState: ExtendedStateSource) throws(MachineError) {
     try host.createContext(id, extendedState: extendedState)
-    while tasks.count <= Int(id.rawValue) { tasks.append(nil) }
-    tasks[Int(id.rawValue)] = SteppedTask()
+    tasks.place(SteppedTask(), at: id.rawValue)
   }
 
   public func destroyContext(_ id: ContextID) {
     host.destroyContext(id)
-    if Int(id.rawValue) < tasks.count { tasks[Int(id.rawValue)] = nil }
+    tasks.vacate(id.rawValue)
   }
 
   public func extendedState(of context: ExecutionContext) throws(MachineError) -> [UInt8] {

@@ -26,7 +26,7 @@ extension TranslatedMachine {
     if let bytes = attachment.bytes { try refresh(bytes, attachment, id) }
     var outcome = translator.entry(image, pc, counted: counted)
     if outcome == .full {
-      image.flush()
+      flush(image)
       outcome = translator.entry(image, pc, counted: counted)
     }
     counters.instructionsTranslated = UInt64(translator.instructionsTranslated)
@@ -58,20 +58,14 @@ extension TranslatedMachine {
   func attachment(_ pc: UInt64, _ space: SpaceCode, _ id: AddressSpaceID) throws(MachineError) -> Attachment? {
     if let known = space.attachment(at: pc) { return known }
     guard fetchFault(pc, space) == nil, let mapping = space.mappings.mapping(at: GuestAddress(pc)) else { return nil }
-    if case .sharedObject(let object, _) = mapping.source {
-      if writableObjects.contains(object) { return nil }
-    } else if mapping.isDirty {
-      return try attachPrivate(pc, mapping, space, id)
-    } else if let object = mapping.source.object, writableObjects.contains(object) {
-      return nil
-    }
+    if let object = mapping.source.object, writableObjects.contains(object) { return nil }
+    if mapping.isDirty { return try attachPrivate(pc, mapping, space, id) }
     return try attachShared(space, id, mapping)
   }
 
   // MARK: Shared images
 
-  @discardableResult
-  func attachShared(_ space: SpaceCode, _ id: AddressSpaceID, _ mapping: GuestMapping) throws(MachineError) -> Attachment? {
+  private func attachShared(_ space: SpaceCode, _ id: AddressSpaceID, _ mapping: GuestMapping) throws(MachineError) -> Attachment? {
     guard let shared = try sharedImage(mapping) else { return nil }
     let attachment = Attachment(mapping.range, shared.image, shared.mirror, bytes: nil)
     space.add(attachment)
@@ -85,7 +79,6 @@ extension TranslatedMachine {
     case .anonymous: return nil
     case .privateObject(let id, let start), .sharedObject(let id, let start): (objectID, offset) = (id, start)
     }
-    if writableObjects.contains(objectID) { return nil }
     let key = SharedImageKey(
       object: objectID, offset: offset, start: mapping.range.start.rawValue, length: mapping.range.length)
     if let known = sharedImages[key] { return known }

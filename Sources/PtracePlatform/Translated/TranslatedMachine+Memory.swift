@@ -19,7 +19,7 @@ final class SharedImage {
   private let viewSize: Int
   /// The object is kept alive by its mappings; this keeps its memory.
   private let object: MemoryObject
-  /// Instructions that the cache on disk knew.
+  /// Blocks that the cache on disk knew.
   var savedBlocks = 0
   var cacheKey: TranslationCache.Key?
 
@@ -35,23 +35,14 @@ final class SharedImage {
 
 extension TranslatedMachine {
   func space(_ id: AddressSpaceID) throws(MachineError) -> SpaceCode {
-    let index = Int(id.rawValue)
-    guard index < spaces.count, let space = spaces[index] else {
-      throw MachineError("address space \(id.rawValue) does not exist")
-    }
-    return space
-  }
-
-  private func place(_ space: SpaceCode, _ id: AddressSpaceID) {
-    while spaces.count <= Int(id.rawValue) { spaces.append(nil) }
-    spaces[Int(id.rawValue)] = space
+    try spaces.existing(id.rawValue, "address space")
   }
 
   // MARK: Spaces
 
   public func createAddressSpace(_ id: AddressSpaceID) throws(MachineError) {
     try host.createAddressSpace(id)
-    place(SpaceCode(), id)
+    spaces.place(SpaceCode(), at: id.rawValue)
   }
 
   public func forkAddressSpace(_ parent: AddressSpaceID, as id: AddressSpaceID) throws(MachineError) {
@@ -61,7 +52,7 @@ extension TranslatedMachine {
     space.mappings = from.mappings
     // Its pages are protected like the parent's; no image of its own stands for them.
     space.protectedPages = from.protectedPages
-    place(space, id)
+    spaces.place(space, at: id.rawValue)
     for attachment in from.attachments {
       if attachment.isShared {
         space.add(attachment)
@@ -106,7 +97,8 @@ extension TranslatedMachine {
       if protection.contains(.write) { try noteWritable(object) }
     }
     space.mappings.insert(GuestMapping(range: range, protection: protection, source: source, isDirty: isDirty))
-    if protection.contains(.execute), !isDirty { _ = try attachShared(space, id, space.mappings.mapping(at: range.start)!) }
+    // The mirror's mmap goes into the same list.
+    if protection.contains(.execute), !isDirty { _ = try attachment(range.start.rawValue, space, id) }
   }
 
   public func unmap(_ id: AddressSpaceID, _ range: GuestRange) throws(MachineError) {
@@ -116,11 +108,7 @@ extension TranslatedMachine {
 
   public func protect(_ id: AddressSpaceID, _ range: GuestRange, _ protection: Protection) throws(MachineError) {
     let space = try space(id)
-    space.protectedPages = space.protectedPages.filter { !range.contains(GuestAddress($0)) }
-    for attachment in space.remove(range) {
-      // What stays executable and unchanged keeps its image.
-      try drop(attachment, id)
-    }
+    try forgetCode(range, in: space, id)
     space.mappings.change(range) { mapping in
       mapping.protection = protection
       if protection.contains(.write) {
@@ -154,13 +142,18 @@ extension TranslatedMachine {
 
   /// Takes a range out of the books: its mappings, images and protected pages.
   private func forget(_ range: GuestRange, in space: SpaceCode, _ id: AddressSpaceID) throws(MachineError) {
+    try forgetCode(range, in: space, id)
+    space.mappings.remove(range)
+  }
+
+  /// Its images and protected pages. Shared images stay, for whoever maps the same bytes there again.
+  private func forgetCode(_ range: GuestRange, in space: SpaceCode, _ id: AddressSpaceID) throws(MachineError) {
     // Code that ran on into the range depends on it too.
     try invalidate(GuestRange(GuestAddress(range.start.rawValue - min(range.start.rawValue, 1)), range.start), in: space, id)
     for attachment in space.remove(range) { try drop(attachment, id) }
     if !space.protectedPages.isEmpty {
       space.protectedPages = space.protectedPages.filter { !range.contains(GuestAddress($0)) }
     }
-    space.mappings.remove(range)
   }
 
   private func drop(_ attachment: Attachment, _ id: AddressSpaceID) throws(MachineError) {
@@ -209,8 +202,8 @@ extension TranslatedMachine {
     // The chunk before may have read on into this one.
     if let before = space.attachment(at: start.rawValue &- 1), before.image.readsBeyond { start = before.range.start }
     for attachment in space.touching(GuestRange(start, range.end)) where !attachment.isShared && !attachment.image.isEmpty {
-      attachment.image.flush()
       try removeFromHashTable(attachment, id)
+      attachment.image.flush()
       counters.codeWrites += 1
       unprotected = GuestRange(
         min(unprotected.start, attachment.range.start), max(unprotected.end, attachment.range.end))
@@ -246,14 +239,19 @@ extension TranslatedMachine {
   private func flushImages(of object: MemoryObjectID, _ bytes: Range<UInt64>? = nil) {
     for (key, shared) in sharedImages where key.object == object {
       if let bytes, !bytes.overlaps(key.offset..<key.offset + key.length) { continue }
-      shared.image.flush()
+      flush(shared.image)
       shared.cacheKey = nil
-      for (index, space) in spaces.enumerated() where space?.hashTable != nil {
-        for attachment in space!.attachments where attachment.image === shared.image {
-          try? removeFromHashTable(attachment, AddressSpaceID(rawValue: UInt32(index)))
-        }
+    }
+  }
+
+  /// Forgets an image's translations, wherever something leads into them.
+  func flush(_ image: CodeImage) {
+    for (index, space) in spaces.enumerated() where space?.hashTable != nil {
+      for attachment in space!.attachments where attachment.image === image {
+        try? removeFromHashTable(attachment, AddressSpaceID(rawValue: UInt32(index)))
       }
     }
+    image.flush()
   }
 
   // MARK: Guest memory
@@ -306,13 +304,8 @@ extension TranslatedMachine {
   /// As `PtraceMachine.memoryHash`.
   public func memoryHash(_ id: AddressSpaceID) throws(MachineError) -> UInt64 {
     // The host's protections tell which pages count.
-    try unprotectAll(id)
+    try invalidate(GuestRange(GuestAddress(0), GuestAddress(RuntimeLayout.guestEnd)), in: try space(id), id)
     return try host.memoryHash(id)
-  }
-
-  private func unprotectAll(_ id: AddressSpaceID) throws(MachineError) {
-    let space = try space(id)
-    try invalidate(GuestRange(GuestAddress(0), GuestAddress(RuntimeLayout.guestEnd)), in: space, id)
   }
 }
 

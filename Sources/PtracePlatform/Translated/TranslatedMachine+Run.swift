@@ -6,7 +6,6 @@ import Translator
 
 /// A run in progress.
 struct Turn {
-  let context: ExecutionContext
   let id: AddressSpaceID
   let space: SpaceCode
   let stub: Stub
@@ -48,7 +47,6 @@ struct Turn {
   }
 
   init(_ machine: TranslatedMachine, _ context: ExecutionContext, _ limit: RunLimit) throws(MachineError) {
-    self.context = context
     self.limit = limit
     updatesLeft = limit.updates
     id = context.space

@@ -85,11 +85,7 @@ extension TranslatedMachine {
   /// not even look.
   private func indirect(_ target: UInt64, site: (CodeImage, UInt64)?, _ turn: inout Turn) throws(MachineError) -> Step {
     turn.registers.rip = target
-    if let number = VsyscallPage.number(at: target) {
-      if let reached = countTick(target, &turn) { return reached }
-      turn.registers.rax = number
-      return .trap(.vsyscall)
-    }
+    if VsyscallPage.number(at: target) != nil { return countTick(target, &turn) ?? .guest(target, counted: false) }
     let entry = try entry(target, counted: true, turn.space, turn.id)
     guard case .code(let code) = entry else { return .guest(target, counted: true) }
     if target >= RuntimeLayout.window {
@@ -111,19 +107,9 @@ extension TranslatedMachine {
       case .link, .countedLink: return try link(target, exit, counted: kind == .countedLink, image, &turn)
       case .stretched: return stretchEnded(target, tick: false, &turn)
       case .stretchedTick: return stretchEnded(target, tick: true, &turn)
-      case .stretchedIndirect: return try indirectFromStretch(turn.stub.held.r11, &turn)
+      case .stretchedIndirect: return stretchEnded(turn.stub.held.r11, tick: true, &turn)
       }
     }
-  }
-
-  private func indirectFromStretch(_ target: UInt64, _ turn: inout Turn) throws(MachineError) -> Step {
-    if let number = VsyscallPage.number(at: target) {
-      let step = stretchEnded(target, tick: true, &turn)
-      if case .trap = step { return step }
-      turn.registers.rax = number
-      return .trap(.vsyscall)
-    }
-    return stretchEnded(target, tick: true, &turn)
   }
 
   private func link(

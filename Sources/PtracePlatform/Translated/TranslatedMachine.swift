@@ -89,28 +89,21 @@ public final class TranslatedMachine: Machine {
   public func takeLocalEvents() -> [LocalEvent] { [] }
 
   public func ticks(of context: ContextID) -> Ticks {
-    let index = Int(context.rawValue)
-    guard index < tasks.count, let task = tasks[index] else { return Ticks(rawValue: 0) }
-    return Ticks(rawValue: task.ticks)
+    Ticks(rawValue: (try? task(context).ticks) ?? 0)
   }
 
   func task(_ id: ContextID) throws(MachineError) -> TranslatedTask {
-    let index = Int(id.rawValue)
-    guard index < tasks.count, let task = tasks[index] else {
-      throw MachineError("context \(id.rawValue) does not exist")
-    }
-    return task
+    try tasks.existing(id.rawValue, "context")
   }
 
   public func createContext(_ id: ContextID, extendedState: ExtendedStateSource) throws(MachineError) {
     try host.createContext(id, extendedState: extendedState)
-    while tasks.count <= Int(id.rawValue) { tasks.append(nil) }
-    tasks[Int(id.rawValue)] = TranslatedTask()
+    tasks.place(TranslatedTask(), at: id.rawValue)
   }
 
   public func destroyContext(_ id: ContextID) {
     host.destroyContext(id)
-    if Int(id.rawValue) < tasks.count { tasks[Int(id.rawValue)] = nil }
+    tasks.vacate(id.rawValue)
   }
 
   public func extendedState(of context: ExecutionContext) throws(MachineError) -> [UInt8] {
