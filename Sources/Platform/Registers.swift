@@ -33,6 +33,13 @@
   public var gs: UInt64 = 0
 
   public static let wordCount = 27
+  /// The place of eflags in storage order.
+  public static let flagsIndex = 18
+  /// CF, PF, AF, ZF, SF and OF. Processors of different makers leave different values in those that the manuals call
+  /// undefined after an instruction, so what must be equal on all of them leaves these out.
+  public static let statusFlags: UInt64 = 0x8d5
+  /// RF, which the processor sets in what it stores at a fault, and some at other traps.
+  public static let resumeFlag: UInt64 = 0x1_0000
   /// Names in storage order, for divergence reports.
   public static let names = [
     "r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx", "rdx", "rsi", "rdi",

@@ -8,11 +8,19 @@ import Platform
 /// seed is 0.
 public struct RegisterChain: Hashable, Sendable {
   public private(set) var value: UInt64 = 0
-  public init() {}
+  /// What of the flags is left out: what depends on the processor's maker.
+  private let flagsLeftOut: UInt64
+
+  /// `formatVersion`: of the trace. In version 1 all flags counted.
+  public init(formatVersion: UInt32 = TraceFormat.version) {
+    flagsLeftOut = formatVersion == 1 ? 0 : Registers.statusFlags | Registers.resumeFlag
+  }
 
   /// Takes in the registers at one trap.
   public mutating func add(_ registers: Registers) {
     let seed = value
+    var registers = registers
+    registers.eflags &= ~flagsLeftOut
     value = withUnsafeBytes(of: registers) { rsb_hash64_seeded($0.baseAddress, $0.count, seed) }
   }
 

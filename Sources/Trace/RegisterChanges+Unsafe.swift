@@ -5,7 +5,8 @@
 import Platform
 
 extension RegisterChanges {
-  /// What the kernel changed between a trap and the next run.
+  /// What the kernel changed between a trap and the next run. With another rip come the flags, changed or not: where a
+  /// signal frame is left they decide, and those at the trap may hold undefined ones that differ on the replaying processor.
   public init(from before: Registers, to after: Registers) {
     self.init()
     precondition(MemoryLayout<Registers>.size == Registers.wordCount * 8)
@@ -19,6 +20,10 @@ extension RegisterChanges {
           words[i] = new[i]
         }
       }
+    }
+    if before.rip != after.rip {
+      changed |= 1 &<< UInt32(Registers.flagsIndex)
+      words[Registers.flagsIndex] = after.eflags
     }
     mask = changed
   }

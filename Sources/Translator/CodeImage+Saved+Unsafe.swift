@@ -3,11 +3,16 @@
 
 extension CodeImage {
   /// Changes with anything that translated code or this layout depends on.
-  public static let savedVersion: UInt32 = 2
+  public static let savedVersion: UInt32 = 3
   private static let headerWords = 8
 
+  /// Memory that restoring fills: the image's code, or its piece of the mirror.
+  public enum Part: Sendable { case code, mirror }
+  /// Most bytes that `restore` stores at a time.
+  private static let storeMax = 64 << 10
+
   public var savedSize: Int {
-    Self.headerWords * 8 + blocks.count * MemoryLayout<Block>.stride + exits.count * MemoryLayout<ColdExit>.stride
+    Self.headerWords * 8 + blocks.count * (MemoryLayout<Block>.stride + 4) + exits.count * MemoryLayout<ColdExit>.stride
       + relocations.count * 4 + map.count * 2 + hot
   }
 
@@ -24,6 +29,8 @@ extension CodeImage {
       ]
       header.withUnsafeBytes { put($0.baseAddress!, $0.count) }
       put(blocks.storage, blocks.count * MemoryLayout<Block>.stride)
+      let order = (0..<UInt32(blocks.count)).sorted { blocks[Int($0)].guest < blocks[Int($1)].guest }
+      order.withUnsafeBytes { put($0.baseAddress ?? UnsafeRawPointer(place), $0.count) }
       put(exits.storage, exits.count * MemoryLayout<ColdExit>.stride)
       put(relocations.storage, relocations.count * 4)
       put(map.storage, map.count * 2)
@@ -39,8 +46,9 @@ extension CodeImage {
     }
   }
 
-  /// Fills an empty image. False, and still empty, when the bytes are not those of an image of this size.
-  public func restore(_ bytes: UnsafeRawBufferPointer) -> Bool {
+  /// Fills an empty image. False, and still empty, when the bytes are not those of an image of this size. `store` puts bytes at
+  /// an offset of the part: a first write to a page through a mapping costs twice what it does through its file.
+  public func restore(_ bytes: UnsafeRawBufferPointer, store: (Part, Int, UnsafeRawBufferPointer) -> Void) -> Bool {
     precondition(isEmpty)
     guard bytes.count >= Self.headerWords * 8 else { return false }
     let header = (0..<Self.headerWords).map { bytes.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self) }
@@ -48,37 +56,101 @@ extension CodeImage {
     let counts = header[2...6].map { Int(clamping: $0) }
     guard counts.allSatisfy({ $0 <= reserve }), counts[0] + counts[2] < reserve else { return false }
     let sizes = [
-      counts[1] * MemoryLayout<Block>.stride, counts[2] * MemoryLayout<ColdExit>.stride, counts[3] * 4, counts[4] * 2,
-      counts[0],
+      counts[1] * MemoryLayout<Block>.stride, counts[1] * 4, counts[2] * MemoryLayout<ColdExit>.stride, counts[3] * 4,
+      counts[4] * 2, counts[0],
     ]
     guard Self.headerWords * 8 + sizes.reduce(0, +) == bytes.count else { return false }
     var place = bytes.baseAddress! + Self.headerWords * 8
     blocks.append(bytes: place, elements: counts[1])
     place += sizes[0]
-    exits.append(bytes: place, elements: counts[2])
+    let order = UnsafeRawBufferPointer(start: place, count: sizes[1])
     place += sizes[1]
-    relocations.append(bytes: place, elements: counts[3])
+    exits.append(bytes: place, elements: counts[2])
     place += sizes[2]
-    map.append(bytes: place, elements: counts[4])
+    relocations.append(bytes: place, elements: counts[3])
     place += sizes[3]
-    UnsafeMutableRawPointer(code).copyMemory(from: place, byteCount: counts[0])
+    map.append(bytes: place, elements: counts[4])
+    place += sizes[4]
     hot = counts[0]
-    guard isConsistent else {
+    guard isConsistent, isSorted(order) else {
+      hot = 0
       flush()
       return false
     }
+    let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.storeMax, alignment: 8)
+    defer { scratch.deallocate() }
     // The distance to everything outside grew by as much as the code moved down.
     let moved = Int32(truncatingIfNeeded: Int64(bitPattern: header[1] &- address))
-    for index in 0..<relocations.count {
-      let offset = Int(relocations[index])
-      let old = UnsafeRawPointer(code + offset).loadUnaligned(as: Int32.self)
-      write(old &+ moved, at: offset)
-    }
+    storeCode(UnsafeRawBufferPointer(start: place, count: hot), moved, scratch, store)
     for index in 0..<exits.count { code[reserve - 1 - index] = 0xcc }
+    heads.reserve(blocks.count)
+    for index in 0..<blocks.count { heads.set(blocks[index].guest, UInt32(index)) }
+    if mirror != nil { storeMirror(order, scratch, store) }
+    return true
+  }
+
+  private func storeCode(
+    _ saved: UnsafeRawBufferPointer, _ moved: Int32, _ scratch: UnsafeMutableRawBufferPointer,
+    _ store: (Part, Int, UnsafeRawBufferPointer) -> Void
+  ) {
+    var start = 0, next = 0
+    while start < saved.count {
+      var end = min(start + Self.storeMax, saved.count)
+      let first = next
+      while next < relocations.count, Int(relocations[next]) + 4 <= end { next += 1 }
+      // One that lies across the end comes with the next piece.
+      if next < relocations.count { end = min(end, Int(relocations[next])) }
+      scratch.copyMemory(from: UnsafeRawBufferPointer(rebasing: saved[start..<end]))
+      if moved != 0 {
+        for index in first..<next {
+          let offset = Int(relocations[index]) - start
+          let old = scratch.loadUnaligned(fromByteOffset: offset, as: Int32.self)
+          scratch.storeBytes(of: old &+ moved, toByteOffset: offset, as: Int32.self)
+        }
+      }
+      store(.code, start, UnsafeRawBufferPointer(rebasing: scratch[..<(end - start)]))
+      start = end
+    }
+  }
+
+  /// `order`: the blocks' numbers by guest address.
+  private func storeMirror(
+    _ order: UnsafeRawBufferPointer, _ scratch: UnsafeMutableRawBufferPointer,
+    _ store: (Part, Int, UnsafeRawBufferPointer) -> Void
+  ) {
+    let page = 4096
+    var window = -1, end = 0, start = 0
+    func put() {
+      if window < 0 { return }
+      store(.mirror, window * Self.storeMax + start, UnsafeRawBufferPointer(rebasing: scratch[start..<end]))
+    }
     for index in 0..<blocks.count {
-      let block = blocks[index]
-      heads.set(block.guest, UInt32(index))
-      if block.counted != 0 { mirror?[Int(block.guest)] = address + UInt64(block.counted) }
+      let block = blocks[Int(order.loadUnaligned(fromByteOffset: index * 4, as: UInt32.self))]
+      if block.counted == 0 { continue }
+      let offset = Int(block.guest) * 8
+      let within = offset % Self.storeMax / page * page
+      if offset / Self.storeMax != window || within > end {
+        put()
+        window = offset / Self.storeMax
+        start = within
+        end = within
+      }
+      if within == end {
+        UnsafeMutableRawBufferPointer(rebasing: scratch[end..<end + page]).initializeMemory(as: UInt8.self, repeating: 0)
+        end += page
+      }
+      scratch.storeBytes(of: address + UInt64(block.counted), toByteOffset: offset % Self.storeMax, as: UInt64.self)
+    }
+    put()
+  }
+
+  /// Whether these are numbers of all blocks by rising guest address.
+  private func isSorted(_ order: UnsafeRawBufferPointer) -> Bool {
+    var last = -1
+    for index in 0..<blocks.count {
+      let number = order.loadUnaligned(fromByteOffset: index * 4, as: UInt32.self)
+      guard number < blocks.count, Int(blocks[Int(number)].guest) > last else { return false }
+      last = Int(blocks[Int(number)].guest)
     }
     return true
   }
@@ -95,7 +167,11 @@ extension CodeImage {
     for index in 0..<exits.count {
       guard ColdKind(rawValue: exits[index].kind) != nil, Int(exits[index].patch) + 4 <= max(hot, 4) else { return false }
     }
-    for index in 0..<relocations.count where Int(relocations[index]) + 4 > hot { return false }
-    return true
+    var behind = 0
+    for index in 0..<relocations.count {
+      guard Int(relocations[index]) >= behind else { return false }
+      behind = Int(relocations[index]) + 4
+    }
+    return behind <= max(hot, 0)
   }
 }

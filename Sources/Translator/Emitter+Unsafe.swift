@@ -5,18 +5,21 @@ struct Emitter: ~Copyable {
   let image: CodeImage
   private let code: UnsafeMutablePointer<UInt8>
   private(set) var offset: Int
+  /// Where the cold exits begin.
+  private var end: Int
 
   init(_ image: CodeImage) {
     self.image = image
     code = image.code
     offset = image.hot
+    end = image.reserve - image.exits.count
   }
 
   /// Makes what was written part of the image.
   func commit() { image.hot = offset }
 
   @inline(__always) private func check(_ size: Int) {
-    precondition(offset + size <= image.reserve - image.exits.count, "translated code is out of room")
+    precondition(offset + size <= end, "translated code is out of room")
   }
 
   @inline(__always) mutating func byte(_ value: UInt8) {
@@ -25,20 +28,16 @@ struct Emitter: ~Copyable {
     offset += 1
   }
 
-  /// `count` bytes of `value`, lowest first.
+  /// `count` bytes of `value`, at most 8, lowest first. What is stored behind them is written over.
   @inline(__always) mutating func bytes(_ value: UInt64, _ count: Int) {
-    check(count)
-    var rest = value
-    for index in 0..<count {
-      code[offset + index] = UInt8(truncatingIfNeeded: rest)
-      rest >>= 8
-    }
+    check(8)
+    UnsafeMutableRawPointer(code + offset).storeBytes(of: value, as: UInt64.self)
     offset += count
   }
 
   @inline(__always) mutating func copy(_ from: UnsafePointer<UInt8>, _ count: Int) {
     check(count)
-    for index in 0..<count { code[offset + index] = from[index] }
+    UnsafeMutableRawPointer(code + offset).copyMemory(from: from, byteCount: count)
     offset += count
   }
 
@@ -76,10 +75,10 @@ struct Emitter: ~Copyable {
   /// A new cold exit; returns its offset in the code.
   @inline(__always) mutating func cold(_ kind: ColdKind, _ target: UInt64, patch: Int = 0) -> Int {
     image.exits.append(ColdExit(target: target, patch: UInt32(patch), kind: kind.rawValue))
-    let place = image.reserve - image.exits.count
-    precondition(place >= offset, "translated code is out of room")
-    code[place] = 0xcc
-    return place
+    end -= 1
+    precondition(end >= offset, "translated code is out of room")
+    code[end] = 0xcc
+    return end
   }
 
   // MARK: Pieces
@@ -118,7 +117,10 @@ struct Emitter: ~Copyable {
   }
 
   /// Goes to the counted entry of the guest address in r11.
-  mutating func jumpThroughMirror() { bytes(CodeImage.mirrorJump, CodeImage.mirrorJumpSize) }
+  mutating func jumpThroughMirror() {
+    bytes(CodeImage.mirrorJump, 8)
+    byte(0)
+  }
 
   /// Pushes a guest address. Spoils r11 when it is above 2 GiB.
   mutating func push(_ value: UInt64) {

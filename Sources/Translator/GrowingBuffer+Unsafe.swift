@@ -89,6 +89,23 @@ struct OffsetTable: ~Copyable {
     slots[index] = (key, value)
   }
 
+  /// Sets bits of a key's value, which is 0 when the key is new.
+  mutating func add(_ key: UInt32, _ bits: UInt32) {
+    if (count + 1) * 2 > mask { grow() }
+    let index = slot(of: key)
+    if slots[index].key == Self.empty {
+      count += 1
+      slots[index] = (key, bits)
+    } else {
+      slots[index].value |= bits
+    }
+  }
+
+  /// Makes room for so many keys in all.
+  mutating func reserve(_ keys: Int) {
+    while (keys + 1) * 2 > mask { grow() }
+  }
+
   mutating func removeAll() {
     if count == 0 { return }
     slots.update(repeating: (Self.empty, 0), count: mask + 1)

@@ -26,7 +26,7 @@ struct Region: ~Copyable {
   mutating func sortSegments() { segments.sort { $0.start < $1.start } }
 
   private mutating func mark(_ offset: UInt32, _ bits: UInt32) {
-    heads.set(offset, (heads.value(offset) ?? 0) | bits)
+    heads.add(offset, bits)
   }
 
   mutating func decode(_ image: CodeImage, from entry: UInt32, counted: Bool, limit: Int) {
@@ -45,7 +45,7 @@ struct Region: ~Copyable {
 
   private mutating func decodeSegment(_ image: CodeImage, from start: UInt32, limit: Int) {
     var segment = Segment(start: start, first: instructions.count, count: 0, continues: nil)
-    var offset = start
+    var offset = start, end = start
     while true {
       if offset != start {
         let known = (heads.value(offset) ?? 0) & 1 != 0
@@ -56,6 +56,7 @@ struct Region: ~Copyable {
         }
       }
       let instruction = decodeOne(image, offset)
+      end = offset + UInt32(max(1, instruction.length))
       if instruction.length == 0 {
         if segment.count > 0 { segment.continues = offset }
         break
@@ -68,15 +69,18 @@ struct Region: ~Copyable {
       offset = next
     }
     if segment.count > 0 { segments.append(segment) }
+    noteRead(image, start, end)
   }
 
   private func decodeOne(_ image: CodeImage, _ offset: UInt32) -> Instruction {
-    let instruction = Translator.decodeBytes(image.source + Int(offset), image.available - Int(offset))
-    let last = Int(offset) + max(1, Int(instruction.length)) - 1
-    if last >= image.length { image.readsBeyond = true }
-    image.pagesRead[min(Int(offset) / 4096, image.pagesRead.count - 1)] = true
-    image.pagesRead[min(last / 4096, image.pagesRead.count - 1)] = true
-    return instruction
+    Translator.decodeBytes(image.source + Int(offset), image.available - Int(offset))
+  }
+
+  /// Notes that translations depend on the bytes `start ..< end`.
+  private func noteRead(_ image: CodeImage, _ start: UInt32, _ end: UInt32) {
+    if Int(end) > image.length { image.readsBeyond = true }
+    if end == start { return }
+    for page in Int(start) / 4096...(Int(end) - 1) / 4096 where page < image.pagesRead.count { image.pagesRead[page] = true }
   }
 
   /// Notes where an instruction leads; false when the next one is not reached from it.

@@ -100,6 +100,7 @@ public final class Translator {
   private func write(_ segment: Segment, flowsIn: Bool, next: UInt32?, _ emitter: inout Emitter) -> Bool {
     let image = emitter.image
     var blockIndex = -1
+    var mapCount: UInt32 = 0
     var state = BlockState()
     var flowsIn = flowsIn
     for index in segment.first..<segment.first + segment.count {
@@ -117,6 +118,8 @@ public final class Translator {
           emitter.countTick()
           if over >= 0 { image.code[over - 1] = UInt8(emitter.offset - over) }
         }
+        if blockIndex >= 0 { image.blocks[blockIndex].mapCount = mapCount }
+        mapCount = 0
         blockIndex = image.blocks.count
         image.blocks.append(
           Block(
@@ -131,10 +134,9 @@ public final class Translator {
       image.map.append(
         UInt16((emitter.offset - before) << 4) | UInt16(instruction.length) | (state.heldR10 ? 1 << 15 : 0))
       state.heldR10 = false
-      var block = image.blocks[blockIndex]
-      block.mapCount += 1
-      image.blocks[blockIndex] = block
+      mapCount += 1
     }
+    image.blocks[blockIndex].mapCount = mapCount
     guard let on = segment.continues else { return flowsIn }
     if on == next { return true }
     jump(to: image.start + UInt64(on), counted: false, &emitter)

@@ -19,6 +19,7 @@ import RecordReplay
 
   /// Usage errors are the tool's own: 125, where ArgumentParser says 64.
   static func main() {
+    rsb_heap_settle()
     do {
       var command = try parseAsRoot()
       try command.run()

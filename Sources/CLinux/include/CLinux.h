@@ -11,4 +11,7 @@ long rsb_syscall(long number, long a0, long a1, long a2, long a3, long a4, long 
 #include "CLinuxPtrace.h"
 #include "CLinuxHost.h"
 
+/// Prepares malloc for a short life with much memory; once, at the start of a program with one thread.
+void rsb_heap_settle(void);
+
 #endif

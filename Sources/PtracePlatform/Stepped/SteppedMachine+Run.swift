@@ -296,6 +296,7 @@ extension SteppedMachine {
       case .systemCall:
         take(&turn)
         turn.registers.origRax = turn.stub.held.origRax
+        turn.registers.r11 &= ~Registers.statusFlags
         return .syscall
       case .fault(let info):
         take(&turn)

@@ -67,6 +67,14 @@ final class CodeArena {
     return (RuntimeLayout.arena + UInt64(offset), base + offset)
   }
 
+  /// Puts code where nobody runs yet. Through the mapping when the host refuses, for want of memory: that stops us with SIGBUS.
+  func store(_ image: CodeImage, _ offset: Int, _ bytes: UnsafeRawBufferPointer) {
+    let place = Int(image.address - RuntimeLayout.arena) + offset
+    precondition(offset >= 0 && offset + bytes.count <= image.reserve)
+    if rsb_memfd_pwrite(file.descriptor, bytes.baseAddress, bytes.count, UInt64(place)) == bytes.count { return }
+    UnsafeMutableRawPointer(base + place).copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
+  }
+
   func add(_ image: CodeImage) {
     images.insert(image, at: index(after: image.address))
   }

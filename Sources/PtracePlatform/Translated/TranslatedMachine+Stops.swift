@@ -12,7 +12,8 @@ extension TranslatedMachine {
     let next = pc + UInt64(length)
     turn.registers.rip = next
     turn.registers.rcx = next
-    turn.registers.r11 = turn.stub.held.r11
+    // The processor's own r11 would have undefined flags in it, which a program has no use for and a replay elsewhere would miss.
+    turn.registers.r11 = turn.stub.held.r11 & ~Registers.statusFlags
     if turn.mode == .trapFlag { turn.registers.r11 |= Self.trapFlag }
     turn.registers.origRax = turn.stub.held.origRax
     turn.task.resume = scratch.owns(code) ? nil : (next, code, image, image.generation)

@@ -50,7 +50,9 @@ final class TranslationCache {
   /// A file is its checksum, its key, and the image.
   private static let prefixSize = 24
 
-  func load(_ key: Key, into image: CodeImage) -> Bool {
+  func load(
+    _ key: Key, into image: CodeImage, store: (CodeImage.Part, Int, UnsafeRawBufferPointer) -> Void
+  ) -> Bool {
     let file = rsb_host_open(path(key), 0o2000000, 0)  // O_RDONLY | O_CLOEXEC
     if file < 0 { return false }
     defer { _ = rsb_host_close(Int32(file)) }
@@ -68,7 +70,7 @@ final class TranslationCache {
       guard words[1] == key.low, words[2] == key.high else { return false }
       let rest = UnsafeRawBufferPointer(rebasing: all[8...])
       guard rsb_hash64(rest.baseAddress!, rest.count) == words[0] else { return false }
-      return image.restore(UnsafeRawBufferPointer(rebasing: all[Self.prefixSize...]))
+      return image.restore(UnsafeRawBufferPointer(rebasing: all[Self.prefixSize...]), store: store)
     }
   }
 
@@ -133,7 +135,14 @@ extension TranslatedMachine {
     guard let cache else { return }
     let key = cache.key(shared.image)
     shared.cacheKey = key
-    if cache.load(key, into: shared.image) { counters.imagesLoaded += 1 }
+    let image = shared.image
+    let isLoaded = cache.load(key, into: image) { part, offset, bytes in
+      switch part {
+      case .code: arena.store(image, offset, bytes)
+      case .mirror: pool.store(shared.mirror!, offset, bytes)
+      }
+    }
+    if isLoaded { counters.imagesLoaded += 1 }
     shared.savedBlocks = shared.image.blockCount
   }
 

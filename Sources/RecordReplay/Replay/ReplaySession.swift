@@ -47,7 +47,7 @@ public enum ReplaySession {
     let machine = try makeMachine(
       engine, seed: reader.header.seed, arguments: reader.header.arguments, processor: processor)
     defer { machine.shutdown() }
-    let player = ReplayPlayer(machine, hasTicks: engine.hasTicks)
+    let player = ReplayPlayer(machine, hasTicks: engine.hasTicks, formatVersion: reader.header.formatVersion)
     if let (path, events) = options.registerLog { player.registerLog = try RegisterLog(path, events) }
     defer { player.registerLog?.close() }
     let run = ReplayRun(reader, player, outputs)
