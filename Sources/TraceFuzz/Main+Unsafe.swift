@@ -180,7 +180,8 @@ nonisolated(unsafe) private var current: (seed: UInt64, number: UInt64) = (0, 0)
     let writer = try TraceWriter(path: path, header: sampleHeader)
     var loop = SyscallLoop()
     for (id, size) in [(1, 17_000), (2, 16_384), (3, 300), (4, 20_000), (1, 17_000)] as [(UInt32, Int)] {
-      try writer.createObject(MemoryObjectID(rawValue: id), content: (0..<size).map { UInt8(truncatingIfNeeded: $0 / 500) ^ UInt8(id) })
+      let content = (0..<size).map { UInt8(truncatingIfNeeded: $0 / 500) ^ UInt8(id) }
+      try writer.createObject(MemoryObjectID(rawValue: id), content: content)
       try writer.fileEmbedded(path: "/lib/\(id)", object: MemoryObjectID(rawValue: id), size: UInt64(size))
       for _ in 0..<10 { try loop.turn(writer) }
     }

@@ -229,7 +229,9 @@ private func isPrefix(_ outcome: Outcome, of whole: [Record]) -> Bool {
       ("another size", { (_: [UInt8]) in frame }), ("two frames", { $0 + frame }), ("cut frame", { Array($0.dropLast(3)) }),
       ("no frame", { _ in [1, 2, 3, 4, 5, 6, 7, 8] }), ("a skippable frame", { _ in [0x50, 0x2A, 0x4D, 0x18, 0, 0, 0, 0] }),
     ] as [(String, ([UInt8]) -> [UInt8])] {
-      for file in kept { _ = wrong(Array(file.bytes.dropFirst(24))).withUnsafeBytes { keeper(directory).save(key(file.bytes), $0) } }
+      for file in kept {
+        _ = wrong(Array(file.bytes.dropFirst(24))).withUnsafeBytes { keeper(directory).save(key(file.bytes), $0) }
+      }
       #expect(try trace(sizes: Self.sizes, keeper: keeper(directory)) == none, "\(why)")
     }
     #expect(files(directory).map(\.bytes) == kept.map(\.bytes))
