@@ -29,6 +29,10 @@ let package = Package(
       name: "CZydisFacts", dependencies: ["CZydis"], exclude: ["README.md"], cSettings: strictC,
       linkerSettings: [.linkedLibrary("Zydis")]),
 
+    // Bytes kept on disk between runs.
+    .target(
+      name: "KeptFiles", dependencies: ["CLinux", "CXXHash"], exclude: ["README.md"], swiftSettings: strict),
+
     // Guest-visible numbers and layouts; the seam; what stands on either side of it.
     .target(name: "LinuxABI", exclude: ["README.md"], swiftSettings: strict),
     .target(name: "Platform", dependencies: ["LinuxABI"], exclude: ["README.md"], swiftSettings: strict),
@@ -38,7 +42,7 @@ let package = Package(
       swiftSettings: strict + [.unsafeFlags(["-enforce-exclusivity=unchecked"])]),
     .target(
       name: "PtracePlatform",
-      dependencies: ["CLinux", "CStub", "CSeccomp", "CXXHash", "LinuxABI", "Platform", "Translator"],
+      dependencies: ["CLinux", "CStub", "CSeccomp", "CXXHash", "KeptFiles", "LinuxABI", "Platform", "Translator"],
       exclude: ["README.md"],
       swiftSettings: strict,
       linkerSettings: [.linkedLibrary(":libseccomp.a")]),
@@ -54,13 +58,13 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "Trace",
-      dependencies: ["CLinux", "CZstd", "CXXHash", "LinuxABI", "Platform"],
+      dependencies: ["CLinux", "CZstd", "CXXHash", "KeptFiles", "LinuxABI", "Platform"],
       exclude: ["README.md"],
       swiftSettings: strict,
       linkerSettings: [.linkedLibrary(":libzstd.a")]),
     .target(
       name: "RecordReplay",
-      dependencies: ["CLinux", "Kernel", "LinuxABI", "Platform", "PtracePlatform", "Trace"],
+      dependencies: ["CLinux", "KeptFiles", "Kernel", "LinuxABI", "Platform", "PtracePlatform", "Trace"],
       exclude: ["README.md"],
       swiftSettings: strict),
     .executableTarget(
@@ -72,12 +76,14 @@ let package = Package(
       exclude: ["README.md"],
       swiftSettings: strict),
     .executableTarget(
-      name: "TraceFuzz", dependencies: ["Trace"], exclude: ["README.md"], swiftSettings: strict),
+      name: "TraceFuzz", dependencies: ["KeptFiles", "Trace"], exclude: ["README.md"], swiftSettings: strict),
     .executableTarget(
       name: "DecoderCheck", dependencies: ["Translator", "CZydisFacts"], exclude: ["README.md"], swiftSettings: strict),
 
     .testTarget(name: "LinuxABITests", dependencies: ["LinuxABI"], swiftSettings: strict),
-    .testTarget(name: "TraceTests", dependencies: ["Trace", "TraceFuzz", "Platform", "CLinux"], swiftSettings: strict),
+    .testTarget(name: "KeptFilesTests", dependencies: ["KeptFiles"], swiftSettings: strict),
+    .testTarget(
+      name: "TraceTests", dependencies: ["Trace", "TraceFuzz", "KeptFiles", "Platform", "CLinux"], swiftSettings: strict),
     .testTarget(name: "TranslatorTests", dependencies: ["Translator", "DecoderCheck", "CZydisFacts"], swiftSettings: strict),
     .testTarget(name: "KernelTests", dependencies: ["Kernel", "Platform", "LinuxABI"], swiftSettings: strict),
     .testTarget(

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -74,6 +75,10 @@ long rsb_host_pwrite(int descriptor, const void *bytes, size_t count, int64_t of
   }
   return (long)done;
 }
+long rsb_host_map(int descriptor, size_t size) {
+  return rsb_syscall(SYS_mmap, 0, (long)size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, descriptor, 0);
+}
+long rsb_host_unmap(const void *address, size_t size) { return CALL(SYS_munmap, address, size, 0, 0); }
 long rsb_host_file_resize(int descriptor, uint64_t size) { return CALL(SYS_ftruncate, descriptor, size, 0, 0); }
 long rsb_host_access(const char *path, int mode) {
   long result = CALL(439 /* faccessat2 */, AT_FDCWD, path, mode, AT_EACCESS);

@@ -1,7 +1,8 @@
 // Where records are encoded: straight into the open segment of the journal.
 // Unsafe for speed (a store and an addition a byte, no array header, no retain). Sound because the writer reserves
-// `TraceFormat.recordLimit` bytes before each record, every record's size is bounded below that (strings and content
-// are cut or split by the writer), and `end` is checked once more before a record is committed.
+// `TraceFormat.recordLimit` bytes before each record (for a piece of a file, its size and `recordOverhead`), every
+// record's size is bounded below that (strings and content are cut or split by the writer), and `end` is checked once more
+// before a record is committed.
 
 struct ByteSink {
   private(set) var base: UnsafeMutablePointer<UInt8>
@@ -44,7 +45,7 @@ struct ByteSink {
     for i in 0..<8 { byte(UInt8(truncatingIfNeeded: value &>> UInt64(8 * i))) }
   }
 
-  /// At most what was reserved: callers split content at `TraceFormat.contentLimit`.
+  /// At most what was reserved: callers split content at `TraceFormat.contentLimit` or `filePieceLimit`.
   mutating func raw(_ bytes: UnsafeRawBufferPointer) {
     precondition(bytes.count <= capacity - count, "a trace record outgrew its block")
     guard let source = bytes.baseAddress, !bytes.isEmpty else { return }

@@ -10,10 +10,21 @@
 import CXXHash
 import Glibc
 
+/// What content is known by: its XXH3-128.
+struct ContentHash: Equatable {
+  var low: UInt64
+  var high: UInt64
+
+  init(_ bytes: UnsafeRawBufferPointer) {
+    let hash = rsb_hash128(bytes.baseAddress, bytes.count)
+    low = hash.low
+    high = hash.high
+  }
+}
+
 final class ContentTable {
   private struct Entry {
-    var low: UInt64
-    var high: UInt64
+    var hash: ContentHash
     var block: UInt32
     var offset: UInt32
   }
@@ -36,20 +47,19 @@ final class ContentTable {
     free(writes)
   }
 
-  /// Where these bytes are already; otherwise remembers that they come at (block, offset).
+  /// Where the bytes of this hash are already; otherwise remembers that they come at (block, offset).
   func find(
-    _ bytes: UnsafeRawBufferPointer, isFile: Bool, block: UInt32, offset: Int
+    _ hash: ContentHash, isFile: Bool, block: UInt32, offset: Int
   ) -> (block: UInt32, offset: UInt32)? {
-    let hash = rsb_hash128(bytes.baseAddress, bytes.count)
     let index = Int(hash.low & UInt64(Self.entryCount - 1))
     // Block 0 is the header's, so an empty entry never matches.
-    if files[index].block != 0, files[index].low == hash.low, files[index].high == hash.high {
+    if files[index].block != 0, files[index].hash == hash {
       return (files[index].block, files[index].offset)
     }
-    if writes[index].block != 0, writes[index].low == hash.low, writes[index].high == hash.high {
+    if writes[index].block != 0, writes[index].hash == hash {
       return (writes[index].block, writes[index].offset)
     }
-    let entry = Entry(low: hash.low, high: hash.high, block: block, offset: UInt32(offset))
+    let entry = Entry(hash: hash, block: block, offset: UInt32(offset))
     if isFile { files[index] = entry } else { writes[index] = entry }
     return nil
   }

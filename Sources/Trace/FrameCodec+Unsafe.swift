@@ -147,19 +147,22 @@ package final class FrameDecompressor {
     }
   }
 
-  /// Unpacks the frame at `range`, which `next` measured, when it states a size of at most `limit`.
-  func unpack(_ bytes: borrowing [UInt8], _ range: Range<Int>, limit: Int) throws(DecodeFailure) -> [UInt8] {
+  /// Unpacks the frame at `range`, which `next` measured, when it states a size of at most `limit`, and appends to `output`.
+  func unpack(
+    _ bytes: borrowing [UInt8], _ range: Range<Int>, limit: Int, onto output: inout [UInt8]
+  ) throws(DecodeFailure) {
     let stated = bytes.withUnsafeBytes { ZSTD_getFrameContentSize($0.baseAddress! + range.lowerBound, range.count) }
     // Both special values (unknown, error) are near the top of 64 bits.
     if stated > UInt64(limit) { throw DecodeFailure("a frame states no size or one above \(limit) bytes") }
-    var output = [UInt8](repeating: 0, count: Int(stated))
+    let start = output.count
+    output.append(contentsOf: repeatElement(0, count: Int(stated)))
     let size = bytes.withUnsafeBytes { source in
       output.withUnsafeMutableBytes {
-        ZSTD_decompressDCtx(context, $0.baseAddress, $0.count, source.baseAddress! + range.lowerBound, range.count)
+        ZSTD_decompressDCtx(
+          context, $0.baseAddress.map { $0 + start }, $0.count - start, source.baseAddress! + range.lowerBound, range.count)
       }
     }
-    if ZSTD_isError(size) != 0 || size != output.count { throw DecodeFailure("a frame cannot be unpacked") }
-    return output
+    if ZSTD_isError(size) != 0 || size != Int(stated) { throw DecodeFailure("a frame cannot be unpacked") }
   }
 }
 

@@ -3,8 +3,9 @@
 // Policy: the tracing thread encodes records straight into a mapped file beside the trace, `<path>.journal`, and
 // stores the count of whole bytes after them. A kill at any instant therefore loses nothing that was appended: the
 // pages belong to the kernel's page cache. The journal has a ring of segments, one block each; a full one is left to
-// the worker thread, which seals, compresses and appends it to the trace, and only then marks the segment free. The
-// journal's bytes are allocated at the start: a full disk is an error before the guest runs, never a SIGBUS.
+// the worker thread, which seals, compresses and appends it to the trace, and only then marks the segment free: a block of
+// which the file has some frames only is whole in the journal. The journal's bytes are allocated at the start: a full disk
+// is an error before the guest runs, never a SIGBUS.
 //
 // Layout of the journal: a page with magic, version, segment count, segment size and the checksum of the trace's
 // header; then the segments: word of committed counts (records << 32 | bytes) at 0, block number + 1 (0: free) at 8,
@@ -15,6 +16,7 @@
 // counters change under the lock.
 import CLinux
 import Glibc
+import KeptFiles
 
 enum JournalLayout {
   static let magic: UInt32 = 0x4A42_5352  // "RSBJ"
@@ -36,6 +38,8 @@ final class FrameWriter: @unchecked Sendable {
   private let firstFrame: [UInt8]
   private let headerChecksum: UInt64
   private let affinity: [UInt8]
+  /// For the worker.
+  private let keeper: KeptFiles?
 
   // Shared between the threads, under `lock`.
   private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
@@ -43,7 +47,7 @@ final class FrameWriter: @unchecked Sendable {
   private var prepared = false
   private var submittedThrough: UInt32 = 0
   private var writtenThrough: UInt32 = 0
-  private var levels = [Int32](repeating: 3, count: JournalLayout.segmentCount)
+  private var filePieces = [[FilePiece]](repeating: [], count: JournalLayout.segmentCount)
   private var closing = false
   private var completing = false
   private var failure: TraceError?
@@ -56,9 +60,10 @@ final class FrameWriter: @unchecked Sendable {
   private var thread: pthread_t?
 
   /// Opens the trace and its journal and writes the first frame. `firstBlock` is preamble and header block.
-  init(path: String, firstBlock: [UInt8], affinity: [UInt8]) throws(TraceError) {
+  init(path: String, firstBlock: [UInt8], affinity: [UInt8], keeper: KeptFiles?) throws(TraceError) {
     self.path = path
     self.affinity = affinity
+    self.keeper = keeper
     let stem = path + ".journal"
     firstFrame = firstBlock
     headerChecksum = checksum(firstBlock, 0..<firstBlock.count)
@@ -131,12 +136,12 @@ final class FrameWriter: @unchecked Sendable {
     return base.assumingMemoryBound(to: UInt8.self)
   }
 
-  /// Leaves a full block to the worker.
-  func submit(_ header: BlockHeader, level: Int32) {
+  /// Leaves a full block to the worker, with the pieces of files in it that become frames of their own.
+  func submit(_ header: BlockHeader, _ pieces: [FilePiece]) {
     let base = segment(header.number) + JournalLayout.blockHeaderOffset
     header.store(at: base.assumingMemoryBound(to: UInt8.self))
     pthread_mutex_lock(lock)
-    levels[Int(header.number) % JournalLayout.segmentCount] = level
+    filePieces[Int(header.number) % JournalLayout.segmentCount] = pieces
     submittedThrough = header.number
     pthread_cond_broadcast(changed)
     pthread_mutex_unlock(lock)
@@ -202,17 +207,15 @@ final class FrameWriter: @unchecked Sendable {
     defer { pthread_mutex_unlock(lock) }
     guard failure == nil, let compressor else { return }
 
-    let room = FrameCompressor.bound(TraceFormat.blockHeaderLength + TraceFormat.blockPayloadLimit)
-    let output = UnsafeMutableRawBufferPointer.allocate(byteCount: room, alignment: 16)
-    defer { output.deallocate() }
+    let packer = BlockPacker(compressor, keeper: keeper)
     while true {
       while writtenThrough == submittedThrough && !closing { pthread_cond_wait(changed, lock) }
       if writtenThrough == submittedThrough { break }
       let number = writtenThrough + 1
-      let level = levels[Int(number) % JournalLayout.segmentCount]
+      let pieces = filePieces[Int(number) % JournalLayout.segmentCount]
       pthread_mutex_unlock(lock)
       var failure: TraceError?
-      do throws(TraceError) { try writeBlock(number, compressor, output, level) } catch { failure = error }
+      do throws(TraceError) { try writeBlock(number, packer, pieces) } catch { failure = error }
       pthread_mutex_lock(lock)
       if let failure {
         fail(failure)
@@ -221,10 +224,15 @@ final class FrameWriter: @unchecked Sendable {
       rsb_store_release((segment(number) + 8).assumingMemoryBound(to: UInt64.self), 0)
       writtenThrough = number
       pthread_cond_broadcast(changed)
+      pthread_mutex_unlock(lock)
+      packer.keep()
+      pthread_mutex_lock(lock)
     }
     if completing, seekEntries.count < SeekTable.lengthLimit / SeekTable.entryLength - 2 {
       do throws(TraceError) { try write(SeekTable.encoded(seekEntries)) } catch { fail(error) }
     }
+    // The lock is nobody else's any more: the tracing thread waits for this one to end.
+    packer.finish()
   }
 
   /// With the lock held.
@@ -258,9 +266,7 @@ final class FrameWriter: @unchecked Sendable {
     journal! + JournalLayout.headerLength + Int(number) % JournalLayout.segmentCount * JournalLayout.segmentSize
   }
 
-  private func writeBlock(
-    _ number: UInt32, _ compressor: FrameCompressor, _ output: UnsafeMutableRawBufferPointer, _ level: Int32
-  ) throws(TraceError) {
+  private func writeBlock(_ number: UInt32, _ packer: BlockPacker, _ pieces: [FilePiece]) throws(TraceError) {
     let base = segment(number) + JournalLayout.blockHeaderOffset
     let length = Int((base + 36).load(as: UInt32.self))
     let header = BlockHeader(
@@ -268,11 +274,11 @@ final class FrameWriter: @unchecked Sendable {
       recordCount: (base + 32).load(as: UInt32.self), payloadLength: UInt32(length))
     header.seal(at: base.assumingMemoryBound(to: UInt8.self))
     let input = UnsafeRawBufferPointer(start: base, count: TraceFormat.blockHeaderLength + length)
-    guard let size = compressor.compress(input, into: output, level: level) else {
+    guard let frames = packer.frames(of: input, pieces) else {
       throw TraceError(.host, "no memory to compress the trace", path: path, hostError: ENOMEM)
     }
     seekEntries.append((header.firstEvent, fileOffset))
-    try write(UnsafeRawBufferPointer(start: output.baseAddress, count: size))
+    try write(frames)
   }
 
   private func write(_ bytes: [UInt8]) throws(TraceError) {

@@ -4,10 +4,10 @@
 enum JournalReader {
   /// The journal's blocks in order of their numbers: none when it is damaged or belongs to another trace. A segment
   /// holds whole records up to its committed count; the records themselves are checked by whoever decodes them.
-  static func blocks(_ bytes: [UInt8], firstBlock: [UInt8]) -> [Block] {
+  static func blocks(_ bytes: [UInt8], firstBlock: [UInt8], version: UInt32) -> [Block] {
     var source = ByteSource(bytes)
     guard let magic = try? source.word32(), magic == JournalLayout.magic,
-      let version = try? source.word32(), version == TraceFormat.version,
+      let stated = try? source.word32(), stated == version,
       let count = try? source.word32(), count == UInt32(JournalLayout.segmentCount),
       let size = try? source.word32(), size == UInt32(JournalLayout.segmentSize),
       let owner = try? source.word(), owner == checksum(firstBlock, 0..<firstBlock.count),
@@ -33,6 +33,6 @@ enum JournalReader {
     header.recordCount = UInt32(committed >> 32)
     header.payloadLength = UInt32(length)
     let start = base + JournalLayout.payloadOffset
-    return Block(header: header, bytes: Array(bytes[start..<start + length]), start: 0, isSealed: false)
+    return Block(header: header, bytes: Array(bytes[start..<start + length]), start: 0, frameEnds: [], isSealed: false)
   }
 }

@@ -35,8 +35,8 @@ public enum Record: Hashable, Sendable {
   case createObject(MemoryObjectID, size: UInt64)
   case destroyObject(MemoryObjectID)
   case resizeObject(MemoryObjectID, size: UInt64)
-  /// At most `TraceFormat.contentLimit` bytes. An object created with content is a `createObject` of its size
-  /// followed by these; chunks of zeros are left out.
+  /// At most `TraceFormat.contentLimit` bytes, of a file `filePieceLimit`. An object created with content is a
+  /// `createObject` of its size followed by these; chunks of zeros are left out.
   case objectWrite(MemoryObjectID, offset: UInt64, [UInt8])
 
   // MARK: Execution

@@ -51,7 +51,7 @@ struct RecordDecoder: ~Copyable {
     case .objectWrite:
       let id = try object()
       let offset = try source.varint()
-      return .objectWrite(id, offset: offset, try content())
+      return .objectWrite(id, offset: offset, try content(limit: TraceFormat.filePieceLimit))
     case .localEvent:
       let kind = try source.byte()
       let count = try source.itemCount("a local event's length")
@@ -217,9 +217,9 @@ struct RecordDecoder: ~Copyable {
     return stream
   }
 
-  /// Every content takes at most `contentLimit`, as the writer splits it.
-  private mutating func content() throws(DecodeFailure) -> [UInt8] {
-    let coded = try source.varint(limit: UInt64(TraceFormat.contentLimit) << 1 | 1, "a content's length")
+  /// Every content takes at most `limit`, as the writer splits it.
+  private mutating func content(limit: Int = TraceFormat.contentLimit) throws(DecodeFailure) -> [UInt8] {
+    let coded = try source.varint(limit: UInt64(limit) << 1 | 1, "a content's length")
     let length = Int(coded >> 1)
     if coded & 1 == 0 { return try source.raw(length) }
     let back = try source.varint()

@@ -8,6 +8,11 @@ package struct TraceParts {
     package var chain: UInt64
     package var recordCount: UInt32
     package var payload: [UInt8]
+    /// Where, in the block with its header, its frames end; the last one's end is the block's.
+    package var frameEnds: [Int] = []
+    /// A frame that is left out, and bytes that stand after the first one: damage that no writer does.
+    package var droppedFrame: Int?
+    package var strayBytes: [UInt8] = []
   }
   /// The format version that the preamble states.
   package var version = TraceFormat.version
@@ -20,6 +25,7 @@ package struct TraceParts {
   package init(_ trace: [UInt8]) throws(TraceError) {
     let input = TraceInput(bytes: trace)
     let reader = try BlockReader(input, journal: nil)
+    version = reader.header.formatVersion
     headerPayload = [RecordTag.header.rawValue] + reader.header.encoded()
     var number = 1
     while let block = try reader.block(number) {
@@ -27,7 +33,7 @@ package struct TraceParts {
       parts.append(
         Part(
           number: block.header.number, firstEvent: block.header.firstEvent, chain: block.header.chain,
-          recordCount: block.header.recordCount, payload: payload))
+          recordCount: block.header.recordCount, payload: payload, frameEnds: block.frameEnds))
       number += 1
     }
   }
@@ -42,10 +48,24 @@ package struct TraceParts {
       let header = BlockHeader(
         number: part.number, firstEvent: part.firstEvent, chain: part.chain, recordCount: part.recordCount)
       entries.append((part.firstEvent, UInt64(out.count)))
-      out += frame(sealed(header, payload: part.payload))
+      for (index, bytes) in Self.pieces(sealed(header, payload: part.payload), part.frameEnds).enumerated() {
+        if index != part.droppedFrame { out += frame(bytes) }
+        if index == 0 { out += part.strayBytes }
+      }
     }
     if hasSeekTable { out += SeekTable.encoded(entries) }
     return out
+  }
+
+  /// A block cut at these places; those that are out of order or outside, after other changes, are passed over.
+  private static func pieces(_ block: [UInt8], _ ends: [Int]) -> [[UInt8]] {
+    var pieces: [[UInt8]] = []
+    var start = 0
+    for end in ends where end >= start && end < block.count {
+      pieces.append(Array(block[start..<end]))
+      start = end
+    }
+    return pieces + [Array(block[start...])]
   }
 
   /// A zstd frame of raw blocks (RFC 8878, 3.1.1): single segment, four-byte content size.

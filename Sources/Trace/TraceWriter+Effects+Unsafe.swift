@@ -1,6 +1,6 @@
 // The effects of the kernel, one method each, with the names of `Machine`.
 // Unsafe because content is copied from the caller's array into the mapped block by pointer; `ByteSink.raw` checks that
-// it fits, and pieces are cut at `TraceFormat.contentLimit` before.
+// it fits, and pieces are cut at `TraceFormat.contentLimit` (of files: `filePieceLimit`) before.
 import Platform
 
 extension TraceWriter {
@@ -136,7 +136,7 @@ extension TraceWriter {
   public func embed(_ id: MemoryObjectID, offset: UInt64, _ bytes: ArraySlice<UInt8>) throws(TraceError) {
     var at = bytes.startIndex
     while at < bytes.endIndex {
-      let end = min(at + TraceFormat.contentLimit, bytes.endIndex)
+      let end = min(at + TraceFormat.filePieceLimit, bytes.endIndex)
       if !bytes[at..<end].allSatisfy({ $0 == 0 }) {
         try objectPiece(id, offset + UInt64(at - bytes.startIndex), bytes[at..<end], isFile: true)
       }
@@ -166,9 +166,11 @@ extension TraceWriter {
     }
   }
 
-  private func objectPiece(
+  /// One record: of a file at most `filePieceLimit` bytes, else `contentLimit`.
+  func objectPiece(
     _ id: MemoryObjectID, _ offset: UInt64, _ bytes: ArraySlice<UInt8>, isFile: Bool
   ) throws(TraceError) {
+    if isFile { makeRoom(forFilePiece: bytes.count) }
     try begin(.objectWrite)
     object(id)
     sink.varint(offset)
@@ -216,7 +218,8 @@ extension TraceWriter {
     // The length's own size is known before, so the offset of the bytes is too.
     let lengthSize = length < 1 << 14 ? 2 : length < 1 << 21 ? 3 : 4
     let offset = sink.count + lengthSize
-    if let known = contents.find(bytes, isFile: isFile, block: blockNumber, offset: offset) {
+    let hash = ContentHash(bytes)
+    if let known = contents.find(hash, isFile: isFile, block: blockNumber, offset: offset) {
       sink.varint(length | 1)
       sink.varint(UInt64(blockNumber - known.block))
       sink.varint(UInt64(known.offset))
@@ -224,6 +227,6 @@ extension TraceWriter {
     }
     sink.varint(length)
     sink.raw(bytes)
-    if isFile { blockFileBytes += bytes.count }
+    if isFile { noteFilePiece(at: offset, bytes.count, hash) }
   }
 }

@@ -231,7 +231,10 @@ extension TraceWriter {
     case .createObject(let id, let size): try createObject(id, size: size)
     case .destroyObject(let id): try destroyObject(id)
     case .resizeObject(let id, let size): try resizeObject(id, size: size)
-    case .objectWrite(let id, let offset, let bytes): try writeObject(id, offset: offset, bytes[...])
+    case .objectWrite(let id, let offset, let bytes):
+      // A file's, when it is longer than what else is written.
+      let isFile = bytes.count > TraceFormat.contentLimit && bytes.count <= TraceFormat.filePieceLimit
+      if isFile { try objectPiece(id, offset, bytes[...], isFile: true) } else { try writeObject(id, offset: offset, bytes[...]) }
     case .event(let event): try append(event)
     case .localEvent(let event): try localEvent(event)
     case .registerHash(_, let value): try registerHash(value)

@@ -7,6 +7,7 @@
 //
 // Blocks end on counts of bytes and records and never on time, so the same records make the same file.
 import CLinux
+import KeptFiles
 import Platform
 
 /// Appends records to a new trace. One thread uses it. The first failed call may come some records after the host's
@@ -36,14 +37,22 @@ public final class TraceWriter {
   private var firstEvent: UInt64 = 1
   private var commitWord: UnsafeMutablePointer<UInt64>
   private var blockChain: UInt64 = 0
-  /// Bytes of files in this block and in all, which decide the compression level.
-  var blockFileBytes = 0
+  /// Pieces of files in this block that become frames of their own.
+  private var filePieces: [FilePiece] = []
+  /// Bytes of all files so far, which decide the compression level of the next piece.
   private var allFileBytes: UInt64 = 0
+
+  /// Files are most of a small trace: the first few megabytes are worth a good level, more would take too long. Counts
+  /// decide, never time.
+  private static let wellCompressedFileBytes: UInt64 = 9 << 18
 
   /// Creates the file (mode 0600, an old one is overwritten) and its journal, and writes the header. Whatever stands in
   /// the way of writing is known when this returns. `affinity`: the CPU mask (as sched_setaffinity takes it) of the
-  /// writing thread; empty leaves it the caller's.
-  public init(path: String, header: TraceHeader, affinity: [UInt8] = []) throws(TraceError) {
+  /// writing thread; empty leaves it the caller's. `keeper`: where compressed pieces of files are kept between runs, used
+  /// by the writing thread; the trace is the same without.
+  public init(
+    path: String, header: TraceHeader, affinity: [UInt8] = [], keeper: KeptFiles? = nil
+  ) throws(TraceError) {
     self.path = path
     var header = header
     header.formatVersion = TraceFormat.version
@@ -52,7 +61,7 @@ public final class TraceWriter {
     if first.count > FirstBlock.limit {
       throw TraceError(.outOfRange, "the arguments are too long for a trace's header", path: path)
     }
-    frames = try FrameWriter(path: path, firstBlock: first, affinity: affinity)
+    frames = try FrameWriter(path: path, firstBlock: first, affinity: affinity, keeper: keeper)
     let none = UnsafeMutablePointer<UInt8>(bitPattern: 8)!
     sink = ByteSink(base: none, capacity: 0)
     commitWord = UnsafeMutablePointer(bitPattern: 8)!
@@ -78,6 +87,20 @@ public final class TraceWriter {
     if sink.count >= TraceFormat.blockTarget || recordCount >= TraceFormat.blockRecordLimit { closeBlock() }
   }
 
+  /// Before the record of a file's piece, which may be longer than others: ends the block that has no room for it.
+  func makeRoom(forFilePiece length: Int) {
+    precondition(length <= TraceFormat.filePieceLimit)
+    if isOpen, sink.count + length + TraceFormat.recordOverhead > sink.capacity { closeBlock() }
+  }
+
+  /// Content of a file was written at `offset` of the open block's records.
+  func noteFilePiece(at offset: Int, _ length: Int, _ hash: ContentHash) {
+    let level: Int32 = allFileBytes < Self.wellCompressedFileBytes ? 7 : 1
+    allFileBytes += UInt64(length)
+    if length < TraceFormat.filePieceMinimum { return }
+    filePieces.append(FilePiece(offset: offset, length: length, hash: hash, level: level))
+  }
+
   func nextEventNumber() -> EventNumber {
     lastEvent.rawValue += 1
     return lastEvent
@@ -90,7 +113,6 @@ public final class TraceWriter {
     blockNumber += 1
     firstEvent = lastEvent.rawValue + 1
     recordCount = 0
-    blockFileBytes = 0
     let header = BlockHeader(number: blockNumber, firstEvent: firstEvent, chain: recordedChain)
     blockChain = recordedChain
     let segment = try frames.openSegment(header)
@@ -101,14 +123,12 @@ public final class TraceWriter {
   }
 
   private func closeBlock() {
-    // Files are most of a small trace: its first few megabytes are worth a better level. Counts decide, never time.
-    let mostlyFiles = blockFileBytes * 2 > sink.count && allFileBytes < 3 << 20
-    allFileBytes += UInt64(blockFileBytes)
     let header = BlockHeader(
       number: blockNumber, firstEvent: firstEvent, chain: blockChain, recordCount: recordCount,
       payloadLength: UInt32(sink.count))
     isOpen = false
-    frames.submit(header, level: mostlyFiles ? 7 : 3)
+    frames.submit(header, filePieces)
+    filePieces.removeAll()
   }
 
   // MARK: The end

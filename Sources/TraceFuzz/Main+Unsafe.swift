@@ -172,6 +172,20 @@ nonisolated(unsafe) private var current: (seed: UInt64, number: UInt64) = (0, 0)
     for _ in 0..<100 { try loop.turn(writer) }
     try writer.fileEmbedded(path: "/bin/true", object: MemoryObjectID(rawValue: 1), size: 10)
     try writer.close(TraceEnd())
+    try makeFileTrace(directory + "/files.zst")
+  }
+
+  /// Blocks of several frames.
+  private static func makeFileTrace(_ path: String) throws(TraceError) {
+    let writer = try TraceWriter(path: path, header: sampleHeader)
+    var loop = SyscallLoop()
+    for (id, size) in [(1, 17_000), (2, 16_384), (3, 300), (4, 20_000), (1, 17_000)] as [(UInt32, Int)] {
+      let content = (0..<size).map { UInt8(truncatingIfNeeded: $0 / 500) ^ UInt8(id) }
+      try writer.createObject(MemoryObjectID(rawValue: id), content: content)
+      try writer.fileEmbedded(path: "/lib/\(id)", object: MemoryObjectID(rawValue: id), size: UInt64(size))
+      for _ in 0..<10 { try loop.turn(writer) }
+    }
+    try writer.close(TraceEnd())
   }
 
   private static func builtInCorpus() -> [[UInt8]] {
@@ -180,7 +194,7 @@ nonisolated(unsafe) private var current: (seed: UInt64, number: UInt64) = (0, 0)
     let directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     do throws(TraceError) { try makeCorpus(directory) } catch { fail("\(error)\n") }
     let files = corpus(directory)
-    for name in ["records-3", "records-40", "records-200", "loop"] { unlink("\(directory)/\(name).zst") }
+    for name in ["records-3", "records-40", "records-200", "loop", "files"] { unlink("\(directory)/\(name).zst") }
     rmdir(directory)
     return files
   }

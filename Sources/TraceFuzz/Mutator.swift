@@ -25,7 +25,7 @@ struct Mutator {
   private func mutate(_ parts: inout TraceParts, _ random: inout SeededRandom) {
     switch random.below(40) {
     case 0: mutate(&parts.headerPayload, &random, other: parts.headerPayload)
-    case 1: parts.version = UInt32(random.below(100_000))
+    case 1: parts.version = UInt32(random.chance(4) ? random.below(100_000) : 1 + random.below(2))
     case 2: parts.hasSeekTable.toggle()
     case 3 where parts.parts.count > 1: parts.parts.swapAt(0, random.below(parts.parts.count))
     case 4 where parts.parts.count > 1: parts.parts.remove(at: random.below(parts.parts.count))
@@ -41,10 +41,32 @@ struct Mutator {
       case 0: parts.parts[i].recordCount = UInt32(truncatingIfNeeded: interesting(&random))
       case 1: parts.parts[i].firstEvent = interesting(&random)
       case 2: parts.parts[i].number = UInt32(truncatingIfNeeded: interesting(&random))
+      case 3, 4: mutate(framesOf: &parts.parts[i], &random)
       default:
         let other = corpus[random.below(corpus.count)].parts.first?.payload ?? []
         mutate(&parts.parts[i].payload, &random, other: other)
       }
+    }
+  }
+
+  /// One change of how a block is cut into frames.
+  private func mutate(framesOf part: inout TraceParts.Part, _ random: inout SeededRandom) {
+    let length = part.payload.count + 40
+    switch random.below(8) {
+    case 0: part.frameEnds = []
+    case 1: part.droppedFrame = random.below(part.frameEnds.count + 1)
+    // An empty frame, a frame again, one to be skipped, no frame.
+    case 2: part.strayBytes = TraceParts.storedFrame([])
+    case 3: part.strayBytes = TraceParts.storedFrame(Array(part.payload.prefix(random.below(64))))
+    case 4: part.strayBytes = [0x50, 0x2A, 0x4D, 0x18, 1, 0, 0, 0, 9]
+    case 5: part.strayBytes = (0..<random.below(9)).map { UInt8($0) }
+    case 6 where !part.frameEnds.isEmpty:
+      let i = random.below(part.frameEnds.count)
+      part.frameEnds[i] = random.chance(2) ? random.below(length) : max(0, part.frameEnds[i] + random.below(9) - 4)
+    default:
+      // Also one within the header, and one twice.
+      let end = random.chance(3) ? random.below(41) : random.below(length)
+      part.frameEnds = (part.frameEnds + (random.chance(4) ? [end, end] : [end])).sorted()
     }
   }
 

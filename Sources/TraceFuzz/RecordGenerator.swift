@@ -23,6 +23,7 @@ struct RecordGenerator {
   var random: SeededRandom
   private var eventCount: UInt64 = 0
   private var contents: [[UInt8]] = []
+  private var filePieces: [[UInt8]] = []
 
   init(seed: UInt64) { random = SeededRandom(seed: seed) }
 
@@ -46,7 +47,7 @@ struct RecordGenerator {
     case 14: return .createObject(object(), size: word())
     case 15: return .destroyObject(object())
     case 16: return .resizeObject(object(), size: word())
-    case 17: return .objectWrite(object(), offset: word(), content())
+    case 17: return .objectWrite(object(), offset: word(), random.chance(24) ? filePiece() : content())
     case 18:
       let words = (0..<random.below(5)).map { _ in word() }
       return .localEvent(LocalEvent(kind: UInt8(random.below(256)), words: words))
@@ -129,6 +130,16 @@ struct RecordGenerator {
     var bytes = [UInt8](repeating: fill, count: length)
     for _ in 0..<min(length, 8) { bytes[random.below(length)] = UInt8(random.below(256)) }
     if contents.count < 50 { contents.append(bytes) }
+    return bytes
+  }
+
+  /// What only files have: a piece longer than other content, at times one that was there before.
+  private mutating func filePiece() -> [UInt8] {
+    if !filePieces.isEmpty && random.chance(3) { return filePieces[random.below(filePieces.count)] }
+    let length = TraceFormat.contentLimit + 1 + random.below(TraceFormat.filePieceLimit - TraceFormat.contentLimit)
+    let step = 1 + random.below(200)
+    let bytes = (0..<length).map { UInt8(truncatingIfNeeded: $0 / step ^ $0 >> 9) }
+    if filePieces.count < 4 { filePieces.append(bytes) }
     return bytes
   }
 

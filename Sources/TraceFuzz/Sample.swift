@@ -1,10 +1,13 @@
 // Sample traces: what tests kill, measure and mutate.
+import KeptFiles
 import Platform
 import Trace
 
 /// Writes random records to a file.
-func writeRecords(_ records: [Record], to path: String, end: TraceEnd = TraceEnd()) throws(TraceError) {
-  let writer = try TraceWriter(path: path, header: sampleHeader)
+func writeRecords(
+  _ records: [Record], to path: String, end: TraceEnd = TraceEnd(), keeper: KeptFiles? = nil
+) throws(TraceError) {
+  let writer = try TraceWriter(path: path, header: sampleHeader, keeper: keeper)
   for record in records { try writer.append(record) }
   try writer.close(end)
 }

@@ -105,7 +105,7 @@ struct GuestOptions: ParsableArguments {
     options.arguments = line.map { Array($0.utf8) }
     hideSecrets(&options.hidden)
     if let report { options.hidden.hideOwn(report) }
-    if let folder = TranslationFolder.path { options.hidden.hideOwn(folder) }
+    if let folder = KeptFolder.path { options.hidden.hideOwn(folder) }
     return options
   }
 

@@ -37,7 +37,7 @@ struct DoctorCommand: ParsableCommand {
     }
     print("engines: translated (its recordings replay wherever the model they show is present), direct (on processors with the")
     print("  same line above)")
-    print("translations: \(TranslationFolder.path ?? "not kept between runs")")
+    print("translations and compressed files: \(KeptFolder.path ?? "not kept between runs")")
     if !check.isAllowed { throw ExitCode(125) }
   }
 

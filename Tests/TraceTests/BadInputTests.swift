@@ -72,7 +72,7 @@ import Testing
     parts.version = 99
     let error = readAll(parts.assembled()).error
     #expect(error?.kind == .version)
-    #expect(error?.description.contains("99") == true && error?.description.contains("version 1") == true)
+    #expect(error?.description.contains("99") == true && error?.description.contains("versions 1 to 2") == true)
   }
 
   @Test func notTraces() throws {
@@ -119,7 +119,7 @@ import Testing
     let trace = try Self.empty.get()
     let parts = try TraceParts(trace)
     let first = TraceParts.storedFrame(
-      FirstBlock.preamble(version: 1)
+      FirstBlock.preamble(version: TraceFormat.version)
         + sealed(BlockHeader(number: 0, firstEvent: 1, chain: 0, recordCount: 1), payload: parts.headerPayload))
     // A frame that states four gigabytes, and one that unpacks to more than a block may have.
     var stated = TraceParts.storedFrame([1])

@@ -26,6 +26,10 @@ long rsb_host_pread(int descriptor, void *bytes, size_t count, int64_t offset);
 /// pwrite64(2), all of it or -errno.
 long rsb_host_pwrite(int descriptor, const void *bytes, size_t count, int64_t offset);
 long rsb_host_file_resize(int descriptor, uint64_t size);
+/// mmap(2) private, read-only and populated, of [0, size): the address or -errno.
+long rsb_host_map(int descriptor, size_t size);
+/// munmap(2).
+long rsb_host_unmap(const void *address, size_t size);
 /// faccessat2(2) with the effective ids; falls back to faccessat(2).
 long rsb_host_access(const char *path, int mode);
 long rsb_host_unlink(const char *path);

@@ -1,5 +1,6 @@
 // Effects on mappings and memory: carried out by the host's machine, and noted for the code that they change.
 import CLinux
+import KeptFiles
 import Platform
 import Translator
 
@@ -21,7 +22,7 @@ final class SharedImage {
   private let object: MemoryObject
   /// Blocks that the cache on disk knew.
   var savedBlocks = 0
-  var cacheKey: TranslationCache.Key?
+  var cacheKey: KeptFiles.Key?
 
   init(_ image: CodeImage, _ mirror: MirrorPool.Segment?, view: UnsafeMutableRawPointer, _ size: Int, _ object: MemoryObject) {
     self.image = image

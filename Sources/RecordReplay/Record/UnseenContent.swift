@@ -9,14 +9,14 @@ struct UnseenContent {
   private struct Entry {
     let id: MemoryObjectID
     let bytes: [UInt8]
-    /// By piece of `TraceFormat.contentLimit` bytes: whether the trace has it.
+    /// For each piece of `TraceFormat.filePieceLimit` bytes: whether the trace has it.
     var isNoted: [Bool]
   }
   /// In order of creation.
   private var entries: [Entry] = []
 
   mutating func add(_ id: MemoryObjectID, _ bytes: [UInt8]) {
-    let pieces = (bytes.count + TraceFormat.contentLimit - 1) / TraceFormat.contentLimit
+    let pieces = (bytes.count + TraceFormat.filePieceLimit - 1) / TraceFormat.filePieceLimit
     if pieces > 0 { entries.append(Entry(id: id, bytes: bytes, isNoted: Array(repeating: false, count: pieces))) }
   }
 
@@ -30,7 +30,7 @@ struct UnseenContent {
     let size = UInt64(entries[index].bytes.count)
     if offset >= size || length == 0 { return }
     let last = min(size, offset.addingReportingOverflow(length).partialValue) - 1
-    try note(index, Int(offset) / TraceFormat.contentLimit...Int(last) / TraceFormat.contentLimit, to: writer)
+    try note(index, Int(offset) / TraceFormat.filePieceLimit...Int(last) / TraceFormat.filePieceLimit, to: writer)
   }
 
   /// The object changes: what it held before goes first.
@@ -49,8 +49,8 @@ struct UnseenContent {
   private mutating func note(_ index: Int, _ pieces: ClosedRange<Int>, to writer: TraceWriter) throws(TraceError) {
     for piece in pieces where !entries[index].isNoted[piece] {
       entries[index].isNoted[piece] = true
-      let start = piece * TraceFormat.contentLimit
-      let end = min(start + TraceFormat.contentLimit, entries[index].bytes.count)
+      let start = piece * TraceFormat.filePieceLimit
+      let end = min(start + TraceFormat.filePieceLimit, entries[index].bytes.count)
       try writer.embed(entries[index].id, offset: UInt64(start), entries[index].bytes[start..<end])
     }
   }

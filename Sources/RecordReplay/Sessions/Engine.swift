@@ -2,6 +2,7 @@
 
 import CLinux
 import Glibc
+import KeptFiles
 import Kernel
 import Platform
 import PtracePlatform
@@ -84,7 +85,7 @@ func makeMachine(
       var configuration = TranslatedMachine.Configuration()
       configuration.host = host
       configuration.allowsAVX512 = processor == .v4
-      configuration.cacheDirectory = TranslationFolder.path
+      configuration.cacheDirectory = KeptFolder.path
       return try TranslatedMachine(configuration)
     case .stepped:
       var configuration = SteppedMachine.Configuration()
@@ -97,9 +98,14 @@ func makeMachine(
   }
 }
 
-/// Where translations are kept between runs.
-public enum TranslationFolder {
+/// Where translations and compressed pieces of files are kept between runs.
+public enum KeptFolder {
   static let variableName = "REPLAYSB_CACHE"
+
+  /// Compressed pieces of files, 256 MiB of them; nil when nothing is to be kept, or cannot be.
+  static var filePieces: KeptFiles? {
+    path.flatMap { KeptFiles(directory: $0, suffix: ".zst-piece", bytesMax: 256 << 20) }
+  }
 
   /// $REPLAYSB_CACHE ("off" for none), or replaysb in $XDG_CACHE_HOME or ~/.cache.
   public static var path: String? {

@@ -13,7 +13,7 @@ public struct EnvironmentFilter {
       guard let equals = variable.firstIndex(of: "=") else { continue }
       let name = String(variable[..<equals])
       // Ours: where translations are kept must not make two runs differ.
-      if name == TranslationFolder.variableName { continue }
+      if name == KeptFolder.variableName { continue }
       if Self.looksSecret(name) && !allowed.contains(name) {
         withheld.append(name)
       } else {

@@ -33,7 +33,9 @@ public enum RecordSession {
     try ProcessorCheck.check(options.processorShown)
     // The writer first: its thread must not inherit the tracing thread's processor and trapped counter.
     let writer: TraceWriter
-    do throws(TraceError) { writer = try TraceWriter(path: path, header: header(options)) } catch {
+    do throws(TraceError) {
+      writer = try TraceWriter(path: path, header: header(options), keeper: KeptFolder.filePieces)
+    } catch {
       throw SessionError("cannot write the trace: \(error)")
     }
     let machine: any HostedMachine
