@@ -40,7 +40,7 @@ final class ExtendedStateLayout {
       throw MachineError("this processor has no XSAVE; replaysb needs it")
     }
     size = pristine.count
-    let features = pristine.word(at: Self.softwareOffset)
+    let features = pristine.word(at: Self.softwareOffset) & Self.permitted()
     var found: [(bit: UInt64, offset: Int, size: Int)] = []
     for index in 2..<63 where features >> UInt64(index) & 1 == 1 {
       var out: (UInt32, UInt32, UInt32, UInt32) = (0, 0, 0, 0)
@@ -56,7 +56,7 @@ final class ExtendedStateLayout {
       $0.withMemoryRebound(to: UInt32.self, capacity: 4) { rsb_cpuid(0xd, 1, $0) }
     }
     isCompacted = extensions.0 & 0b1010 != 0  // XSAVEC, XSAVES
-    // Without those that the area has no room for (tile data, which a process must ask for first).
+    // Without those that the area has no room for.
     supported = found.reduce(3) { $0 | $1.bit }
     let mask = UInt32(truncatingIfNeeded: pristine.word(at: Self.mxcsrOffset) >> 32)
     mxcsrMask = mask == 0 ? 0xffbf : mask
@@ -71,6 +71,18 @@ final class ExtendedStateLayout {
     if let visible, baseline == nil {
       throw MachineError("this processor lacks a part of the extended state 0x\(String(visible, radix: 16))")
     }
+  }
+
+  /// Components that a process may load without asking first. Tile data need a permission (arch_prctl(2),
+  /// Documentation/arch/x86/xstate.rst), which a stub does not have: loading them is an undefined instruction. Their
+  /// configuration is of no use without them.
+  private static func permitted() -> UInt64 {
+    let arch_prctl = 158, getPermitted = 0x1022, tiles: UInt64 = 3 << 17
+    var permitted: UInt64 = 0
+    let result = withUnsafeMutablePointer(to: &permitted) {
+      rsb_syscall(arch_prctl, getPermitted, Int(bitPattern: $0), 0, 0, 0, 0)
+    }
+    return result == 0 && permitted & tiles == tiles ? .max : ~tiles
   }
 
   /// MXCSR of an area from PTRACE_GETREGSET. XSAVEC and XSAVES do not store it where all of SSE is in its initial state,

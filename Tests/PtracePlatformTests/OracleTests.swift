@@ -18,6 +18,8 @@ private struct Sequence {
   var prepare: (inout Registers) -> Void = { _ in }
   /// Another task's store between the stops: at each it adds 1 to every byte of the data.
   var dataChanges = false
+  /// Flags that the processor leaves as it likes, and not the same for operands in registers and in memory.
+  var undefinedFlags: UInt64 = 0
 }
 
 /// One stop, with all that can be seen of the task.
@@ -58,9 +60,11 @@ private struct Seen: Equatable {
     var seen: [Seen] = []
     for stop in 0..<Self.stopsMax {
       let trap = try machine.run(context, limit: limits[stop % limits.count])
+      var registers = context.registers
+      registers.eflags &= ~sequence.undefinedFlags
       seen.append(
         Seen(
-          trap: trap, ticks: machine.ticks(of: context.id).rawValue, registers: context.registers,
+          trap: trap, ticks: machine.ticks(of: context.id).rawValue, registers: registers,
           data: try machine.read(id, GuestAddress(data), 256),
           stack: try machine.read(id, GuestAddress(stackTop - 640), 640),
           extended: try machine.extendedState(of: context)))
@@ -331,7 +335,11 @@ private struct Seen: Equatable {
       var prepare = Self.prepareUpdates
       if update == [0x01, 0x3c, 0x3f] { prepare = { $0.rdi = data / 2 } }
       if update == [0x42, 0x01, 0x04, 0x2f] { prepare = { Self.prepareUpdates(&$0); $0.r13 = 8 } }
-      sequences.append(Sequence(code: update + update + [0x9f] + Self.end, prepare: prepare, dataChanges: true))
+      var sequence = Sequence(code: update + update + [0x9f] + Self.end, prepare: prepare, dataChanges: true)
+      let opcode = update.first { $0 != 0x66 && $0 != 0x48 }!
+      // OF after a shift or rotation by more than one.
+      if [0xc0, 0xc1, 0xd2, 0xd3].contains(opcode) { sequence.undefinedFlags = 0x800 }
+      sequences.append(sequence)
     }
     let limits: [[RunLimit]] =
       (1...3).map { [RunLimit(updates: $0)] }

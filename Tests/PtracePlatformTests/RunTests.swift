@@ -138,7 +138,13 @@ import Testing
         try bench.machine.protect(id, range(data), [.read, .write, .execute])
         _ = try bench.machine.write(id, GuestAddress(data), bytes[...])
         let context = try bench.context(id)
-        bench.checks.equal(try bench.run(context), .foreignSyscall)
+        let trap = try bench.run(context)
+        // Intel's processors have no `syscall` outside 64-bit code.
+        if case .fault(let fault) = trap, expected == 0 {
+          bench.checks.equal(fault.signal, 4)
+          continue
+        }
+        bench.checks.equal(trap, .foreignSyscall)
         bench.checks.equal(context.registers.rip, expected)
         bench.checks.equal(context.registers.rax, 20)
       }
