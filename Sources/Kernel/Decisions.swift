@@ -14,10 +14,11 @@ public enum SchedulingPoint: Hashable, Sendable {
 }
 
 public protocol Decisions: AnyObject {
-  /// Whether the current task is put at the end of the run queue here. Asked only when another task could run.
-  func shouldPreempt(at point: SchedulingPoint, task: TaskID, runnable: Int) -> Bool
-  /// Which of `count` runnable tasks, in queue order, runs next. 0 is the one that waited longest.
-  func pick(count: Int, at point: SchedulingPoint) -> Int
+  /// Whether the current task is put at the end of the run queue here. Asked only when another task could run: `queue`, in
+  /// order, the one that waited longest first.
+  func shouldPreempt(at point: SchedulingPoint, task: TaskID, queue: [TaskID]) -> Bool
+  /// Which of these runnable tasks, in queue order, runs next, by its index.
+  func pick(from queue: [TaskID], at point: SchedulingPoint) -> Int
   /// How far the current task may go in guest code, while `runnable` others could run. Asked only where the machine has
   /// ticks: at the start of a turn, when a slice is used up and the task goes on, and when the first other task becomes
   /// runnable.
@@ -95,7 +96,7 @@ public final class SeededDecisions: Decisions {
     random = SeededGenerator(seed: ~seed)
   }
 
-  public func shouldPreempt(at point: SchedulingPoint, task: TaskID, runnable: Int) -> Bool {
+  public func shouldPreempt(at point: SchedulingPoint, task: TaskID, queue: [TaskID]) -> Bool {
     switch point {
     case .yield, .sliceEnd: return true
     case .afterTrap, .blocked: break
@@ -109,11 +110,11 @@ public final class SeededDecisions: Decisions {
     }
   }
 
-  public func pick(count: Int, at point: SchedulingPoint) -> Int {
+  public func pick(from queue: [TaskID], at point: SchedulingPoint) -> Int {
     trapsInQuantum = 0
     switch policy {
     case .roundRobin: return 0
-    case .random: return count == 1 ? 0 : schedule.next(below: count)
+    case .random: return queue.count == 1 ? 0 : schedule.next(below: queue.count)
     }
   }
 

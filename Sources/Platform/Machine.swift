@@ -46,6 +46,9 @@ public protocol Machine: AnyObject {
   /// Ticks that this task has executed in total.
   func ticks(of context: ContextID) -> Ticks
 
+  /// Scheduling points that the last run came by, the one before which it stopped included. 0 for a machine that has none.
+  var pointsOfLastRun: UInt32 { get }
+
   /// Makes a task's register file known. General registers come from the `ExecutionContext` at its first run.
   func createContext(_ id: ContextID, extendedState: ExtendedStateSource) throws(MachineError)
   func destroyContext(_ id: ContextID)
@@ -89,4 +92,8 @@ public protocol Machine: AnyObject {
   func resizeObject(_ id: MemoryObjectID, size: UInt64) throws(MachineError)
   func readObject(_ id: MemoryObjectID, offset: UInt64, _ count: Int) throws(MachineError) -> [UInt8]
   func writeObject(_ id: MemoryObjectID, offset: UInt64, _ bytes: ArraySlice<UInt8>) throws(MachineError)
+}
+
+extension Machine {
+  public var pointsOfLastRun: UInt32 { 0 }
 }

@@ -51,10 +51,13 @@ public struct StopPoint: Hashable, Sendable {
   /// What that last one loaded. The machine keeps it: when the task goes on at the same place, its store follows;
   /// when it goes on elsewhere (a signal handler), the instruction counts as not begun.
   public var loadedValue: UInt64
-  public init(instructions: UInt32 = 0, updates: UInt32 = 0, loadedValue: UInt64 = 0) {
+  /// The limit's scheduling points were reached: rip is at one. Not part of a trace: a recording stops by ticks.
+  public var isAtPoint: Bool
+  public init(instructions: UInt32 = 0, updates: UInt32 = 0, loadedValue: UInt64 = 0, isAtPoint: Bool = false) {
     self.instructions = instructions
     self.updates = updates
     self.loadedValue = loadedValue
+    self.isAtPoint = isAtPoint
   }
 }
 
@@ -69,12 +72,24 @@ public struct RunLimit: Hashable, Sendable {
   /// store; 0 for never. A run that meets fewer ends with `ticksForUpdatesMax` further ticks. An update is an instruction
   /// without a lock prefix that reads and writes the same operand in memory, not addressed by rsp or rbp.
   public var updates: UInt32
+  /// Stop before the n-th scheduling point (`ObservingMachine`) from here, if the ticks do not end the run first; 0 for never.
+  /// A point at which the run begins does not count. Only by itself or with `ticks`.
+  public var points: UInt32
+  /// After the last of these ticks, stop where this instruction is next, without executing it; only with `ticks`, and without
+  /// the three above. A run that reaches a further tick first ends there. Between two ticks no instruction comes twice, so
+  /// this names one place; `StopPoint.instructions` says how many lie before it.
+  public var pc: GuestAddress?
   /// Wall time without a trap after which the run reports `.unresponsive`; 0 for never. Never reaches a guest.
   public var wallSeconds: UInt32
-  public init(ticks: UInt64? = nil, instructions: UInt32 = 0, updates: UInt32 = 0, wallSeconds: UInt32 = 0) {
+  public init(
+    ticks: UInt64? = nil, instructions: UInt32 = 0, updates: UInt32 = 0, points: UInt32 = 0, pc: GuestAddress? = nil,
+    wallSeconds: UInt32 = 0
+  ) {
     self.ticks = ticks
     self.instructions = instructions
     self.updates = updates
+    self.points = points
+    self.pc = pc
     self.wallSeconds = wallSeconds
   }
   public static let unlimited = RunLimit()

@@ -72,7 +72,8 @@ import Testing
     func choices(_ seed: UInt64) -> [Int] {
       let decisions = SeededDecisions(seed: seed, policy: .random, epoch: .zero)
       return (0..<200).map { _ in
-        decisions.shouldPreempt(at: .blocked, task: TaskID(2), runnable: 3) ? decisions.pick(count: 3, at: .blocked) : -1
+        let queue = [TaskID(3), TaskID(4), TaskID(5)]
+        return decisions.shouldPreempt(at: .blocked, task: TaskID(2), queue: queue) ? decisions.pick(from: queue, at: .blocked) : -1
       }
     }
     #expect(choices(7) == choices(7))

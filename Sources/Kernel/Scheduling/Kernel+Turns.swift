@@ -29,7 +29,7 @@ extension Kernel {
       let endedInside = (point?.updates ?? 0) > 0
       scheduler.ticksSincePick += executed
       if endedInside, let slice = scheduler.slice { task.picksHeldBack = slice.picksHeldBack }
-      scheduler.slice?.use(executed, endedInside: endedInside)
+      scheduler.slice?.use(executed, points: machine.pointsOfLastRun, isAtEnd: endedInside || point?.isAtPoint == true)
     }
     if point == nil {
       clock.trapPassed()
@@ -54,7 +54,9 @@ extension Kernel {
     if task.group.timers.watchesCPUTime { ticksMax = min(ticksMax, Self.ticksPerRunWithCPUTimers) }
     guard let slice = scheduler.slice else { return RunLimit(ticks: ticksMax) }
     if slice.updatesCountAtOnce { return RunLimit(ticks: 0, updates: slice.updates) }
+    if slice.points > 0 { return RunLimit(ticks: min(slice.ticks, ticksMax), points: slice.points) }
     if slice.ticks > ticksMax { return RunLimit(ticks: ticksMax) }
+    if let pc = slice.pc { return RunLimit(ticks: slice.ticks, pc: pc) }
     return RunLimit(ticks: slice.ticks, instructions: slice.instructions, updates: slice.updates)
   }
 
@@ -96,7 +98,7 @@ extension Kernel {
     let point: SchedulingPoint =
       task.yielding
       ? .yield : scheduler.slice?.isUsedUp == true ? .sliceEnd : .afterTrap(syscall: task.syscallInProgress)
-    guard decisions.shouldPreempt(at: point, task: task.id, runnable: scheduler.queue.count),
+    guard decisions.shouldPreempt(at: point, task: task.id, queue: scheduler.queue.map(\.id)),
       let next = takeNext(at: point, insteadOf: task)
     else { return }
     scheduler.current = next
@@ -110,6 +112,7 @@ extension Kernel {
     let choices = scheduler.choices(insteadOf: current)
     if choices.isEmpty { return nil }
     let isOnlyOne = choices.count == 1 && current == nil
-    return scheduler.take(at: choices[isOnlyOne ? 0 : decisions.pick(count: choices.count, at: point)])
+    return scheduler.take(
+      at: choices[isOnlyOne ? 0 : decisions.pick(from: choices.map { scheduler.queue[$0].id }, at: point)])
   }
 }

@@ -10,6 +10,8 @@
 // held back longer than an old one, so that its partner, which may not exist yet, is created and catches up. Behind the
 // dense beginning one in ever more slices is dense, and the others are long enough to pay for themselves.
 
+import Platform
+
 /// A piece of a task's turn. It ends where its ticks and then its instructions are used up, or inside an update.
 public struct Slice: Hashable, Sendable {
   /// Counted over all runs of the slice. A trap behind the last of them ends the slice too.
@@ -25,6 +27,11 @@ public struct Slice: Hashable, Sendable {
   /// others execute counts too (`Scheduler.ticksPerPick`).
   public var picksHeldBack: Int
 
+  /// The slice ends before the n-th scheduling point, counted over all its runs, if its ticks do not end it first; 0 for never.
+  public var points: UInt32 = 0
+  /// The slice ends, behind its ticks, where this instruction is next.
+  public var pc: GuestAddress?
+
   public init(ticks: UInt64, instructions: UInt32 = 0, updates: UInt32 = 0, picksHeldBack: Int = 0) {
     self.ticks = ticks
     self.instructions = instructions
@@ -34,9 +41,10 @@ public struct Slice: Hashable, Sendable {
 
   var isUsedUp: Bool { ticks == 0 }
 
-  /// The task ran for so many ticks. `endedInside`: and stopped inside an update.
-  mutating func use(_ executed: UInt64, endedInside: Bool) {
-    ticks = endedInside || executed >= ticks ? 0 : ticks - executed
+  /// The task ran for so many ticks, past so many scheduling points. `isAtEnd`: and stopped inside an update, or at a scheduling point.
+  mutating func use(_ executed: UInt64, points passed: UInt32, isAtEnd: Bool) {
+    ticks = isAtEnd || executed >= ticks ? 0 : ticks - executed
+    if points > 0 { points = passed < points ? points - passed : 1 }
   }
 }
 

@@ -130,10 +130,10 @@ final class HostClockDecisions: Decisions {
     seeded = SeededDecisions(seed: seed, policy: policy, epoch: epoch)
   }
   var epoch: Nanoseconds { seeded.epoch }
-  func shouldPreempt(at point: SchedulingPoint, task: TaskID, runnable: Int) -> Bool {
-    seeded.shouldPreempt(at: point, task: task, runnable: runnable)
+  func shouldPreempt(at point: SchedulingPoint, task: TaskID, queue: [TaskID]) -> Bool {
+    seeded.shouldPreempt(at: point, task: task, queue: queue)
   }
-  func pick(count: Int, at point: SchedulingPoint) -> Int { seeded.pick(count: count, at: point) }
+  func pick(from queue: [TaskID], at point: SchedulingPoint) -> Int { seeded.pick(from: queue, at: point) }
   func slice(task: TaskID, runnable: Int, age: SliceAge) -> Slice {
     seeded.slice(task: task, runnable: runnable, age: age)
   }
