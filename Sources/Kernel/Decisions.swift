@@ -13,22 +13,44 @@ public enum SchedulingPoint: Hashable, Sendable {
   case blocked
 }
 
+/// Where a task stands when something is decided about its turn. Of one run it names one moment: between two ticks no
+/// instruction comes twice.
+public struct SchedulePlace: Hashable, Sendable {
+  public var task: TaskID
+  /// Ticks that the task has executed in all; 0 without ticks.
+  public var ticks: UInt64
+  /// The instruction that comes next.
+  public var pc: GuestAddress
+  public init(task: TaskID, ticks: UInt64, pc: GuestAddress) {
+    self.task = task
+    self.ticks = ticks
+    self.pc = pc
+  }
+}
+
 public protocol Decisions: AnyObject {
   /// Whether the current task is put at the end of the run queue here. Asked only when another task could run: `queue`, in
   /// order, the one that waited longest first.
-  func shouldPreempt(at point: SchedulingPoint, task: TaskID, queue: [TaskID]) -> Bool
-  /// Which of these runnable tasks, in queue order, runs next, by its index.
-  func pick(from queue: [TaskID], at point: SchedulingPoint) -> Int
+  func shouldPreempt(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool
+  /// Which of these runnable tasks, in queue order, runs next, by its index. `place`: of the task that had the turn before;
+  /// nil at the run's beginning.
+  func pick(from queue: [TaskID], at point: SchedulingPoint, place: SchedulePlace?) -> Int
   /// How far the current task may go in guest code, while `runnable` others could run. Asked only where the machine has
   /// ticks: at the start of a turn, when a slice is used up and the task goes on, and when the first other task becomes
   /// runnable.
-  func slice(task: TaskID, runnable: Int, age: SliceAge) -> Slice
+  func slice(place: SchedulePlace, queue: [TaskID], age: SliceAge) -> Slice
+  /// The current task came by so many scheduling points, and then to a trap or the end of its slice.
+  func passed(points: UInt32)
   /// Bytes for getrandom, AT_RANDOM and the random devices.
   func randomBytes(_ count: Int) -> [UInt8]
   /// Realtime at virtual boot, in nanoseconds since 1970.
   var epoch: Nanoseconds { get }
   /// For `--clock host`: the host's realtime now; nil when virtual time rules.
   func hostRealtime() -> Nanoseconds?
+}
+
+extension Decisions {
+  public func passed(points: UInt32) {}
 }
 
 /// xoshiro256** seeded by splitmix64 (Blackman and Vigna): small, fast, and the same for ever.
@@ -96,7 +118,7 @@ public final class SeededDecisions: Decisions {
     random = SeededGenerator(seed: ~seed)
   }
 
-  public func shouldPreempt(at point: SchedulingPoint, task: TaskID, queue: [TaskID]) -> Bool {
+  public func shouldPreempt(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
     switch point {
     case .yield, .sliceEnd: return true
     case .afterTrap, .blocked: break
@@ -110,7 +132,7 @@ public final class SeededDecisions: Decisions {
     }
   }
 
-  public func pick(from queue: [TaskID], at point: SchedulingPoint) -> Int {
+  public func pick(from queue: [TaskID], at point: SchedulingPoint, place: SchedulePlace?) -> Int {
     trapsInQuantum = 0
     switch policy {
     case .roundRobin: return 0
@@ -118,7 +140,7 @@ public final class SeededDecisions: Decisions {
     }
   }
 
-  public func slice(task: TaskID, runnable: Int, age: SliceAge) -> Slice {
+  public func slice(place: SchedulePlace, queue: [TaskID], age: SliceAge) -> Slice {
     if let everySlice { return schedule.nextSlice(like: everySlice) }
     switch policy {
     case .roundRobin: return Slice(ticks: Self.quantumTicks)

@@ -1,5 +1,6 @@
 // The core that everything stands on: virtual time, timers in order, decisions that follow from a seed.
 
+import Platform
 import Testing
 
 @testable import Kernel
@@ -73,7 +74,9 @@ import Testing
       let decisions = SeededDecisions(seed: seed, policy: .random, epoch: .zero)
       return (0..<200).map { _ in
         let queue = [TaskID(3), TaskID(4), TaskID(5)]
-        return decisions.shouldPreempt(at: .blocked, task: TaskID(2), queue: queue) ? decisions.pick(from: queue, at: .blocked) : -1
+        let place = SchedulePlace(task: TaskID(2), ticks: 0, pc: GuestAddress(0))
+        return decisions.shouldPreempt(at: .blocked, place: place, queue: queue)
+          ? decisions.pick(from: queue, at: .blocked, place: place) : -1
       }
     }
     #expect(choices(7) == choices(7))

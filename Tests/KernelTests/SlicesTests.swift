@@ -12,14 +12,14 @@ private final class ScriptedDecisions: Decisions {
   private(set) var asked = 0
   init(_ slices: [Slice]) { self.slices = slices }
   let epoch = Nanoseconds.zero
-  func shouldPreempt(at point: SchedulingPoint, task: TaskID, queue: [TaskID]) -> Bool {
+  func shouldPreempt(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
     switch point {
     case .yield, .sliceEnd: true
     case .afterTrap, .blocked: false
     }
   }
-  func pick(from queue: [TaskID], at point: SchedulingPoint) -> Int { 0 }
-  func slice(task: TaskID, runnable: Int, age: SliceAge) -> Slice {
+  func pick(from queue: [TaskID], at point: SchedulingPoint, place: SchedulePlace?) -> Int { 0 }
+  func slice(place: SchedulePlace, queue: [TaskID], age: SliceAge) -> Slice {
     asked += 1
     return slices.count > 1 ? slices.removeFirst() : slices[0]
   }

@@ -29,6 +29,7 @@ extension Kernel {
       let endedInside = (point?.updates ?? 0) > 0
       scheduler.ticksSincePick += executed
       if endedInside, let slice = scheduler.slice { task.picksHeldBack = slice.picksHeldBack }
+      decisions.passed(points: machine.pointsOfLastRun)
       scheduler.slice?.use(executed, points: machine.pointsOfLastRun, isAtEnd: endedInside || point?.isAtPoint == true)
     }
     if point == nil {
@@ -43,7 +44,7 @@ extension Kernel {
     guard configuration.hasTicks else { return RunLimit(wallSeconds: wallSecondsMax) }
     if scheduler.slice == nil && (scheduler.hasOthers || configuration.slicesAlways) {
       let age = SliceAge(ofRun: scheduler.slicesDrawn, ofTask: task.stops)
-      scheduler.slice = decisions.slice(task: task.id, runnable: scheduler.queue.count, age: age)
+      scheduler.slice = decisions.slice(place: place(of: task), queue: scheduler.queue.map(\.id), age: age)
       scheduler.slicesDrawn += 1
     }
     var ticksMax = Self.ticksPerRunMax
@@ -90,15 +91,24 @@ extension Kernel {
         task.picksHeldBack = 0
       }
     case .blocked, .groupStopped, .zombie, .dead:
-      if scheduler.current === task { scheduler.current = nil }
+      if scheduler.current === task {
+        scheduler.leftAt = place(of: task)
+        scheduler.current = nil
+      }
     }
+  }
+
+  private func place(of task: Task) -> SchedulePlace {
+    SchedulePlace(
+      task: task.id, ticks: machine.ticks(of: task.context.id).rawValue,
+      pc: GuestAddress(task.context.registers.rip))
   }
 
   private func askForPreemption(of task: Task) {
     let point: SchedulingPoint =
       task.yielding
       ? .yield : scheduler.slice?.isUsedUp == true ? .sliceEnd : .afterTrap(syscall: task.syscallInProgress)
-    guard decisions.shouldPreempt(at: point, task: task.id, queue: scheduler.queue.map(\.id)),
+    guard decisions.shouldPreempt(at: point, place: place(of: task), queue: scheduler.queue.map(\.id)),
       let next = takeNext(at: point, insteadOf: task)
     else { return }
     scheduler.current = next
@@ -112,7 +122,9 @@ extension Kernel {
     let choices = scheduler.choices(insteadOf: current)
     if choices.isEmpty { return nil }
     let isOnlyOne = choices.count == 1 && current == nil
+    if isOnlyOne { return scheduler.take(at: choices[0]) }
+    let place = current.map { self.place(of: $0) } ?? scheduler.leftAt
     return scheduler.take(
-      at: choices[isOnlyOne ? 0 : decisions.pick(from: choices.map { scheduler.queue[$0].id }, at: point)])
+      at: choices[decisions.pick(from: choices.map { scheduler.queue[$0].id }, at: point, place: place)])
   }
 }

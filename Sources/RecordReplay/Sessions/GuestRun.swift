@@ -130,12 +130,14 @@ final class HostClockDecisions: Decisions {
     seeded = SeededDecisions(seed: seed, policy: policy, epoch: epoch)
   }
   var epoch: Nanoseconds { seeded.epoch }
-  func shouldPreempt(at point: SchedulingPoint, task: TaskID, queue: [TaskID]) -> Bool {
-    seeded.shouldPreempt(at: point, task: task, queue: queue)
+  func shouldPreempt(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
+    seeded.shouldPreempt(at: point, place: place, queue: queue)
   }
-  func pick(from queue: [TaskID], at point: SchedulingPoint) -> Int { seeded.pick(from: queue, at: point) }
-  func slice(task: TaskID, runnable: Int, age: SliceAge) -> Slice {
-    seeded.slice(task: task, runnable: runnable, age: age)
+  func pick(from queue: [TaskID], at point: SchedulingPoint, place: SchedulePlace?) -> Int {
+    seeded.pick(from: queue, at: point, place: place)
+  }
+  func slice(place: SchedulePlace, queue: [TaskID], age: SliceAge) -> Slice {
+    seeded.slice(place: place, queue: queue, age: age)
   }
   func randomBytes(_ count: Int) -> [UInt8] { seeded.randomBytes(count) }
   func hostRealtime() -> Nanoseconds? { Nanoseconds(rsb_clock_ns(0)) }
