@@ -1,0 +1,55 @@
+// shows: a bounded buffer with one condition variable for both conditions and signal: a consumer's signal wakes the other consumer.
+// fails: deadlock
+// preemptions: 0
+// source: the bounded buffer of Inspect's and SCTBench's examples (boundedBuffer)
+#include "bug.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static int slot, full, sum;
+
+static void wake(void) {
+#ifdef FIXED
+  pthread_cond_broadcast(&changed);
+#else
+  pthread_cond_signal(&changed); // RACE:1
+#endif
+}
+
+static void put(int value) {
+  pthread_mutex_lock(&lock);
+  while (full) pthread_cond_wait(&changed, &lock); // RACE:2
+  slot = value;
+  full = 1;
+  wake();
+  pthread_mutex_unlock(&lock);
+}
+
+static int get(void) {
+  pthread_mutex_lock(&lock);
+  while (!full) pthread_cond_wait(&changed, &lock);
+  int value = slot;
+  full = 0;
+  wake();
+  pthread_mutex_unlock(&lock);
+  return value;
+}
+
+static void *produce(void *argument) {
+  put(1);
+  put(2);
+  return argument;
+}
+
+static void *consume(void *argument) {
+  int value = get();
+  __atomic_add_fetch(&sum, value, __ATOMIC_RELAXED);
+  return argument;
+}
+
+int main(void) {
+  pthread_t threads[] = {start(produce, NULL), start(consume, NULL), start(consume, NULL)};
+  for (int i = 0; i < 3; i++) finish(threads[i]);
+  if (sum != 3) fail("an item was lost");
+  return 0;
+}
