@@ -41,22 +41,27 @@ static void *consume(void *argument) {
   return NULL;
 }
 
+static void *write_file(void *argument) {
+  pthread_mutex_lock(&done_lock);
+  while (blocks_done < BLOCKS) pthread_cond_wait(&progress, &done_lock);
+  pthread_mutex_unlock(&done_lock);
+  int output = open("/dev/null", O_WRONLY);
+  dprintf(output, "%d blocks\n", BLOCKS);
+  close(output);
+  return argument;
+}
+
 int main(void) {
   struct queue *queue = malloc(sizeof *queue);
   if (queue == NULL) give_up("malloc");
   *queue = (struct queue){ALIVE, 0, 0, PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER};
-  pthread_t consumer = start(consume, queue);
+  pthread_t consumer = start(consume, queue), writer = start(write_file, NULL);
   pthread_mutex_lock(&queue->lock);
   queue->count = BLOCKS;
   queue->closed = 1;
   pthread_cond_signal(&queue->filled);
   pthread_mutex_unlock(&queue->lock);
-  pthread_mutex_lock(&done_lock);
-  while (blocks_done < BLOCKS) pthread_cond_wait(&progress, &done_lock);
-  pthread_mutex_unlock(&done_lock);
-  int output = open("/dev/null", O_WRONLY);
-  dprintf(output, "%d blocks\n", blocks_done);
-  close(output);
+  finish(writer);
 #ifdef FIXED
   finish(consumer);
   delete_queue(queue);
