@@ -1,7 +1,7 @@
 // shows: a download is interrupted: the thread that saves the state reads the offset and the total between their updates.
 // fails: signal 6
 // preemptions: 1
-// source: aget 0.4, bwritten and the offsets saved by the SIGINT handler, in SCTBench and Maple as aget
+// source: aget 0.4, the count of bytes and the offsets saved on SIGINT; among the bugs of SCTBench (CB) and of Maple (Yu et al., OOPSLA 2012)
 #include <signal.h>
 
 #include "bug.h"

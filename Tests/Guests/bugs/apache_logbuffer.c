@@ -1,7 +1,7 @@
 // shows: two requests write into the buffer of the access log at the same index.
 // fails: signal 6
 // preemptions: 1
-// source: Apache httpd bug 25520, ap_buffered_log_writer in mod_log_config.c (Lu et al., "AVIO", ASPLOS 2006)
+// source: Apache httpd bug 25520, ap_buffered_log_writer in mod_log_config.c (studied by Lu et al., ASPLOS 2008)
 #include "bug.h"
 
 static struct { pthread_mutex_t lock; size_t used; char text[256]; } buffer = {PTHREAD_MUTEX_INITIALIZER, 0, ""};

@@ -1,7 +1,7 @@
 // shows: a reference count that is decremented atomically and then read again: two threads see zero and both clean up.
 // fails: signal 6
 // preemptions: 1
-// source: Apache httpd bug 21287, decrement_refcount in mod_mem_cache.c (Lu et al., ASPLOS 2008)
+// source: Apache httpd bug 21287, decrement_refcount in mod_mem_cache.c (studied by Lu et al., ASPLOS 2008)
 #include "bug.h"
 
 struct object {

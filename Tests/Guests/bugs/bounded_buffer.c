@@ -1,7 +1,7 @@
 // shows: a bounded buffer with one condition variable for both conditions and signal: a consumer's signal wakes the other consumer.
 // fails: deadlock
 // preemptions: 1
-// source: the bounded buffer of Inspect's and SCTBench's examples (boundedBuffer)
+// source: after boundedBuffer of the examples of Inspect (Yang et al.), in SCTBench
 #include "bug.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

@@ -1,6 +1,6 @@
 // shows: fork while another thread holds the logging lock: in the child nobody will ever release it.
 // fails: deadlock
-// preemptions: 1
+// preemptions: 2
 // source: Python issue 6721, "Locks in the standard library should be sanitized on fork"
 #include <sys/wait.h>
 #include <unistd.h>

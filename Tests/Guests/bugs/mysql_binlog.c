@@ -1,7 +1,7 @@
 // shows: while the binary log is rotated it is closed for a moment; a statement that asks then is not logged at all.
 // fails: signal 6
 // preemptions: 1
-// source: MySQL bug 791, MYSQL_LOG::new_file against the test of is_open (Lu et al., "AVIO", ASPLOS 2006, and ASPLOS 2008)
+// source: MySQL bug 791, MYSQL_LOG::new_file against the test of is_open (studied by Lu et al., ASPLOS 2008)
 #include "bug.h"
 
 enum { CLOSED, OPEN };

@@ -1,7 +1,7 @@
 // shows: a use after free at the end: main deletes the queue when all blocks are done, while a consumer comes back to it once more.
 // fails: signal 6
 // preemptions: 1
-// source: pbzip2 0.9.4, fifo->mut used after queueDelete, in SCTBench as CB.pbzip2-0.9.4 (conc-bugs)
+// source: pbzip2 0.9.4, fifo->mut used after queueDelete, in SCTBench as CB.pbzip2-0.9.4
 #include <fcntl.h>
 #include <stddef.h>
 #include <unistd.h>

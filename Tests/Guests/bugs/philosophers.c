@@ -1,6 +1,6 @@
-// shows: five threads that each take the left fork first: a cycle of five locks.
+// shows: five threads that each take the left fork first: a cycle of five locks (one preemption in the right order, four in most).
 // fails: deadlock
-// preemptions: 4
+// preemptions: 1
 // source: Dijkstra's dining philosophers; SCTBench, CS.din_phil5_sat
 #include "bug.h"
 

@@ -1,7 +1,7 @@
 // shows: three setters store two variables each, one after the other; a checker sees the first without the second.
 // fails: signal 6
 // preemptions: 1
-// source: SCTBench, CS.reorder_4_bad: three setters and one checker
+// source: SCTBench, CS.reorder_N_bad: setters and a checker
 #include "bug.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

@@ -1,7 +1,7 @@
 // shows: append(other) asks for other's length, then copies that many characters: both are locked, but not together.
 // fails: signal 6
 // preemptions: 1
-// source: java.lang.StringBuffer.append of JDK 1.4 (Flanagan and Qadeer, PLDI 2003), in SCTBench as CB.stringbuffer-jdk1.4 (conc-bugs)
+// source: java.lang.StringBuffer.append of JDK 1.4 (Flanagan and Qadeer, PLDI 2003), in SCTBench as CB.stringbuffer-jdk1.4
 #include <mutex>
 #include <stdexcept>
 #include <string>

@@ -1,6 +1,6 @@
 // shows: a work-stealing deque whose thief looks at the tail before it has moved the head: the last task runs twice.
 // fails: signal 6
-// preemptions: 1
+// preemptions: 2
 // source: after the WorkStealQueue of CHESS (Musuvathi et al., OSDI 2008), in SCTBench as chess.WSQ; the protocol is Cilk-5's (PLDI 1998)
 #include "bug.h"
 
