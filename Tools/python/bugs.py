@@ -55,7 +55,7 @@ class Bug:
         return [found.get(mark, []) for mark in (1, 2)]
 
     def defect(self):
-        """None, or what is wrong with the notes and marks."""
+        """None, or what is wrong with the notes, the marks and the row in the README."""
         missing = [key for key in REQUIRED if key not in self.notes]
         if missing:
             return "no note " + ", ".join(missing)
@@ -66,6 +66,10 @@ class Bug:
             return f"cannot read the note preemptions: {self.note('preemptions')}"
         if self.is_script() and "run" not in self.notes:
             return "a script without the note run"
+        with open(os.path.join(FOLDER, "README.md"), encoding="utf-8") as stream:
+            row = f"| `{os.path.basename(self.path)}` | {self.note('fails')} | {self.note('preemptions')} | "
+            if not any(line.startswith(row) and f"| {self.note('shows')} | {self.note('source', '')}" in line for line in stream):
+                return "README.md has no row with these notes"
         if any(len(lines) != 1 for lines in self.race_lines()):
             return "RACE:1 and RACE:2 must end one line each"
         return None
