@@ -31,9 +31,9 @@ static void read_fully(char *target, size_t wanted) {
 
 int main(void) {
   if (pipe(ends) != 0) give_up("pipe");
-  pthread_t first = start(send_message, "get"), second = start(send_message, "subscribe");
-  finish(first);
-  finish(second);
+  pthread_t other = start(send_message, "get");
+  send_message("subscribe");
+  finish(other);
   close(ends[1]);
   for (int i = 0; i < 2; i++) {
     char length, body[256] = "";

@@ -4,7 +4,7 @@
 // source: SCTBench, CS.stack_bad
 #include "bug.h"
 
-enum { SIZE = 5 };
+enum { SIZE = 3 };
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int stack[SIZE], top, pushed;
 
