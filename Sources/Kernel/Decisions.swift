@@ -1,6 +1,8 @@
 // The one door through which anything that may vary enters the kernel. Recording with a seed, hunting and running a
 // given schedule are implementations of it; replay needs none, because the trace already holds what was decided.
 
+import Platform
+
 /// Where the scheduler asks.
 public enum SchedulingPoint: Hashable, Sendable {
   /// The current task finished a syscall or took a fault and could go on.
