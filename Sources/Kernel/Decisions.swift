@@ -88,6 +88,16 @@ public struct SeededGenerator: Sendable {
   public mutating func next(below bound: Int) -> Int {
     Int(next().multipliedFullWidth(by: UInt64(bound)).high)
   }
+
+  public mutating func nextBytes(_ count: Int) -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(count + 7)
+    while bytes.count < count {
+      withUnsafeBytes(of: next().littleEndian) { bytes.append(contentsOf: $0) }
+    }
+    bytes.removeLast(bytes.count - count)
+    return bytes
+  }
 }
 
 /// Which schedule a run takes.
@@ -103,7 +113,8 @@ public final class SeededDecisions: Decisions {
   public let policy: SchedulePolicy
   public let epoch: Nanoseconds
   private var schedule: SeededGenerator
-  private var random: SeededGenerator
+  /// What random bytes come from: in this state another run goes on with the same.
+  public private(set) var random: SeededGenerator
   private let everySlice: EverySlice?
   private var trapsInQuantum = 0
   /// Traps that a task may make in a row under round robin while others wait, and the ticks of a slice.
@@ -117,8 +128,11 @@ public final class SeededDecisions: Decisions {
     self.everySlice = everySlice
     self.epoch = epoch
     schedule = SeededGenerator(seed: seed)
-    random = SeededGenerator(seed: ~seed)
+    random = Self.randomSource(seed: seed)
   }
+
+  /// What random bytes come from under this seed.
+  public static func randomSource(seed: UInt64) -> SeededGenerator { SeededGenerator(seed: ~seed) }
 
   public func shouldPreempt(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
     switch point {
@@ -150,15 +164,7 @@ public final class SeededDecisions: Decisions {
     }
   }
 
-  public func randomBytes(_ count: Int) -> [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(count + 7)
-    while bytes.count < count {
-      withUnsafeBytes(of: random.next().littleEndian) { bytes.append(contentsOf: $0) }
-    }
-    bytes.removeLast(bytes.count - count)
-    return bytes
-  }
+  public func randomBytes(_ count: Int) -> [UInt8] { random.nextBytes(count) }
 
   public func hostRealtime() -> Nanoseconds? { nil }
 }
