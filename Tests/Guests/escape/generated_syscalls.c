@@ -1,4 +1,5 @@
 // shows: syscall, sysenter and vsyscall from generated code: emulated or refused, never the host's.
+// oracle: skip
 // build: static -O1 -static
 // native: skip
 // host-absent: ESCAPED

@@ -1,4 +1,5 @@
 // shows: the tool's own trace and temporary files are invisible: descriptors, /proc/self/fd, the working folder.
+// oracle: skip
 // build: static -O1 -static
 // native: skip
 // trace-in-cwd: yes
