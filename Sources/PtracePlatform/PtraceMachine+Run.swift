@@ -37,7 +37,7 @@ extension Registers {
 
 extension PtraceMachine {
   public func run(_ context: ExecutionContext, limit: RunLimit) throws(MachineError) -> Trap {
-    precondition(limit.ticks == nil && limit.updates == 0, "the direct engine has no ticks")
+    precondition(limit.ticks == nil && limit.updates == 0 && limit.points == 0, "the direct engine has no ticks and no points")
     let stub = try stub(context.space)
     if !stub.queue.isEmpty { try stub.flush() }
     let state = try state(context.id)

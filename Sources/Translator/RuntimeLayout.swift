@@ -4,6 +4,7 @@
 //   0x7ff0_0000_0000  the arena: the dispatch blob, then translated code. One shared memory for all guests of a sandbox
 //   0x7ff0_7fff_0000  the slots: one page, shared likewise (one guest runs at a time)
 //   0x7ff0_8000_0000  the hash table of targets above the mirror's window, one for each space that has some
+//   0x7ff1_0000_0000  the log of accesses, with nothing mapped behind it; shared like the slots
 //   0x7ffa_ffc0_0000  the countdown: 4 MiB of nothing to read, with nothing mapped below; see `Emitter.countTick`
 //   0x7ffb_0000_0000  the mirror: for each byte of guest code below 2 GiB the address of its translation, or 0
 //   0x7fff_0000_0000  nothing: where indirect jumps to addresses a little above the window would look
@@ -16,6 +17,10 @@ public enum RuntimeLayout {
   public static let hashTable: UInt64 = 0x7ff0_8000_0000
   /// Entries of 16 bytes: target, its counted entry.
   public static let hashEntries = 1 << 16
+  public static let log: UInt64 = 0x7ff1_0000_0000
+  /// Bytes: 64 Ki entries.
+  public static let logSize = AccessLog.entrySize << 16
+  public static let logEnd: UInt64 = log + UInt64(logSize)
   public static let mirror: UInt64 = 0x7ffb_0000_0000
   /// Guest code below this address has a place in the mirror.
   public static let window: UInt64 = 1 << 31
@@ -56,4 +61,10 @@ public enum RuntimeSlot: Int, Sendable {
   case dispatchA = 40
   case dispatchC = 48
   case dispatchFlags = 56
+  /// The address of a byte in the countdown, which scheduling points count down.
+  case points = 64
+  /// Where the next entry of the log goes.
+  case log = 72
+  /// The guest's rax while an access is logged.
+  case rax = 80
 }

@@ -9,8 +9,12 @@ extension Translator {
     public var count: Int
   }
 
-  /// Writes at most `count` instructions from `pc` into an empty image; nil when the first one's bytes are cut off.
-  public func stretch(_ image: CodeImage, _ pc: UInt64, count: Int) -> Stretch? {
+  /// Writes at most `count` instructions from `pc` into an empty image; nil when the first one's bytes are cut off. Never the
+  /// one at `before`, unless it is the first. Scheduling points do not count. Accesses are logged, but for the first
+  /// instruction's when `logsFirst` is false.
+  public func stretch(
+    _ image: CodeImage, _ pc: UInt64, count: Int, before: UInt64? = nil, logsFirst: Bool = true
+  ) -> Stretch? {
     precondition(image.isEmpty && image.contains(pc) && count > 0)
     var emitter = Emitter(image)
     var offset = Int(pc - image.start)
@@ -20,13 +24,17 @@ extension Translator {
     while goesOn, block.mapCount < count, offset < image.length {
       let instruction = decode(image.source + offset, available: image.available - offset)
       if instruction.length == 0 { break }
-      let before = emitter.offset
+      let start = emitter.offset
+      if logsAccesses {
+        observe(instruction, at: UInt32(offset), counts: false, logs: logsFirst || block.mapCount > 0, &emitter, &state)
+      }
       goesOn = writeStep(instruction, UInt32(offset), &emitter, &state)
       image.map.append(
-        UInt16((emitter.offset - before) << 4) | UInt16(instruction.length) | (state.heldR10 ? 1 << 15 : 0))
+        UInt16((emitter.offset - start) << 4) | UInt16(instruction.length) | (state.heldR10 ? 1 << 15 : 0))
       state.heldR10 = false
       block.mapCount += 1
       offset += Int(instruction.length)
+      if image.start + UInt64(offset) == before { break }
     }
     if block.mapCount == 0 { return nil }
     if goesOn { leave(.stretched, image.start + UInt64(offset), &emitter) }

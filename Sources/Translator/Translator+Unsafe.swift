@@ -27,6 +27,11 @@ public final class Translator {
   /// Otherwise instructions with an EVEX prefix are undefined: they stop in the machine.
   public var allowsAVX512 = false
 
+  /// Guest addresses of scheduling points, and whether accesses are logged. Who changes them flushes all images: what was
+  /// translated before does neither.
+  public var points: Set<UInt64> = []
+  public var logsAccesses = false
+
   var region = Region()
   /// Branches of this region whose target is known only when all is written.
   var fixups: [Fixup] = []
@@ -42,22 +47,26 @@ public final class Translator {
   public init() {}
 
   /// An upper bound for the code of one instruction with its counting, and of what a region adds to it.
-  static let codeBytesMax = 112
+  private static let plainBytesMax = 112
+  private var codeBytesMax: Int { Self.plainBytesMax + (isObserving ? Self.observingBytesMax : 0) }
+  /// Observing code is long, and images should not be full of one region.
+  private static let observingInstructionsMax = 128
 
   /// The entry for `guest`, translating what is needed. `counted`: the one that counts a tick.
   public func entry(_ image: CodeImage, _ guest: UInt64, counted: Bool) -> Outcome {
     precondition(image.contains(guest))
     let offset = UInt32(guest - image.start)
     if image.heads.value(offset) == nil {
-      if image.room < (regionInstructionsMax + 8) * Self.codeBytesMax { return .full }
-      region.decode(image, from: offset, counted: counted, limit: regionInstructionsMax)
+      let most = isObserving ? min(regionInstructionsMax, Self.observingInstructionsMax) : regionInstructionsMax
+      if image.room < (most + 8) * codeBytesMax { return .full }
+      region.decode(image, from: offset, counted: counted, limit: most)
       if region.isEmpty { return .cutOff }
       write(image)
       instructionsTranslated += region.instructions.count
     }
     if !counted { return .entry(image.entry(guest)!) }
     if let entry = image.countedEntry(guest) { return .entry(entry) }
-    if image.room < 4 * Self.codeBytesMax { return .full }
+    if image.room < 4 * codeBytesMax { return .full }
     addCountedEntry(image, Int(image.heads.value(offset)!))
     return .entry(image.countedEntry(guest)!)
   }
@@ -129,6 +138,7 @@ public final class Translator {
         state = BlockState()
       }
       let before = emitter.offset
+      if isObserving { observe(instruction, at: offset, counts: true, logs: true, &emitter, &state) }
       let isLast = index == segment.first + segment.count - 1
       flowsIn = write(instruction, at: offset, followedBy: isLast ? next : nil, &emitter, &state)
       image.map.append(

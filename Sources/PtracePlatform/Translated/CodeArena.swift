@@ -1,5 +1,5 @@
 // The memory that translated code lives in: one file of ours, shared by all stubs of a machine, which execute it, and by us,
-// who write it. Its end is the page of slots.
+// who write it. Behind that are the page of slots and the log of accesses.
 import CLinux
 import CStub
 import Platform
@@ -8,8 +8,9 @@ import Translator
 final class CodeArena {
   private let file: MemoryObject
   private let base: UnsafeMutablePointer<UInt8>
-  /// Sound: the page of slots is the file's last, mapped as long as this object lives.
+  /// Sound: both lie in the file behind the code, mapped as long as this object lives.
   private let slots: UnsafeMutablePointer<UInt64>
+  let log: UnsafePointer<UInt64>
   private var used = RuntimeLayout.blobSize
   /// Pieces given back, by size: code of guests that make code at run time.
   private var free: [(size: Int, offsets: [Int])] = []
@@ -19,7 +20,8 @@ final class CodeArena {
   /// Where the dispatch blob stops for a target it does not know.
   let dispatchMiss: UInt64
 
-  private static let size = RuntimeLayout.arenaSize + (64 << 10)
+  private static let logOffset = RuntimeLayout.arenaSize + (64 << 10)
+  private static let size = logOffset + RuntimeLayout.logSize
 
   init() throws(MachineError) {
     let descriptor = Int32(try checked(rsb_memfd_make("replaysb-code"), "memfd_create"))
@@ -28,6 +30,7 @@ final class CodeArena {
     guard let place = rsb_memfd_map(descriptor, 0, Self.size, 1) else { throw MachineError("mmap of the code arena") }
     base = place.assumingMemoryBound(to: UInt8.self)
     slots = (place + RuntimeLayout.arenaSize).assumingMemoryBound(to: UInt64.self)
+    log = UnsafePointer((place + Self.logOffset).assumingMemoryBound(to: UInt64.self))
     let blob = rsb_dispatch_get()
     precondition(Int(blob.size) <= RuntimeLayout.blobSize)
     base.update(from: blob.bytes, count: Int(blob.size))
@@ -36,13 +39,15 @@ final class CodeArena {
 
   deinit { rsb_memfd_unmap(base, Self.size) }
 
-  /// Makes arena and slots part of every stub.
+  /// Makes arena, slots, log and countdown part of every stub.
   func install(in host: PtraceMachine) throws(MachineError) {
     let readExecute: UInt64 = 5, readWrite: UInt64 = 3
     try host.addToZygote(file, at: RuntimeLayout.arena, size: UInt64(RuntimeLayout.arenaSize), protection: readExecute)
     try host.addToZygote(
       file, at: RuntimeLayout.slots, offset: UInt64(RuntimeLayout.arenaSize), size: StubLayout.pageSize,
       protection: readWrite)
+    try host.addToZygote(
+      file, at: RuntimeLayout.log, offset: UInt64(Self.logOffset), size: UInt64(RuntimeLayout.logSize), protection: readWrite)
     try host.addToZygote(emptyAt: RuntimeLayout.countdown, size: UInt64(RuntimeLayout.countMax))
   }
 

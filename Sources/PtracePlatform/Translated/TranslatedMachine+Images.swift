@@ -89,7 +89,7 @@ extension TranslatedMachine {
     let available = Int(min(mapping.range.length, pages - offset))
     guard let view = rsb_memfd_map(object.descriptor, offset, available, 0) else { throw MachineError("mmap of guest code") }
     let length = Int(mapping.range.length)
-    let size = CodeImage.reserve(for: length)
+    let size = reserve(for: length)
     guard let room = arena.allocate(size) else { throw MachineError("the guest's programs have too much code") }
     let mirror = try mirrorSegment(mapping.range)
     let image = CodeImage(
@@ -116,7 +116,7 @@ extension TranslatedMachine {
     let range = GuestRange(chunk, chunk + SpaceCode.chunkSize).intersection(mapping.range)!
     let bytes = GuestBytes(count: Int(range.length) + 16)
     // One size for all, so that pieces of arena and mirror fit the next one.
-    let size = CodeImage.reserve(for: Int(SpaceCode.chunkSize))
+    let size = reserve(for: Int(SpaceCode.chunkSize))
     guard let room = arena.allocate(size) else { throw MachineError("the guest makes too much code") }
     let mirror = try mirrorSegment(range)
     let image = CodeImage(

@@ -28,6 +28,11 @@ struct Turn {
   var updatesLeft: UInt32
   var updatesSinceTick: UInt32 = 0
   var tickOfLastUpdate: UInt64 = 0
+  var points: PointCount
+  /// The next entry is the run's first, at what may be a point.
+  var beginsAtPoint = false
+  /// The accesses of the next stretch's first instruction are in the log.
+  var isLogged = false
   var mode = Mode.normal
   /// While the store of a split update executes: the flags before it.
   var flagsBeforeStore: UInt64?
@@ -38,7 +43,7 @@ struct Turn {
 
   enum Mode: Equatable {
     case normal
-    /// Stretches: the limit's instructions, so many left.
+    /// Stretches: the limit's instructions, so many left; or on the way to the limit's pc.
     case last(Int)
     /// A stretch of the machine's own, then normal again.
     case short
@@ -49,6 +54,7 @@ struct Turn {
   init(_ machine: TranslatedMachine, _ context: ExecutionContext, _ limit: RunLimit) throws(MachineError) {
     self.limit = limit
     updatesLeft = limit.updates
+    points = PointCount(limit.points)
     id = context.space
     space = try machine.space(context.space)
     stub = try machine.host.stub(context.space)
@@ -56,6 +62,12 @@ struct Turn {
     task = try machine.task(context.id)
     registers = context.registers
   }
+
+  /// Instructions that may follow the limit's last tick: the limit's, or as many as it takes to get to its pc.
+  var instructionsMost: Int { limit.pc == nil ? Int(limit.instructions) : Int(UInt32.max) }
+
+  /// Whether the limit names the instruction at `pc`, the next one after its last tick.
+  func isWanted(_ pc: UInt64) -> Bool { limit.pc?.rawValue == pc }
 
   var ticksExecuted: UInt64 { ticksGiven - count + furtherTicks }
 }
@@ -81,7 +93,15 @@ extension TranslatedMachine {
   static let volatileStretch = 64
 
   public func run(_ context: ExecutionContext, limit: RunLimit) throws(MachineError) -> Trap {
-    precondition(limit.ticks != 0 || limit.instructions > 0 || limit.updates > 0, "a limit that lets nothing run")
+    precondition(
+      limit.ticks != 0 || limit.instructions > 0 || limit.updates > 0 || limit.pc != nil, "a limit that lets nothing run")
+    precondition(
+      limit.pc == nil || limit.ticks != nil && limit.instructions == 0 && limit.updates == 0 && limit.points == 0,
+      "a limit's pc comes after its ticks, and alone")
+    precondition(limit.points == 0 || limit.instructions == 0 && limit.updates == 0, "a limit's points come alone or with ticks")
+    pointsOfLastRun = 0
+    // Nothing is executed: an update that was split stays so.
+    if limit.ticks == 0, limit.pc?.rawValue == context.registers.rip { return .budget(StopPoint()) }
     var turn = try Turn(self, context, limit)
     turn.ticksLeft = limit.ticks
     // Any count will do, and one that the stub holds need not be set.
@@ -91,8 +111,9 @@ extension TranslatedMachine {
     if limit.updates > 0 && (limit.ticks ?? 0) == 0 {
       beginUpdates(&turn)
     } else if limit.ticks == 0 {
-      turn.mode = .last(Int(limit.instructions))
+      turn.mode = .last(turn.instructionsMost)
     }
+    beginPoints(&turn)
     var step = try firstStep(&turn)
     let trap: Trap
     while true {
@@ -104,6 +125,7 @@ extension TranslatedMachine {
       step = try execute(code, &turn)
     }
     turn.task.ticks += turn.ticksExecuted
+    endPoints(turn)
     if turn.mode == .trapFlag && !turn.trapFlagEnds { turn.registers.eflags |= Self.trapFlag }
     // The processor sets it in what it saves at a fault (Intel SDM 3B, 18.3.1.1), and our own stops are faults, too.
     if case .fault(let fault) = trap, fault.signal != UInt8(HostSignal.trap) { turn.registers.eflags |= Self.resumeFlag }
@@ -123,7 +145,8 @@ extension TranslatedMachine {
     }
     if let split = task.split, split.pc == pc, let step = try secondHalf(split.value, &turn) { return step }
     if case .last(let count) = turn.mode { return .stretch(pc, count) }
-    if let resume = task.resume, resume.pc == pc, turn.registers.rcx == pc, resume.generation == resume.image.generation,
+    turn.beginsAtPoint = translator.points.contains(pc)
+    if !turn.beginsAtPoint, let resume = task.resume, resume.pc == pc, turn.registers.rcx == pc, resume.generation == resume.image.generation,
       turn.stub.heldIsKnown, turn.stub.held.rip == resume.code
     {
       // The code loads rcx itself; what the stub holds need not be set.
@@ -146,7 +169,7 @@ extension TranslatedMachine {
       step = .trap(.vsyscall)
       return nil
     case .stretch(let pc, let count):
-      switch try stretch(pc, count, turn) {
+      switch try stretch(pc, count, &turn) {
       case .code(let code): return code
       case .fault(let fault):
         turn.registers.rip = pc
@@ -156,7 +179,7 @@ extension TranslatedMachine {
       return nil
     case .guest(let pc, let counted):
       switch try entry(pc, counted: counted, turn.space, turn.id) {
-      case .code(let code): return code
+      case .code(let code): return entering(code, pc, &turn)
       case .fault(let fault):
         turn.registers.rip = pc
         if counted, let reached = countTick(pc, &turn) {
@@ -165,6 +188,7 @@ extension TranslatedMachine {
           step = .trap(.fault(fault))
         }
       case .volatile:
+        turn.beginsAtPoint = false
         if counted, let reached = countTick(pc, &turn) {
           step = reached
         } else {
@@ -261,9 +285,11 @@ extension TranslatedMachine {
       beginUpdates(&turn)
       return .guest(pc, counted: false)
     }
-    if turn.limit.instructions == 0 || turn.countsUpdates || turn.mode == .trapFlag { return .trap(.budget(StopPoint())) }
-    turn.mode = .last(Int(turn.limit.instructions))
-    return .stretch(pc, Int(turn.limit.instructions))
+    if turn.instructionsMost == 0 || turn.countsUpdates || turn.mode == .trapFlag || turn.isWanted(pc) {
+      return .trap(.budget(StopPoint()))
+    }
+    turn.mode = .last(turn.instructionsMost)
+    return .stretch(pc, turn.instructionsMost)
   }
 
   /// From here on updates count, for so many ticks at most.

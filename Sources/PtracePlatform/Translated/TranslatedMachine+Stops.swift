@@ -38,6 +38,7 @@ extension TranslatedMachine {
     switch image.place(of: code) {
     case .instruction(let address, _, let number, let holdsR10):
       (pc, index) = (address, number)
+      if info.signal == HostSignal.segmentation, let step = observed(pc, code, info.address, &turn) { return step }
       if holdsR10 {
         turn.count = arena[.ticks] &- RuntimeLayout.countFault
         turn.registers.r10 = turn.stub.held.r10
@@ -145,6 +146,7 @@ extension TranslatedMachine {
       turn.updatesLeft = 1
     }
     turn.mode = .short
+    turn.isLogged = true
     return .stretch(pc, 1)
   }
 
@@ -229,8 +231,8 @@ extension TranslatedMachine {
       turn.popSetsTrapFlag = true
       return stretchEnded(next, tick: false, &turn)
     }
-    if case .last(let left) = turn.mode, left == index + 1 {
-      return .trap(.budget(StopPoint(instructions: turn.limit.instructions)))
+    if case .last(let left) = turn.mode, left == index + 1 || turn.isWanted(next) {
+      return .trap(.budget(StopPoint(instructions: UInt32(turn.instructionsMost - left + index + 1))))
     }
     // The trap comes after the next instruction.
     return try trapFlagStep(next, &turn)

@@ -39,14 +39,18 @@ extension TranslatedMachine {
   func image(ofCode pc: UInt64) -> CodeImage? { scratch.owns(pc) ? scratch.image : arena.image(ofCode: pc) }
 
   /// Code for at most `count` instructions from `pc`.
-  func stretch(_ pc: UInt64, _ count: Int, _ turn: Turn) throws(MachineError) -> Entry {
+  func stretch(_ pc: UInt64, _ count: Int, _ turn: inout Turn) throws(MachineError) -> Entry {
+    let logsFirst = !turn.isLogged
+    turn.isLogged = false
     switch try scratchImage(pc, turn) {
     case .failure(let fault): return .fault(fault)
     case .success(let image):
       // What one stretch holds; a longer one is several. Code that the guest can write to may change within a stretch.
       let isWritable = turn.space.mappings.mapping(at: GuestAddress(pc))!.protection.contains(.write)
       let most = isWritable ? 1 : Self.volatileStretch
-      guard let stretch = translator.stretch(image, pc, count: min(count, most)) else {
+      var before: UInt64?
+      if case .last = turn.mode { before = turn.limit.pc?.rawValue }
+      guard let stretch = translator.stretch(image, pc, count: min(count, most), before: before, logsFirst: logsFirst) else {
         let end = image.start + UInt64(image.available)
         return .fault(fetchFault(end, turn.space) ?? Fault(signal: 11, code: 1, address: GuestAddress(end)))
       }
@@ -121,11 +125,11 @@ extension TranslatedMachine {
     case .last(let left):
       if tick { return countTick(pc, &turn)! }
       let rest = left - scratch.count
-      if rest > 0 {
+      if rest > 0 && !turn.isWanted(pc) {
         turn.mode = .last(rest)
         return .stretch(pc, rest)
       }
-      return .trap(.budget(StopPoint(instructions: turn.limit.instructions)))
+      return .trap(.budget(StopPoint(instructions: UInt32(turn.instructionsMost - rest))))
     case .trapFlag:
       if tick, turn.count > 0 { turn.count -= 1 } else if tick { turn.furtherTicks += 1 }
       showTrapFlag(&turn)
@@ -165,6 +169,7 @@ extension TranslatedMachine {
   /// predecessors were. `index`: its place in its block, which is a stretch's when the mode says so.
   func again(at pc: UInt64, index: Int, _ turn: inout Turn) -> Step {
     turn.registers.rip = pc
+    turn.isLogged = true
     switch turn.mode {
     case .last(let left):
       turn.mode = .last(left - index)

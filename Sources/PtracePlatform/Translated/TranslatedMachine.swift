@@ -50,6 +50,9 @@ public final class TranslatedMachine: Machine {
   var writableObjects: Set<MemoryObjectID> = []
   /// Code for a few instructions at a time; see `TranslatedMachine+Stretch`.
   let scratch: ScratchCode
+  /// Taken out of the log, oldest first.
+  var accesses: [MemoryAccess] = []
+  public internal(set) var pointsOfLastRun: UInt32 = 0
 
   public var notes: [String] { host.notes }
   public var processor: Int? { host.processor }

@@ -46,7 +46,7 @@ final class TranslationCache {
 extension TranslatedMachine {
   /// Fills a new image with what an earlier run translated.
   func load(_ shared: SharedImage) {
-    guard let cache else { return }
+    guard let cache, !translator.isObserving else { return }
     let key = cache.key(shared.image)
     shared.cacheKey = key
     let image = shared.image

@@ -1,0 +1,122 @@
+// What a search for schedules asks for: stops before chosen instructions, and the log of what instructions touch. Both are in
+// the translations (Observing+Unsafe.swift of Translator), so whoever turns them on or off throws all translations away.
+//
+// Points are counted like ticks, in the slot `points`, and the fault of a used-up count comes here. Executed in stretches they
+// do not count: where code cannot be kept, with the trap flag, between the last tick and the stop of a limit of instructions.
+import Platform
+import Translator
+
+/// The count of scheduling points in a run.
+struct PointCount {
+  /// Points that the run has come by once the slot says that none of those given is left.
+  private var given: UInt64 = 0
+  /// The run stops before this one; nil for never.
+  private let last: UInt64?
+
+  init(_ limit: UInt32) { last = limit == 0 ? nil : UInt64(limit) }
+
+  /// Points that the run came by, as the slot says.
+  func passed(_ slot: UInt64) -> UInt64 { given &- (slot &- RuntimeLayout.countdown) }
+
+  /// How many may pass after so many until the next stop, as the slot's value.
+  mutating func give(after passed: UInt64) -> UInt64 {
+    let most = UInt64(RuntimeLayout.countMax)
+    let count = last.map { min($0 - passed - 1, most) } ?? most
+    given = passed + count
+    return RuntimeLayout.countdown + count
+  }
+
+  func isLast(_ number: UInt64) -> Bool { number == last }
+}
+
+extension TranslatedMachine: ObservingMachine {
+  public func setSchedulingPoints(_ points: Set<GuestAddress>) throws(MachineError) {
+    let new = Set(points.map(\.rawValue))
+    if new == translator.points { return }
+    translator.points = new
+    flushAllImages()
+  }
+
+  public func setAccessLog(_ isOn: Bool) throws(MachineError) {
+    if isOn == translator.logsAccesses { return }
+    drainLog()
+    arena[.log] = RuntimeLayout.log
+    translator.logsAccesses = isOn
+    flushAllImages()
+  }
+
+  public func takeAccesses() -> [MemoryAccess] {
+    drainLog()
+    defer { accesses = [] }
+    return accesses
+  }
+
+  /// Between runs nobody is inside any code.
+  private func flushAllImages() {
+    for shared in sharedImages.values {
+      flush(shared.image)
+      // It is no longer what the cache has, nor what it should get.
+      shared.cacheKey = nil
+    }
+    for space in spaces {
+      for attachment in space?.attachments ?? [] where !attachment.isShared { flush(attachment.image) }
+    }
+  }
+
+  /// Bytes of arena for an image: code that observes is some three times as long.
+  func reserve(for length: Int) -> Int { CodeImage.reserve(for: translator.isObserving ? length * 3 : length) }
+
+  // MARK: Points
+
+  func beginPoints(_ turn: inout Turn) {
+    if !translator.points.isEmpty { arena[.points] = turn.points.give(after: 0) }
+  }
+
+  func endPoints(_ turn: Turn) {
+    pointsOfLastRun = translator.points.isEmpty ? 0 : UInt32(clamping: turn.points.passed(arena[.points]))
+  }
+
+  /// Where to enter the code for `pc`, which begins at `code`: a point at which the run begins does not count.
+  func entering(_ code: UInt64, _ pc: UInt64, _ turn: inout Turn) -> UInt64 {
+    if !turn.beginsAtPoint { return code }
+    turn.beginsAtPoint = false
+    guard let attachment = turn.space.attachment(at: pc), translator.isPoint(pc, attachment.image.instruction(at: pc))
+    else { return code }
+    return code + Translator.pointProbeSize
+  }
+
+  /// The fault at `code` of a probe, before the instruction at `pc`, or of a full log; nil when it is another one.
+  func observed(_ pc: UInt64, _ code: UInt64, _ address: UInt64, _ turn: inout Turn) -> Step? {
+    if address == RuntimeLayout.countFault, !translator.points.isEmpty, arena[.points] == RuntimeLayout.countFault {
+      let number = turn.points.passed(arena[.points])
+      if turn.points.isLast(number) {
+        turn.registers.rip = pc
+        return .trap(.budget(StopPoint(isAtPoint: true)))
+      }
+      arena[.points] = turn.points.give(after: number)
+      return .code(code + Translator.pointReadSize)
+    }
+    if address == RuntimeLayout.logEnd, translator.logsAccesses, arena[.log] == RuntimeLayout.logEnd {
+      // rax has the address to be logged, and keeps it.
+      drainLog()
+      return .code(code - AccessLog.retryDistance)
+    }
+    return nil
+  }
+
+  // MARK: The log
+
+  private func drainLog() {
+    // 0 before the log was ever on.
+    let end = min(arena[.log], RuntimeLayout.logEnd)
+    guard end > RuntimeLayout.log else { return }
+    let count = Int(end - RuntimeLayout.log) / AccessLog.entrySize
+    accesses.reserveCapacity(accesses.count + count)
+    for index in 0..<count {
+      let (pc, size, isWrite) = AccessLog.fields(arena.log[2 * index + 1])
+      accesses.append(
+        MemoryAccess(pc: GuestAddress(pc), address: GuestAddress(arena.log[2 * index]), size: size, isWrite: isWrite))
+    }
+    arena[.log] = RuntimeLayout.log
+  }
+}
