@@ -67,6 +67,11 @@ let package = Package(
       dependencies: ["CLinux", "KeptFiles", "Kernel", "LinuxABI", "Platform", "PtracePlatform", "Trace"],
       exclude: ["README.md"],
       swiftSettings: strict),
+    .target(
+      name: "Explore",
+      dependencies: ["CLinux", "Kernel", "LinuxABI", "Platform", "PtracePlatform", "RecordReplay", "Trace"],
+      exclude: ["README.md"],
+      swiftSettings: strict),
     .executableTarget(
       name: "replaysb",
       dependencies: [
@@ -92,6 +97,10 @@ let package = Package(
     .testTarget(
       name: "RecordReplayTests",
       dependencies: ["RecordReplay", "Trace", "CLinux", "Kernel", "LinuxABI", "Platform", "PtracePlatform"], swiftSettings: strict),
+    .testTarget(
+      name: "ExploreTests",
+      dependencies: ["Explore", "CLinux", "Kernel", "LinuxABI", "Platform", "PtracePlatform", "RecordReplay"],
+      swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -15,6 +15,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "CLinux.h"
 #include "CLinuxPtrace.h"
@@ -126,6 +127,28 @@ void rsb_memfd_unmap(void *place, size_t size) { munmap(place, size); }
 
 long rsb_memfd_punch(int descriptor, uint64_t offset, uint64_t size) {
   return CALL(SYS_fallocate, descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, size, 0, 0);
+}
+
+long rsb_memfd_copy(int from, int to, uint64_t size) {
+  char bytes[65536];
+  uint64_t offset = 0;
+  while (offset < size) {
+    long start = CALL(SYS_lseek, from, offset, SEEK_DATA, 0, 0, 0);
+    if (start == -ENXIO) return 0;
+    if (start < 0) return start;
+    long end = CALL(SYS_lseek, from, start, SEEK_HOLE, 0, 0, 0);
+    if (end < 0) return end;
+    for (offset = (uint64_t)start; offset < (uint64_t)end && offset < size;) {
+      uint64_t left = (uint64_t)end - offset;
+      long count = rsb_memfd_pread(from, bytes, left < sizeof bytes ? left : sizeof bytes, offset);
+      if (count == 0) return 0;
+      if (count < 0) return count;
+      long written = rsb_memfd_pwrite(to, bytes, (size_t)count, offset);
+      if (written < 0) return written;
+      offset += (uint64_t)count;
+    }
+  }
+  return 0;
 }
 
 void rsb_memfd_unmap_page(uint64_t *page) { munmap(page, 4096); }

@@ -20,16 +20,38 @@ public final class CopyContext {
   private var keepAlive: [AnyObject] = []
   /// The machine of the copy: the same identifiers name its own address spaces, contexts and objects.
   public let machine: any Machine
+  /// Set while a kernel is taken apart instead of copied.
+  private let graveyard: KernelGraveyard?
 
-  public init(machine: any Machine) { self.machine = machine }
+  public init(machine: any Machine) {
+    self.machine = machine
+    graveyard = nil
+  }
+
+  /// For taking a kernel apart.
+  init(burying graveyard: KernelGraveyard) {
+    machine = graveyard.machine
+    self.graveyard = graveyard
+  }
 
   public func copy<T: DeepCopyable>(_ original: T) -> T {
     if let known = copies[ObjectIdentifier(original)] { return unsafeDowncast(known, to: T.self) }
+    if let graveyard { return bury(original, in: graveyard) }
     let new = original.shallowCopy()
     copies[ObjectIdentifier(original)] = new
     keepAlive.append(original)
     new.copyReferences(self)
     return new
+  }
+
+  /// Instead of a copy: the object loses its own references, and whoever refers to it gets the stand-in of its class.
+  private func bury<T: DeepCopyable>(_ original: T, in graveyard: KernelGraveyard) -> T {
+    let standIn = graveyard.standIn(for: original)
+    copies[ObjectIdentifier(original)] = standIn
+    // Until all are visited, so that no address is met twice.
+    keepAlive.append(original)
+    original.copyReferences(self)
+    return standIn
   }
 
   @_disfavoredOverload

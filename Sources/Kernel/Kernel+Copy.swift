@@ -33,6 +33,7 @@ extension Kernel {
     new.verdict = verdict
     new.statistics = statistics
     new.machineError = machineError
+    new.heldTrap = heldTrap
     return new
   }
 }

@@ -4,8 +4,11 @@ import LinuxABI
 import Platform
 
 extension Kernel {
-  /// Runs until there is a verdict, or so many traps were taken since the start. Throws when the host cannot go on.
-  public func run(untilTraps trapsMax: UInt64 = .max) throws(MachineError) {
+  /// Runs until there is a verdict, or so many traps were taken since the start, or, with `untilClone`, a task is about to
+  /// create another one: then the trap is held (`isHeld`), and the next `run` begins with handling it. A verdict may
+  /// come first. Throws when the host cannot go on.
+  public func run(untilTraps trapsMax: UInt64 = .max, untilClone: Bool = false) throws(MachineError) {
+    if heldTrap != nil && verdict == nil && statistics.traps < trapsMax { try handleHeldTrap() }
     while verdict == nil && statistics.traps < trapsMax {
       if configuration.timeout != nil && endIfTimeIsOver() { return }
       fireDueTimers()
@@ -14,13 +17,25 @@ extension Kernel {
         waitForSomething()
         continue
       }
-      try step(task)
+      try step(task, holdsClone: untilClone)
+      if heldTrap != nil { return }
       if let machineError { throw machineError }
     }
   }
 
-  /// One step of a task's run loop.
-  private func step(_ task: Task) throws(MachineError) {
+  /// Whether a task's call that creates another task has trapped and was not handled yet.
+  public var isHeld: Bool { heldTrap != nil }
+
+  /// The rest of the step that was held.
+  private func handleHeldTrap() throws(MachineError) {
+    guard let trap = heldTrap, let task = scheduler.current else { preconditionFailure("a held trap of nobody") }
+    heldTrap = nil
+    finishStep(task, trap)
+    if let machineError { throw machineError }
+  }
+
+  /// One step of a task's run loop. `holdsClone`: it may end at a call that creates a task, before that is handled.
+  private func step(_ task: Task, holdsClone: Bool) throws(MachineError) {
     idleJumps = 0
     switch task.runState {
     case .user:
@@ -29,10 +44,11 @@ extension Kernel {
         guard case .user = task.runState else { return leave(task) }
       }
       let trap = try runGuest(task)
-      handle(trap, of: task)
-      checkCPUTimers(of: task)
-      // Not the slice's end: a stop to look at timers and the host.
-      if case .budget = trap, scheduler.slice?.isUsedUp != true { return }
+      if holdsClone, case .syscall = trap, Self.createsTask(task.context.registers.origRax) {
+        heldTrap = trap
+        return
+      }
+      return finishStep(task, trap)
     case .resumeSyscall(let reason):
       resumeSyscall(task, reason)
     case .exiting:
@@ -41,6 +57,22 @@ extension Kernel {
       preconditionFailure("task \(task.id) was scheduled in state \(task.runState)")
     }
     leave(task)
+  }
+
+  /// What follows a trap, up to the end of the step.
+  private func finishStep(_ task: Task, _ trap: Trap) {
+    handle(trap, of: task)
+    checkCPUTimers(of: task)
+    // Not the slice's end: a stop to look at timers and the host.
+    if case .budget = trap, scheduler.slice?.isUsedUp != true { return }
+    leave(task)
+  }
+
+  private static func createsTask(_ number: UInt64) -> Bool {
+    switch number {
+    case SyscallNumber.clone, SyscallNumber.clone3, SyscallNumber.fork, SyscallNumber.vfork: true
+    default: false
+    }
   }
 
   // MARK: Traps

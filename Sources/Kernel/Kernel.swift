@@ -7,7 +7,8 @@ import Platform
 public final class Kernel {
   let machine: any Machine
   let host: any HostView
-  let decisions: any Decisions
+  /// Can be exchanged between two calls of `run`, for others with the same epoch.
+  public var decisions: any Decisions
   let observer: any Observer
   let configuration: KernelConfiguration
   let syscalls: SyscallTable
@@ -42,6 +43,8 @@ public final class Kernel {
   public internal(set) var statistics = Statistics()
   /// A host failure that ended the run (exit 125).
   var machineError: MachineError?
+  /// A trap of the current task that is still to be handled (`run(untilClone:)`).
+  var heldTrap: Trap?
 
   public init(
     machine: any Machine, host: any HostView, decisions: any Decisions, observer: any Observer,

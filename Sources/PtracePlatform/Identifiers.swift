@@ -1,13 +1,14 @@
-// Things by the identifiers that the kernel chooses, which count up from 1 and are never used again.
+// Things by the identifiers that the caller chooses: small numbers from 1 on. One whose thing was taken away can be used again,
+// as a hunt does whose executions share a machine.
 import Platform
 
 extension Array {
-  /// Stores at an identifier that was never used, with room made for it.
+  /// Stores at an identifier that names nothing now, with room made for it.
   mutating func place<Wrapped>(_ value: Wrapped, at id: UInt32) where Element == Wrapped? {
     let index = Int(id)
-    precondition(index < 1 << 24, "identifiers count up from 1")
+    precondition(index < 1 << 24, "identifiers are small")
     while count <= index { append(nil) }
-    precondition(self[index] == nil, "identifiers are never reused")
+    precondition(self[index] == nil, "an identifier names two things")
     self[index] = value
   }
 

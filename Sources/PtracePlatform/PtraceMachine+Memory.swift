@@ -149,6 +149,15 @@ extension PtraceMachine {
 
   public func destroyObject(_ id: MemoryObjectID) { objects.vacate(id.rawValue) }
 
+  /// A new object with the size and content of another. Its holes stay holes.
+  public func copyObject(_ original: MemoryObjectID, as id: MemoryObjectID) throws(MachineError) {
+    let from = try object(original)
+    try createObject(id, size: from.size)
+    let copied = rsb_memfd_copy(from.descriptor, try object(id).descriptor, from.size)
+    if copied < 0 { destroyObject(id) }
+    try checked(copied, "copy of a memory object")
+  }
+
   public func resizeObject(_ id: MemoryObjectID, size: UInt64) throws(MachineError) {
     let object = try object(id)
     try checked(rsb_memfd_resize(object.descriptor, size), "size of a memory object")

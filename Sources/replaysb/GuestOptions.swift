@@ -40,6 +40,8 @@ struct GuestOptions: ParsableArguments {
   @Flag(help: .hidden) var portable = false
   /// The test of the kernel's deep copy: the trace must be the same with any value.
   @Option(help: .hidden) var copyKernelEvery: UInt64?
+  /// The same with a kernel that holds a call: at each that creates a task.
+  @Flag(help: .hidden) var copyKernelAtClones = false
   /// The oracle test (Tools/oracle): every slice has so many ticks, also while nothing else could run; and offsets and split
   /// updates that follow from the seed.
   @Option(help: .hidden) var sliceTicks: UInt64?
@@ -85,6 +87,7 @@ struct GuestOptions: ParsableArguments {
     options.usesHostClock = clock == .host
     options.isPortable = portable
     options.kernelCopyInterval = copyKernelEvery
+    options.copiesKernelAtClones = copyKernelAtClones
     if let sliceTicks { options.everySlice = EverySlice(ticks: sliceTicks, isVaried: sliceVaried) }
     options.traceCalls = strace
     options.exportDirectory = exportChanges

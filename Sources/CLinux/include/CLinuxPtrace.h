@@ -113,6 +113,8 @@ void *rsb_memfd_map(int descriptor, uint64_t offset, size_t size, int writable);
 void rsb_memfd_unmap(void *place, size_t size);
 /// Makes a part of the file zeros again and gives its memory back.
 long rsb_memfd_punch(int descriptor, uint64_t offset, uint64_t size);
+/// Copies the data among the first `size` bytes of a file into another, which has zeros there. 0 or -errno.
+long rsb_memfd_copy(int from, int to, uint64_t size);
 long rsb_descriptor_close(int descriptor);
 long rsb_proc_open(const char *path);
 /// A pair of SOCK_SEQPACKET sockets, close-on-exec.

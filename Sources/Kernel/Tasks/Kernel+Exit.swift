@@ -100,6 +100,8 @@ extension Kernel {
       tasks.remove(task)
     }
     group.tasks = []
+    // A process that somebody still refers to must not keep its tasks, which refer to it.
+    group.leader = nil
     tasks.remove(group)
     group.isReaped = true
   }

@@ -56,7 +56,8 @@ extension TranslatedMachine {
     spaces.place(space, at: id.rawValue)
     for attachment in from.attachments {
       if attachment.isShared {
-        space.add(attachment)
+        // Its own: what the parent's hash table leads to is not in the child's, which is made anew.
+        space.add(Attachment(attachment.range, attachment.image, attachment.mirror, bytes: nil))
       } else {
         try unmapMirror(attachment, in: id)
       }
@@ -245,6 +246,17 @@ extension TranslatedMachine {
     }
   }
 
+  /// The object goes, which nobody maps any more: its identifier may name another one some day.
+  private func dropImages(of object: MemoryObjectID) {
+    for key in sharedImages.keys.filter({ $0.object == object }) {
+      let shared = sharedImages.removeValue(forKey: key)!
+      save(shared)
+      flush(shared.image)
+      arena.remove(shared.image)
+      if let mirror = shared.mirror { pool.release(mirror) }
+    }
+  }
+
   /// Forgets an image's translations, wherever something leads into them.
   func flush(_ image: CodeImage) {
     for (index, space) in spaces.enumerated() where space?.hashTable != nil {
@@ -285,7 +297,15 @@ extension TranslatedMachine {
   public func createObject(_ id: MemoryObjectID, content: [UInt8]) throws(MachineError) {
     try host.createObject(id, content: content)
   }
-  public func destroyObject(_ id: MemoryObjectID) { host.destroyObject(id) }
+  public func destroyObject(_ id: MemoryObjectID) {
+    dropImages(of: id)
+    writableObjects.remove(id)
+    host.destroyObject(id)
+  }
+  /// As `PtraceMachine.copyObject`.
+  public func copyObject(_ original: MemoryObjectID, as id: MemoryObjectID) throws(MachineError) {
+    try host.copyObject(original, as: id)
+  }
 
   public func resizeObject(_ id: MemoryObjectID, size: UInt64) throws(MachineError) {
     flushImages(of: id)

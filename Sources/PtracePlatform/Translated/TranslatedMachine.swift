@@ -101,7 +101,10 @@ public final class TranslatedMachine: Machine {
 
   public func createContext(_ id: ContextID, extendedState: ExtendedStateSource) throws(MachineError) {
     try host.createContext(id, extendedState: extendedState)
-    tasks.place(TranslatedTask(), at: id.rawValue)
+    let new = TranslatedTask()
+    // A task that makes another is in no update; one that is copied to go on from the same place may be.
+    if case .copy(let other) = extendedState { new.split = try task(other).split }
+    tasks.place(new, at: id.rawValue)
   }
 
   public func destroyContext(_ id: ContextID) {

@@ -62,14 +62,17 @@ extension TranslatedMachine {
 
   /// Keeps images that grew by what makes a new file worth while.
   func saveTranslations() {
-    guard let cache else { return }
     var saved = false
-    for shared in sharedImages.values {
-      let grown = shared.image.blockCount - shared.savedBlocks
-      guard let key = shared.cacheKey, grown > shared.savedBlocks / 64 else { continue }
-      cache.save(shared.image, key)
-      saved = true
-    }
-    if saved { cache.trim() }
+    for shared in sharedImages.values where save(shared) { saved = true }
+    if saved { cache?.trim() }
+  }
+
+  /// Keeps an image if it grew by so much, and says whether it did.
+  @discardableResult
+  func save(_ shared: SharedImage) -> Bool {
+    let grown = shared.image.blockCount - shared.savedBlocks
+    guard let cache, let key = shared.cacheKey, grown > shared.savedBlocks / 64 else { return false }
+    cache.save(shared.image, key)
+    return true
   }
 }

@@ -14,11 +14,11 @@ public enum InputStream {
 
 /// Input that was read once, for several runs.
 public final class CapturedInput {
-  let bytes: [UInt8]
-  let kind: HostStreamKind
+  public let bytes: [UInt8]
+  public let kind: HostStreamKind
   private var position = 0
 
-  init(bytes: [UInt8], kind: HostStreamKind) {
+  public init(bytes: [UInt8], kind: HostStreamKind) {
     self.bytes = bytes
     self.kind = kind
   }

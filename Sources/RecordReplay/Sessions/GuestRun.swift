@@ -29,51 +29,12 @@ final class GuestRun {
       : SeededDecisions(seed: options.seed, policy: options.policy, epoch: epoch, everySlice: options.everySlice)
     kernel = Kernel(
       machine: machine, host: host, decisions: decisions, observer: observer,
-      configuration: Self.configuration(options))
-  }
-
-  private static func configuration(_ options: RunOptions) -> KernelConfiguration {
-    var configuration = KernelConfiguration()
-    configuration.cpuCount = options.cpuCount
-    configuration.user = UInt32(rsb_host_user())
-    configuration.group = UInt32(rsb_host_group())
-    var groups = [UInt32](repeating: 0, count: 256)
-    let count = rsb_host_groups(&groups, Int32(groups.count))
-    configuration.supplementaryGroups = Array(groups.prefix(max(0, count)))
-    configuration.umask = UInt32(rsb_host_umask_get())
-    configuration.workingDirectory = options.workingDirectory
-    configuration.hiddenPaths = options.hidden.trees
-    configuration.hasTicks = options.engine.hasTicks
-    configuration.slicesAlways = options.everySlice != nil
-    configuration.endsWithFirstProcess = !options.waitsForAll
-    configuration.deadlockPolicy = options.deadlockPolicy
-    configuration.extendedStateBytes = extendedStateBytes()
-    configuration.processor = options.processorShown
-    if let seconds = options.timeoutSeconds {
-      configuration.timeout = Nanoseconds(Int64(min(seconds, 9e9) * 1e9))
-    }
-    return configuration
-  }
-
-  /// CPUID leaf 13: the size of the XSAVE area with all that the host enables.
-  private static func extendedStateBytes() -> Int {
-    var registers: [UInt32] = [0, 0, 0, 0]
-    rsb_cpuid(0xd, 0, &registers)
-    return max(Int(registers[1]), 576)
+      configuration: options.kernelConfiguration)
   }
 
   /// Runs the program to its end. Throws when the tool cannot go on.
   func run() throws(SessionError) -> RunResult {
-    do throws(Errno) {
-      // A name with a slash was not searched for: a script sees it as it was typed.
-      let typed = options.arguments.first.flatMap { $0.contains(UInt8(ascii: "/")) ? $0 : nil }
-      try kernel.start(
-        program: options.program, invokedAs: typed, arguments: options.arguments, environment: options.environment)
-    } catch {
-      let name = String(decoding: options.arguments.first ?? options.program, as: UTF8.self)
-      let reason = kernel.executableProblem?.description ?? describe(error)
-      throw SessionError("cannot execute \(name): \(reason)", exitStatus: error == .ENOENT ? 127 : 126)
-    }
+    try options.start(kernel)
     rsb_host_signals_catch()
     PtraceMachine.clearInterrupt()
     defer { rsb_host_signals_restore() }
@@ -83,9 +44,10 @@ final class GuestRun {
 
   /// Runs the kernel, or a chain of its deep copies: whatever a copy forgets then shows in the trace.
   private func runKernel() throws(MachineError) {
-    guard let interval = options.kernelCopyInterval else { return try kernel.run() }
+    if options.kernelCopyInterval == nil && !options.copiesKernelAtClones { return try kernel.run() }
     while kernel.verdict == nil {
-      try kernel.run(untilTraps: kernel.statistics.traps + interval)
+      let trapsMax = options.kernelCopyInterval.map { kernel.statistics.traps + $0 } ?? .max
+      try kernel.run(untilTraps: trapsMax, untilClone: options.copiesKernelAtClones)
       kernel = kernel.deepCopy(machine: machine, host: host, decisions: decisions, observer: observer)
     }
   }

@@ -38,6 +38,8 @@ public struct RunOptions: Sendable {
   public var everySlice: EverySlice?
   /// Goes on with a deep copy of the kernel after so many traps: the test of the copy. nil for never.
   public var kernelCopyInterval: UInt64?
+  /// Holds the kernel at each call that creates a task, and goes on with a deep copy: the test of the held kernel.
+  public var copiesKernelAtClones = false
 
   public var hidden = HiddenPaths()
   /// Directory that receives the files the guest changed; nil drops them.

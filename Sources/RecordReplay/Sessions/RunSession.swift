@@ -11,8 +11,7 @@ public enum RunSession {
   public static func run(
     _ options: RunOptions, input: InputStream = .descriptor, outputs: OutputPolicy = .passThrough
   ) throws(SessionError) -> RunResult {
-    try ProcessorCheck.check(options.processorShown)
-    let machine = try makeMachine(options)
+    let machine = try options.makeMachine()
     defer { machine.shutdown() }
     let host = PosixHostView(hidden: options.hidden, input: input, outputs: outputs)
     let seam: any Machine = options.traceCalls ? CallTracingMachine(machine) : machine
@@ -39,7 +38,7 @@ public enum RecordSession {
       throw SessionError("cannot write the trace: \(error)")
     }
     let machine: any HostedMachine
-    do throws(SessionError) { machine = try makeMachine(options) } catch {
+    do throws(SessionError) { machine = try options.makeMachine() } catch {
       remove(path)
       throw error
     }
@@ -98,10 +97,4 @@ public enum RecordSession {
 
 public enum Tool {
   public static let version = "0.1.0"
-}
-
-/// The machine of a run.
-private func makeMachine(_ options: RunOptions) throws(SessionError) -> any HostedMachine {
-  try makeMachine(
-    options.engine, seed: options.seed, arguments: options.argumentTexts, processor: options.processorShown)
 }

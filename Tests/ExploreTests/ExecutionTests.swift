@@ -1,0 +1,180 @@
+// Executions from a held state against executions from exec: the same decisions, the same everything.
+
+import CLinux
+import Glibc
+import Kernel
+import LinuxABI
+import Platform
+import PtracePlatform
+import Testing
+
+@testable import Explore
+@testable import RecordReplay
+
+/// What must not differ between two executions.
+struct Trail: Equatable {
+  var verdict: Verdict?
+  var output: String
+  var errors: String
+  var counts: [UInt64]
+  var time: Int64
+  var fingerprint: Fingerprint
+
+  init(_ outcome: Outcome) {
+    verdict = outcome.verdict
+    output = String(decoding: outcome.standardOutput, as: UTF8.self)
+    errors = String(decoding: outcome.standardError, as: UTF8.self)
+    counts = [outcome.traps, outcome.syscalls, outcome.switches]
+    time = outcome.virtualNanoseconds
+    fingerprint = outcome.fingerprint
+  }
+}
+
+func decisions(_ seed: UInt64, _ policy: SchedulePolicy = .random) -> SeededDecisions {
+  SeededDecisions(seed: seed, policy: policy, epoch: Nanoseconds(1_700_000_000_000_000_000))
+}
+
+func options(_ guest: Guest, engine: Engine = .translated) throws -> RunOptions {
+  var options = RunOptions()
+  let path = try guest.build()
+  options.program = Array(path.utf8)
+  options.arguments = [options.program]
+  options.environment = [Array("PATH=/usr/bin:/bin".utf8)]
+  options.workingDirectory = Array(try Folder.path.utf8)
+  options.engine = engine
+  options.epochNanoseconds = 1_700_000_000_000_000_000
+  options.timeoutSeconds = 100
+  return options
+}
+
+/// A program on a machine and a thread of its own. What the body throws is thrown.
+func withProgram(
+  _ guest: Guest, engine: Engine = .translated, input: CapturedInput? = nil, _ body: (Program) throws -> Void
+) throws {
+  let options = try options(guest, engine: engine)
+  let before = children()
+  var failure: (any Error)?
+  onTracerThread {
+    do {
+      let machine = try options.makeMachine()
+      defer { machine.shutdown() }
+      let program = Program(
+        options, machine: machine, host: PosixHostView(hidden: HiddenPaths()), input: input)
+      defer {
+        program.end()
+        let left = program.machineCounts
+        #expect(left == (0, 0, 0), "\(left) spaces, contexts and objects are left")
+      }
+      try body(program)
+    } catch { failure = error }
+  }
+  if let failure { throw failure }
+  #expect(children() == before, "a process is left behind")
+}
+
+/// Processes whose parent we are.
+func children() -> Int {
+  var count = 0
+  guard let folder = opendir("/proc/self/task") else { return 0 }
+  defer { closedir(folder) }
+  while let entry = readdir(folder) {
+    let name = withUnsafePointer(to: &entry.pointee.d_name) {
+      $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+    }
+    count += lines("/proc/self/task/\(name)/children").joined(separator: " ").split(separator: " ").count
+  }
+  return count
+}
+
+func lines(_ path: String) -> [String] {
+  guard let file = fopen(path, "r") else { return [] }
+  defer { fclose(file) }
+  var result: [String] = []
+  var line = [CChar](repeating: 0, count: 4096)
+  while fgets(&line, 4096, file) != nil { result.append(String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)) }
+  return result
+}
+
+@Suite(.serialized) struct ExecutionTests {
+  static let branching: [Guest] = [.mutex, .race, .forks, .shared, .sharedFile, .files, .signals, .spawn, .code]
+
+  @Test(.timeLimit(.minutes(2)), arguments: branching.map(\.name))
+  func heldAndFromExecAgree(_ name: String) throws {
+    let guest = Self.branching.first { $0.name == name }!
+    try withProgram(guest) { program in
+      #expect(try program.hold())
+      let counts = program.machineCounts
+      let seeds: [UInt64] = [1, 2, 3]
+      var expected: [Trail] = []
+      for seed in seeds {
+        expected.append(Trail(try program.executeFromExec(decisions(seed))))
+        #expect(expected.last?.verdict == .exited(status: 0) || name == "race", "\(expected.last!)")
+      }
+      for seed in [3, 1, 2, 2, 3, 1, 3, 2, 1] as [UInt64] {
+        let outcome = try program.execute { decisions(seed) }
+        #expect(Trail(outcome) == expected[Int(seed) - 1], "seed \(seed)")
+      }
+      #expect(Set(expected.map(\.fingerprint)).count == 3, "schedules do not differ")
+      #expect(program.refusal == nil)
+      let after = program.machineCounts
+      #expect(after.spaces == counts.spaces && after.contexts == counts.contexts)
+    }
+  }
+
+  @Test(.timeLimit(.minutes(2))) func theDirectEngineBranchesToo() throws {
+    try withProgram(.forks, engine: .direct) { program in
+      #expect(try program.hold())
+      let one = Trail(try program.executeFromExec(decisions(1)))
+      let two = Trail(try program.executeFromExec(decisions(2)))
+      #expect(Trail(try program.execute { decisions(2) }) == two)
+      #expect(Trail(try program.execute { decisions(1) }) == one)
+      #expect(one.verdict == .exited(status: 0))
+    }
+  }
+
+  @Test(.timeLimit(.minutes(1))) func aRaceShowsInSomeSchedules() throws {
+    try withProgram(.race) { program in
+      try program.hold()
+      var outputs: Set<String> = []
+      for seed in 1...30 as ClosedRange<UInt64> {
+        let outcome = try program.execute { decisions(seed) }
+        outputs.insert(Trail(outcome).output)
+      }
+      #expect(outputs.count > 1)
+      #expect(outputs.allSatisfy { $0.hasPrefix("before\n") })
+    }
+  }
+
+  @Test(.timeLimit(.minutes(1))) func whatCannotBeBranchedStartsFromExec() throws {
+    try withProgram(.refused) { program in
+      #expect(try program.hold())
+      let expected = Trail(try program.executeFromExec(decisions(5)))
+      #expect(expected.verdict == .exited(status: 0))
+      #expect(Trail(try program.execute { decisions(5) }) == expected)
+      #expect(program.refusal != nil && program.held == nil)
+      #expect(Trail(try program.execute { decisions(5) }) == expected)
+    }
+  }
+
+  @Test(.timeLimit(.minutes(1))) func aProgramWithoutTasksIsExecutedFromExec() throws {
+    let input = CapturedInput(bytes: Array("given".utf8), kind: .pipe)
+    try withProgram(.alone, input: input) { program in
+      #expect(try !program.hold())
+      for _ in 0..<2 {
+        let outcome = try program.execute { decisions(1) }
+        #expect(Trail(outcome).output == "alone 5 given\n")
+        #expect(outcome.verdict == .exited(status: 3 << 8))
+      }
+    }
+  }
+
+  @Test(.timeLimit(.minutes(1))) func anExecutionStopsAtItsBoundOfTraps() throws {
+    try withProgram(.race) { program in
+      try program.hold()
+      let traps = program.held!.traps + 10
+      let outcome = try program.execute(trapsMax: traps) { decisions(1) }
+      #expect(outcome.verdict == nil && outcome.traps == traps)
+      #expect(try program.execute { decisions(1) }.verdict != nil)
+    }
+  }
+}
