@@ -75,7 +75,7 @@ let package = Package(
     .executableTarget(
       name: "replaysb",
       dependencies: [
-        "RecordReplay", "Trace", "Kernel", "Platform", "PtracePlatform", "LinuxABI", "CLinux",
+        "Explore", "RecordReplay", "Trace", "Kernel", "Platform", "PtracePlatform", "LinuxABI", "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       exclude: ["README.md"],

@@ -156,6 +156,7 @@ public final class MachineBranch: Machine {
     let trap = try machine.run(real, limit: limit)
     context.registers = real.registers
     fingerprint.add(context.id, trap, real.registers)
+    shared.passOnAccesses(of: context)
     return trap
   }
 

@@ -52,6 +52,15 @@ public final class Program {
   /// Objects, spaces and contexts that the machine has now, for tests.
   public var machineCounts: (spaces: Int, contexts: Int, objects: Int) { shared.counts }
 
+  /// Who is told what guests touch, with the kernel's names of task and space; nil for nobody. The machine's log is the caller's
+  /// to switch.
+  public func takesAccesses(_ sink: (([MemoryAccess], ContextID, AddressSpaceID) -> Void)?) { shared.accessSink = sink }
+
+  /// What executions go on drawing random bytes from behind the prefix.
+  public var randomAtHold: SeededGenerator {
+    (held?.kernel.decisions as? SeededDecisions)?.random ?? SeededDecisions.randomSource(seed: options.seed)
+  }
+
   /// Runs the program up to the first call that creates a task, and keeps that state. False when it ended without one, and
   /// then all executions are the same. Throws when the program cannot be executed or the host cannot go on.
   @discardableResult

@@ -15,8 +15,10 @@ final class GuestRun {
   private let host: PosixHostView
   private let decisions: any Decisions
 
+  /// `decisions`: nil for those that follow from the options.
   init(
-    _ options: RunOptions, machine: any Machine, observer: any Observer, host: PosixHostView
+    _ options: RunOptions, machine: any Machine, observer: any Observer, host: PosixHostView,
+    decisions given: (any Decisions)? = nil
   ) {
     self.options = options
     self.machine = machine
@@ -24,9 +26,11 @@ final class GuestRun {
     self.host = host
     let epoch = Nanoseconds(options.epochNanoseconds)
     decisions =
-      options.usesHostClock
-      ? HostClockDecisions(seed: options.seed, policy: options.policy, epoch: epoch)
-      : SeededDecisions(seed: options.seed, policy: options.policy, epoch: epoch, everySlice: options.everySlice)
+      if let given { given } else if options.usesHostClock {
+        HostClockDecisions(seed: options.seed, policy: options.policy, epoch: epoch)
+      } else {
+        SeededDecisions(seed: options.seed, policy: options.policy, epoch: epoch, everySlice: options.everySlice)
+      }
     kernel = Kernel(
       machine: machine, host: host, decisions: decisions, observer: observer,
       configuration: options.kernelConfiguration)

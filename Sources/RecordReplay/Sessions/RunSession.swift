@@ -24,10 +24,11 @@ public enum RunSession {
 /// A run that a trace keeps.
 public enum RecordSession {
   /// Records into a new file at `path`. Whatever stands in the way of writing it is known before the guest starts; a
-  /// failure later ends the run, with the trace closed after its last whole record.
+  /// failure later ends the run, with the trace closed after its last whole record. `decisions`: nil for those that follow from
+  /// the options.
   public static func record(
     _ options: RunOptions, to path: String, input: InputStream = .descriptor,
-    outputs: OutputPolicy = .passThrough
+    outputs: OutputPolicy = .passThrough, decisions: (any Decisions)? = nil
   ) throws(SessionError) -> RunResult {
     try ProcessorCheck.check(options.processorShown)
     // The writer first: its thread must not inherit the tracing thread's processor and trapped counter.
@@ -46,7 +47,8 @@ public enum RecordSession {
     let host = PosixHostView(hidden: options.hidden, input: input, outputs: outputs)
     let recording = RecordingMachine(machine, writer: writer)
     let seam: any Machine = options.traceCalls ? CallTracingMachine(recording) : recording
-    let run = GuestRun(options, machine: seam, observer: RecordingObserver(recording), host: host)
+    let run = GuestRun(
+      options, machine: seam, observer: RecordingObserver(recording), host: host, decisions: decisions)
     var result: RunResult
     do throws(SessionError) { result = try run.run() } catch {
       if error.exitStatus != 125 { remove(path) } else { try? writer.close(TraceEnd(verdict: "tool error")) }

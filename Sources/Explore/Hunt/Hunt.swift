@@ -1,0 +1,155 @@
+// The search: executions of one program under schedule after schedule, until one fails.
+
+import Kernel
+import Platform
+import RecordReplay
+
+/// What a search is asked to do.
+public struct HuntOptions: Sendable {
+  /// Schedules to try at most.
+  public var schedulesMax: UInt64 = 2000
+  public var strategy = Strategy.mix
+  /// Of all choices of schedules. What the guest sees (random bytes, epoch) follows from the run's own seed.
+  public var seed: UInt64 = 1
+  public var predicate = FailurePredicate()
+  /// Goes on after a failure, to count them.
+  public var countsFailures = false
+  public init() {}
+}
+
+/// A failing execution.
+public struct FoundFailure: Sendable {
+  /// Its number among the schedules, from 1.
+  public var number: UInt64
+  /// See `FailurePredicate.failure`.
+  public var kind: String
+  public var schedule: Schedule
+  public var outcome: Outcome
+  /// Executions that shrinking took.
+  public var executionsOfShrinking = 0
+}
+
+/// What a search came to.
+public struct HuntResult: Sendable {
+  public var schedulesTried: UInt64 = 0
+  public var failures: UInt64 = 0
+  public var first: FoundFailure?
+  /// Instructions that are scheduling points.
+  public var schedulingPoints = 0
+  /// Scheduling points and traps of an execution without preemptions.
+  public var steps: UInt64 = 0
+  /// Wall time of the tries, in nanoseconds.
+  public var searchNanoseconds: Int64 = 0
+  /// Why executions start from exec; nil when they start before the first thread or child.
+  public var refusal: String?
+  /// The program creates no thread and no child: all its executions are one.
+  public var hasOneTask = false
+}
+
+/// One search on one machine. Used on the machine's thread.
+public final class Hunt {
+  private let program: Program
+  private let machine: any ObservingMachine
+  let options: HuntOptions
+  let epoch: Nanoseconds
+  let random: SeededGenerator
+  private var plan = ExecutionPlan(steps: 1, traps: 0)
+  private var trapsMax: UInt64 = .max
+  private(set) var firstOutcome: Outcome?
+  public private(set) var result = HuntResult()
+
+  /// Executions under access log, and how their schedules are drawn.
+  private static let profileRuns: UInt64 = 4
+
+  public init(_ program: Program, _ machine: any ObservingMachine, _ options: HuntOptions) {
+    self.program = program
+    self.machine = machine
+    self.options = options
+    epoch = Nanoseconds(program.options.epochNanoseconds)
+    random = program.randomAtHold
+  }
+
+  /// Searches to the first failure, or to the last schedule. `progress` is called after each try; false ends the search.
+  public func run(progress: (HuntResult) -> Bool) throws(SessionError) -> HuntResult {
+    result.hasOneTask = try !program.hold()
+    let first = try execute { self.plain() }
+    firstOutcome = first.outcome
+    trapsMax = first.outcome.traps &* 50 &+ 20_000
+    result.schedulesTried = 1
+    if note(first, number: 1) && !options.countsFailures || result.hasOneTask { return finished() }
+    try findPoints()
+    let start = now()
+    while result.schedulesTried < options.schedulesMax {
+      let number = result.schedulesTried + 1
+      let tried = try execute { self.decisions(number) }
+      result.schedulesTried = number
+      result.searchNanoseconds = now() - start
+      if note(tried, number: number) && !options.countsFailures { break }
+      if !progress(result) { break }
+    }
+    return finished()
+  }
+
+  private func finished() -> HuntResult {
+    result.refusal = program.refusal
+    return result
+  }
+
+  // MARK: Executions
+
+  private func plain() -> ExploringDecisions { ExploringDecisions(epoch: epoch, random: random) }
+
+  private func decisions(_ number: UInt64) -> ExploringDecisions {
+    options.strategy.decisions(number: number, seed: options.seed, plan: plan, epoch: epoch, random: random)
+  }
+
+  func execute(_ make: () -> ExploringDecisions) throws(SessionError) -> (decisions: ExploringDecisions, outcome: Outcome) {
+    var made: ExploringDecisions?
+    let outcome = try program.execute(trapsMax: trapsMax) {
+      let decisions = make()
+      made = decisions
+      return decisions
+    }
+    return (made!, outcome)
+  }
+
+  /// Whether it failed.
+  private func note(_ tried: (decisions: ExploringDecisions, outcome: Outcome), number: UInt64) -> Bool {
+    guard let kind = options.predicate.failure(tried.outcome, first: firstOutcome) else { return false }
+    result.failures += 1
+    if result.first == nil {
+      result.first = FoundFailure(number: number, kind: kind, schedule: tried.decisions.schedule, outcome: tried.outcome)
+    }
+    return true
+  }
+
+  /// Profiles some executions, makes what they share scheduling points, and counts the steps of an execution.
+  private func findPoints() throws(SessionError) {
+    do throws(MachineError) { try machine.setAccessLog(true) } catch { throw SessionError(error.description) }
+    var memory = SharedMemory()
+    program.takesAccesses { memory.add($0, by: $1, in: $2) }
+    for number in 0..<Self.profileRuns {
+      _ = try execute {
+        number == 0
+          ? self.plain()
+          : WalkDecisions(
+            epoch: self.epoch, random: self.random, seed: self.options.seed &+ number, interval: 1 << 20, trapInterval: 2)
+      }
+    }
+    program.takesAccesses(nil)
+    let points = memory.schedulingPoints
+    do throws(MachineError) {
+      try machine.setAccessLog(false)
+      try machine.setSchedulingPoints(Set(points.map(\.pc)))
+    } catch { throw SessionError(error.description) }
+    result.schedulingPoints = points.count
+    let counted = try execute { CountingDecisions(epoch: self.epoch, random: self.random) }
+    plan = ExecutionPlan(steps: counted.decisions.steps, traps: counted.outcome.traps)
+    result.steps = plan.steps
+  }
+}
+
+/// No preemptions, but points are counted: a limit of points that is never reached.
+private final class CountingDecisions: ExploringDecisions {
+  override func limit(_ slice: inout Slice, place: SchedulePlace, queue: [TaskID]) { slice.points = .max }
+}

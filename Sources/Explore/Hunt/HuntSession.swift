@@ -1,0 +1,65 @@
+// A search from options to a trace: the machine, the program, the tries, what was found shrunk and recorded.
+
+import Kernel
+import Platform
+import PtracePlatform
+import RecordReplay
+
+public enum HuntSession {
+  /// Searches, and shrinks what was found. `progress` is called now and then; false ends the search.
+  public static func run(
+    _ options: RunOptions, _ search: HuntOptions, input: CapturedInput? = nil, progress: (HuntResult) -> Bool
+  ) throws(SessionError) -> HuntResult {
+    let machine = try options.makeMachine()
+    defer { machine.shutdown() }
+    guard let observing = machine as? any ObservingMachine else {
+      throw SessionError("a search needs the translated engine")
+    }
+    let program = Program(options, machine: machine, host: PosixHostView(hidden: options.hidden), input: input)
+    defer { program.end() }
+    let hunt = Hunt(program, observing, search)
+    var result = try hunt.run(progress: progress)
+    if let found = result.first { result.first = try hunt.shrunk(found) }
+    return result
+  }
+
+  /// Records the schedule that was found, from exec. False when the recording does not fail in the same way.
+  public static func record(
+    _ found: FoundFailure, _ options: RunOptions, _ search: HuntOptions, to path: String, input: CapturedInput? = nil
+  ) throws(SessionError) -> Bool {
+    let decisions = FollowDecisions(
+      epoch: Nanoseconds(options.epochNanoseconds), random: SeededDecisions.randomSource(seed: options.seed),
+      schedule: found.schedule)
+    let output = KeptOutput()
+    let result = try RecordSession.record(
+      options, to: path, input: input.map { .captured($0) } ?? .captured(CapturedInput(bytes: [], kind: .null)),
+      outputs: .keep(output), decisions: decisions)
+    switch (result.end, found.outcome.verdict) {
+    case (.exited(let recorded), .exited(let found)?): return recorded == found
+    case (.deadlock, .deadlock?), (.timedOut, .timedOut?), (.spin, .spin?): return true
+    default: return false
+    }
+  }
+}
+
+extension Hunt {
+  /// The same failure with as few switches as delta debugging finds.
+  func shrunk(_ found: FoundFailure) throws(SessionError) -> FoundFailure {
+    var best = found
+    var shrink = Shrink { [self] (schedule) throws(SessionError) in
+      let tried = try follow(schedule)
+      guard options.predicate.failure(tried.outcome, first: firstOutcome) == found.kind else { return nil }
+      return tried.decisions.schedule
+    }
+    best.schedule = try shrink.minimal(found.schedule)
+    best.executionsOfShrinking = shrink.executions
+    let last = try follow(best.schedule)
+    best.outcome = last.outcome
+    best.schedule = last.decisions.schedule
+    return best
+  }
+
+  private func follow(_ schedule: Schedule) throws(SessionError) -> (decisions: ExploringDecisions, outcome: Outcome) {
+    try execute { FollowDecisions(epoch: epoch, random: random, schedule: schedule) }
+  }
+}

@@ -1,0 +1,47 @@
+// A schedule as what differs from the default: at which places the turn changed, and to whom. Two executions that start from the
+// same state and take the same schedule are the same execution.
+
+import Kernel
+import Platform
+
+/// One change of turn.
+public struct Switch: Hashable, Sendable {
+  public enum Kind: String, Hashable, Sendable {
+    /// The task could have gone on: at a scheduling point, or where a system call ended.
+    case preemption
+    /// It had blocked or ended, or gave up its turn, and several tasks could be next.
+    case choice
+    /// It had spun for `DefaultTurns.spinTicks`, and another got the turn.
+    case fairness
+  }
+  public var kind: Kind
+  /// Whether the task was stopped in guest code (at a scheduling point), not behind a trap.
+  public var isInCode: Bool
+  /// Where the task stood whose turn ended.
+  public var place: SchedulePlace
+  /// Who had the next turn.
+  public var next: TaskID
+
+  public init(_ kind: Kind, isInCode: Bool, at place: SchedulePlace, to next: TaskID) {
+    self.kind = kind
+    self.isInCode = isInCode
+    self.place = place
+    self.next = next
+  }
+}
+
+/// The changes of turn of one execution, in order.
+public struct Schedule: Hashable, Sendable {
+  public var switches: [Switch] = []
+  public init(_ switches: [Switch] = []) { self.switches = switches }
+
+  public var preemptions: Int { switches.count { $0.kind == .preemption } }
+}
+
+/// What happens where a schedule says nothing.
+public enum DefaultTurns {
+  /// A task that executed so many ticks in one turn without a trap, while others wait, is taken to spin: the next gets its turn.
+  public static let spinTicks: UInt64 = 20_000
+  /// A task that made so many traps in one turn, likewise (a spin on the clock or on a try-lock that calls the kernel).
+  public static let spinTraps = 2000
+}

@@ -1,0 +1,63 @@
+// A given schedule, followed: to record what was found, and to try what is left of it when some switches are taken out.
+
+import Kernel
+import Platform
+
+/// Follows a schedule task by task: each switch is made when its task comes to its place, in whatever order the tasks come. What
+/// does not fit any more (the place was not met, or who should be next cannot run) is left out, and the default holds.
+public final class FollowDecisions: ExploringDecisions {
+  /// Switches to come, by task.
+  private var plans: [(task: TaskID, switches: ArraySlice<Switch>)] = []
+  private var chosen: TaskID?
+  /// Switches that were made as planned.
+  public private(set) var switchesMade = 0
+
+  public init(epoch: Nanoseconds, random: SeededGenerator, schedule: Schedule) {
+    for entry in schedule.switches {
+      if let index = plans.firstIndex(where: { $0.task == entry.place.task }) {
+        plans[index].switches.append(entry)
+      } else {
+        plans.append((entry.place.task, [entry]))
+      }
+    }
+    super.init(epoch: epoch, random: random)
+  }
+
+  /// The next switch of a task that stands at `place`, without those that it has passed.
+  private func coming(_ place: SchedulePlace) -> Switch? {
+    guard let index = plans.firstIndex(where: { $0.task == place.task }) else { return nil }
+    while let first = plans[index].switches.first, first.place.ticks < place.ticks { plans[index].switches.removeFirst() }
+    return plans[index].switches.first
+  }
+
+  /// The switch planned for this very place, which is then over.
+  private func take(_ place: SchedulePlace) -> Switch? {
+    guard let entry = coming(place), entry.place == place else { return nil }
+    plans[plans.firstIndex { $0.task == place.task }!].switches.removeFirst()
+    return entry
+  }
+
+  override func wantsPreemption(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
+    guard let entry = coming(place), entry.place == place, entry.kind != .choice else { return false }
+    _ = take(place)
+    guard queue.contains(entry.next) else { return false }
+    chosen = entry.next
+    return true
+  }
+
+  override func next(from queue: [TaskID], after place: SchedulePlace?, kind: Switch.Kind) -> Int {
+    if chosen == nil, let place, let entry = take(place) { chosen = entry.next }
+    defer { chosen = nil }
+    guard let chosen, let index = queue.firstIndex(of: chosen) else { return 0 }
+    switchesMade += 1
+    return index
+  }
+
+  override func limit(_ slice: inout Slice, place: SchedulePlace, queue: [TaskID]) {
+    guard let entry = coming(place), entry.isInCode, entry.place != place else { return }
+    let distance = entry.place.ticks - place.ticks
+    if distance > slice.ticks { return }
+    slice.ticks = distance
+    slice.pc = entry.place.pc
+  }
+}

@@ -1,0 +1,49 @@
+// The strategies by name, and what each makes of the number of an execution. All that an execution does follows from the search's
+// seed, its number, and what was known when it began: never from when it runs, or beside which others.
+
+import Kernel
+import Platform
+
+/// What is known of the program when an execution is planned.
+public struct ExecutionPlan: Sendable {
+  /// Scheduling points and traps of an ordinary execution; at least 1.
+  public var steps: UInt64
+  /// Of these, traps.
+  public var traps: UInt64
+  public init(steps: UInt64, traps: UInt64) {
+    self.steps = max(1, steps)
+    self.traps = traps
+  }
+}
+
+public enum Strategy: String, Hashable, Sendable, CaseIterable {
+  /// Changes of turn at random steps, at a rate that is drawn anew for each execution.
+  case walk
+  /// Random priorities and a few random drops.
+  case pct
+  /// Both in turn.
+  case mix
+
+  /// The decisions of execution `number`, from 0.
+  public func decisions(
+    number: UInt64, seed: UInt64, plan: ExecutionPlan, epoch: Nanoseconds, random: SeededGenerator
+  ) -> ExploringDecisions {
+    var draw = SeededGenerator(seed: seed &+ number &* 0x9e37_79b9_7f4a_7c15)
+    let own = draw.next()
+    switch self {
+    case .walk:
+      // On every scale from every second step to a few changes in the whole run.
+      var scales = 1
+      while 1 << UInt64(scales) < plan.steps && scales < 20 { scales += 1 }
+      let interval = UInt64(2) << UInt64(draw.next(below: scales))
+      let trapInterval = 1 + draw.next(below: 8)
+      return WalkDecisions(epoch: epoch, random: random, seed: own, interval: interval, trapInterval: trapInterval)
+    case .pct:
+      let depth = 1 + draw.next(below: 4)
+      return PriorityDecisions(epoch: epoch, random: random, seed: own, depth: depth, stepsExpected: plan.steps)
+    case .mix:
+      let part: Strategy = number % 2 == 0 ? .pct : .walk
+      return part.decisions(number: number, seed: seed &+ 1, plan: plan, epoch: epoch, random: random)
+    }
+  }
+}

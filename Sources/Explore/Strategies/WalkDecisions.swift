@@ -1,0 +1,41 @@
+// Random walk: at each step the turn changes with the same probability, to any task that can run.
+
+import Kernel
+import Platform
+
+/// The turn changes on average after `interval` scheduling points, and after one trap in `trapInterval`.
+public final class WalkDecisions: ExploringDecisions {
+  private var generator: SeededGenerator
+  private let interval: UInt64
+  private let trapInterval: Int
+
+  public init(epoch: Nanoseconds, random: SeededGenerator, seed: UInt64, interval: UInt64, trapInterval: Int) {
+    generator = SeededGenerator(seed: seed)
+    self.interval = max(1, interval)
+    self.trapInterval = max(1, trapInterval)
+    super.init(epoch: epoch, random: random)
+  }
+
+  override func wantsPreemption(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
+    if case .sliceEnd = point { return true }
+    return generator.next(below: trapInterval) == 0
+  }
+
+  override func next(from queue: [TaskID], after place: SchedulePlace?, kind: Switch.Kind) -> Int {
+    queue.count == 1 ? 0 : generator.next(below: queue.count)
+  }
+
+  override func limit(_ slice: inout Slice, place: SchedulePlace, queue: [TaskID]) {
+    slice.points = generator.nextGeometric(mean: interval)
+  }
+}
+
+extension SeededGenerator {
+  /// How many trials it takes until one of probability 1 / mean succeeds; at least 1. Without floating point, so that it is
+  /// the same everywhere: the trials are made, up to 2^20 of them.
+  mutating func nextGeometric(mean: UInt64) -> UInt32 {
+    var trials: UInt32 = 1
+    while trials < 1 << 20, mean > 1, next(below: Int(clamping: mean)) != 0 { trials += 1 }
+    return trials
+  }
+}
