@@ -143,13 +143,10 @@ public final class Hunt {
       try machine.setSchedulingPoints(Set(points.map(\.pc)))
     } catch { throw SessionError(error.description) }
     result.schedulingPoints = points.count
-    let counted = try execute { CountingDecisions(epoch: self.epoch, random: self.random) }
-    plan = ExecutionPlan(steps: counted.decisions.steps, traps: counted.outcome.traps)
+    let counted = try execute { ArrivalDecisions(epoch: self.epoch, random: self.random) }
+    plan = ExecutionPlan(
+      steps: counted.decisions.steps, traps: counted.outcome.traps,
+      arrivals: (counted.decisions as! ArrivalDecisions).arrivals)
     result.steps = plan.steps
   }
-}
-
-/// No preemptions, but points are counted: a limit of points that is never reached.
-private final class CountingDecisions: ExploringDecisions {
-  override func limit(_ slice: inout Slice, place: SchedulePlace, queue: [TaskID]) { slice.points = .max }
 }

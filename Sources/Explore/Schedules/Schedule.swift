@@ -30,6 +30,12 @@ public struct Switch: Hashable, Sendable {
   }
 }
 
+extension Switch: CustomStringConvertible {
+  public var description: String {
+    "\(kind.rawValue): task \(place.task) at \(place.pc), tick \(place.ticks)\(isInCode ? "" : ", behind a trap"), to task \(next)"
+  }
+}
+
 /// The changes of turn of one execution, in order.
 public struct Schedule: Hashable, Sendable {
   public var switches: [Switch] = []

@@ -10,9 +10,12 @@ public struct ExecutionPlan: Sendable {
   public var steps: UInt64
   /// Of these, traps.
   public var traps: UInt64
-  public init(steps: UInt64, traps: UInt64) {
+  /// At which scheduling points its tasks came by.
+  public var arrivals: [Arrival]
+  public init(steps: UInt64, traps: UInt64, arrivals: [Arrival] = []) {
     self.steps = max(1, steps)
     self.traps = traps
+    self.arrivals = arrivals
   }
 }
 
@@ -21,7 +24,9 @@ public enum Strategy: String, Hashable, Sendable, CaseIterable {
   case walk
   /// Random priorities and a few random drops.
   case pct
-  /// Both in turn.
+  /// Tasks are held at random scheduling points until nobody else can go on.
+  case hold
+  /// The others in turn.
   case mix
 
   /// The decisions of execution `number`, from 0.
@@ -41,8 +46,9 @@ public enum Strategy: String, Hashable, Sendable, CaseIterable {
     case .pct:
       let depth = 1 + draw.next(below: 4)
       return PriorityDecisions(epoch: epoch, random: random, seed: own, depth: depth, stepsExpected: plan.steps)
+    case .hold: return HoldDecisions(epoch: epoch, random: random, seed: own, arrivals: plan.arrivals)
     case .mix:
-      let part: Strategy = number % 2 == 0 ? .pct : .walk
+      let part: Strategy = number % 2 == 0 ? .hold : number % 4 == 1 ? .pct : .walk
       return part.decisions(number: number, seed: seed &+ 1, plan: plan, epoch: epoch, random: random)
     }
   }

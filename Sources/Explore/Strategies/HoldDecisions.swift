@@ -1,0 +1,115 @@
+// Active testing (Sen, "Race Directed Random Testing of Concurrent Programs", PLDI 2008; Joshi, Park, Sen, Naik, "A Randomized
+// Dynamic Program Analysis Technique for Detecting Real Deadlocks", PLDI 2009, hold tasks at chosen statements likewise): a task
+// that comes to a chosen instruction is held there until nobody else can go on. What a loop does a thousand times is one choice
+// here, and so is what twenty equal threads do; a place between two accesses that belong together is found after about as many
+// executions as the program has such instructions.
+
+import Kernel
+import Platform
+
+/// An arrival at a scheduling point: the n-th of a task at this instruction.
+public struct Arrival: Hashable, Sendable {
+  public var pc: GuestAddress
+  /// From 1.
+  public var occurrence: Int
+  public init(pc: GuestAddress, occurrence: Int) {
+    self.pc = pc
+    self.occurrence = occurrence
+  }
+}
+
+public final class HoldDecisions: ExploringDecisions {
+  /// Where tasks are held; one of them applies at a time to a task.
+  private struct Target {
+    var arrival: Arrival
+    /// Only the first task that comes there, not all.
+    var holdsFirstOnly: Bool
+    var isUsed = false
+  }
+  private struct Known {
+    var task: TaskID
+    var arrivals: [GuestAddress: Int] = [:]
+    /// Held since so many holds before; nil when it is not.
+    var held: Int?
+  }
+  private var generator: SeededGenerator
+  private var targets: [Target]
+  private var known: [Known] = []
+  private var holds = 0
+  private let picksRandomly: Bool
+  private let releasesLast: Bool
+
+  /// `arrivals`: those that an execution had, of which some are chosen.
+  public init(epoch: Nanoseconds, random: SeededGenerator, seed: UInt64, arrivals: [Arrival]) {
+    var generator = SeededGenerator(seed: seed)
+    let count = 1 + (generator.next(below: 3) == 0 ? 1 : 0) + (generator.next(below: 6) == 0 ? 1 : 0)
+    targets = []
+    for _ in 0..<(arrivals.isEmpty ? 0 : count) {
+      targets.append(
+        Target(
+          arrival: arrivals[generator.next(below: arrivals.count)], holdsFirstOnly: generator.next(below: 2) == 0))
+    }
+    picksRandomly = generator.next(below: 4) != 0
+    releasesLast = generator.next(below: 2) == 0
+    self.generator = generator
+    super.init(epoch: epoch, random: random)
+  }
+
+  private func index(of task: TaskID) -> Int {
+    if let index = known.firstIndex(where: { $0.task == task }) { return index }
+    known.append(Known(task: task))
+    return known.count - 1
+  }
+
+  override func limit(_ slice: inout Slice, place: SchedulePlace, queue: [TaskID]) {
+    if !targets.isEmpty { slice.points = 1 }
+  }
+
+  override func wantsPreemption(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
+    guard case .sliceEnd = point else { return false }
+    let index = index(of: place.task)
+    known[index].arrivals[place.pc, default: 0] += 1
+    let arrival = Arrival(pc: place.pc, occurrence: known[index].arrivals[place.pc]!)
+    guard let target = targets.firstIndex(where: { $0.arrival == arrival && !($0.isUsed && $0.holdsFirstOnly) }),
+      queue.contains(where: { known[self.index(of: $0)].held == nil })
+    else { return false }
+    targets[target].isUsed = true
+    holds += 1
+    known[index].held = holds
+    return true
+  }
+
+  override func next(from queue: [TaskID], after place: SchedulePlace?, kind: Switch.Kind) -> Int {
+    let free = queue.indices.filter { known[index(of: queue[$0])].held == nil }
+    if !free.isEmpty { return free[picksRandomly ? generator.next(below: free.count) : 0] }
+    let held = queue.indices.map { (index: $0, since: known[index(of: queue[$0])].held!) }
+    let chosen = (releasesLast ? held.max { $0.since < $1.since } : held.min { $0.since < $1.since })!.index
+    known[index(of: queue[chosen])].held = nil
+    return chosen
+  }
+
+  /// What it waits for may be held.
+  override func spins(_ task: TaskID) {
+    for index in known.indices { known[index].held = nil }
+  }
+}
+
+/// Notes the arrivals of an execution without preemptions.
+final class ArrivalDecisions: ExploringDecisions {
+  private var counts: [TaskID: [GuestAddress: Int]] = [:]
+  private var seen: Set<Arrival> = []
+  /// In order of their first occurrence, each once.
+  private(set) var arrivals: [Arrival] = []
+  /// A task's later arrivals at one instruction differ little.
+  static let occurrencesMax = 4
+
+  override func limit(_ slice: inout Slice, place: SchedulePlace, queue: [TaskID]) { slice.points = 1 }
+
+  override func wantsPreemption(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
+    guard case .sliceEnd = point else { return false }
+    counts[place.task, default: [:]][place.pc, default: 0] += 1
+    let arrival = Arrival(pc: place.pc, occurrence: counts[place.task]![place.pc]!)
+    if arrival.occurrence <= Self.occurrencesMax, seen.insert(arrival).inserted { arrivals.append(arrival) }
+    return false
+  }
+}
