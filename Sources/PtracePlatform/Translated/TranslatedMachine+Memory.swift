@@ -56,7 +56,8 @@ extension TranslatedMachine {
     spaces.place(space, at: id.rawValue)
     for attachment in from.attachments {
       if attachment.isShared {
-        space.add(attachment)
+        // Of its own, as entries of hash tables are each space's.
+        space.add(Attachment(attachment.range, attachment.image, attachment.mirror, bytes: nil))
       } else {
         try unmapMirror(attachment, in: id)
       }
@@ -184,7 +185,7 @@ extension TranslatedMachine {
       [RuntimeLayout.mirror + attachment.range.start.rawValue * 8, UInt64(mirror.size), 0, 0, 0, 0])
   }
 
-  private func removeFromHashTable(_ attachment: Attachment, _ id: AddressSpaceID) throws(MachineError) {
+  func removeFromHashTable(_ attachment: Attachment, _ id: AddressSpaceID) throws(MachineError) {
     if attachment.hashIndices.isEmpty { return }
     if let table = try space(id).hashTable {
       for index in attachment.hashIndices where attachment.image.contains(table.words[2 * index]) {
