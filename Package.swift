@@ -92,7 +92,7 @@ let package = Package(
     .testTarget(name: "TranslatorTests", dependencies: ["Translator", "DecoderCheck", "CZydisFacts"], swiftSettings: strict),
     .testTarget(name: "KernelTests", dependencies: ["Kernel", "Platform", "LinuxABI"], swiftSettings: strict),
     .testTarget(
-      name: "PtracePlatformTests", dependencies: ["PtracePlatform", "Platform", "LinuxABI", "CLinux"],
+      name: "PtracePlatformTests", dependencies: ["PtracePlatform", "Platform", "LinuxABI", "CLinux", "Translator"],
       swiftSettings: strict),
     .testTarget(
       name: "RecordReplayTests",

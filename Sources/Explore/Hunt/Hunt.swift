@@ -55,6 +55,8 @@ public final class Hunt {
   let random: SeededGenerator
   private var plan = ExecutionPlan(steps: 1, traps: 0)
   private var trapsMax: UInt64 = .max
+  private var memory = SharedMemory()
+  private var arrivals = ArrivalLog()
   private(set) var firstOutcome: Outcome?
   public private(set) var result = HuntResult()
 
@@ -81,10 +83,15 @@ public final class Hunt {
     let start = now()
     while result.schedulesTried < options.schedulesMax {
       let number = result.schedulesTried + 1
-      let tried = try execute { self.decisions(number) }
-      result.schedulesTried = number
+      let hasFailed: Bool
+      if Self.profiledAgain.contains(number) {
+        hasFailed = try profileAgain(number)
+      } else {
+        hasFailed = note(try execute { self.decisions(number) }, number: number)
+        result.schedulesTried = number
+      }
       result.searchNanoseconds = now() - start
-      if note(tried, number: number) && !options.countsFailures { break }
+      if hasFailed && !options.countsFailures { break }
       if !progress(result) { break }
     }
     return finished()
@@ -123,19 +130,35 @@ public final class Hunt {
     return true
   }
 
-  /// Profiles some executions, makes what they share scheduling points, and counts the steps of an execution.
+  // MARK: Scheduling points
+
+  /// Profiles the first executions and makes what they share scheduling points.
   private func findPoints() throws(SessionError) {
-    do throws(MachineError) { try machine.setAccessLog(true) } catch { throw SessionError(error.description) }
-    var memory = SharedMemory()
-    program.takesAccesses { memory.add($0, by: $1, in: $2) }
-    for number in 0..<Self.profileRuns {
-      _ = try execute {
-        number == 0
-          ? self.plain()
-          : WalkDecisions(
-            epoch: self.epoch, random: self.random, seed: self.options.seed &+ number, interval: 1 << 20, trapInterval: 2)
+    try profiled { () throws(SessionError) in
+      for number in 0..<Self.profileRuns {
+        _ = try execute {
+          number == 0
+            ? self.plain()
+            : WalkDecisions(
+              epoch: self.epoch, random: self.random, seed: self.options.seed &+ number, interval: 1 << 20, trapInterval: 2)
+        }
       }
     }
+    arrivals.beginExecution()
+    let counted = try execute {
+      let decisions = self.plain()
+      decisions.arrived = { self.arrivals.add($0) }
+      return decisions
+    }
+    plan = ExecutionPlan(steps: counted.decisions.steps, traps: counted.outcome.traps, arrivals: arrivals.arrivals)
+    result.steps = plan.steps
+  }
+
+  /// Executes with the log of accesses on, and takes what was found to be shared into the scheduling points.
+  private func profiled(_ body: () throws(SessionError) -> Void) throws(SessionError) {
+    do throws(MachineError) { try machine.setAccessLog(true) } catch { throw SessionError(error.description) }
+    program.takesAccesses { self.memory.add($0, by: $1, in: $2) }
+    try body()
     program.takesAccesses(nil)
     let points = memory.schedulingPoints
     do throws(MachineError) {
@@ -143,10 +166,30 @@ public final class Hunt {
       try machine.setSchedulingPoints(Set(points.map(\.pc)))
     } catch { throw SessionError(error.description) }
     result.schedulingPoints = points.count
-    let counted = try execute { ArrivalDecisions(epoch: self.epoch, random: self.random) }
-    plan = ExecutionPlan(
-      steps: counted.decisions.steps, traps: counted.outcome.traps,
-      arrivals: (counted.decisions as! ArrivalDecisions).arrivals)
-    result.steps = plan.steps
+  }
+
+  /// Schedules at whose numbers some are profiled again: other schedules go other ways, and touch other memory.
+  private static let profiledAgain: [UInt64] = [2, 32, 128, 512, 2048, 8192]
+  private static let profiledAtATime: UInt64 = 8
+
+  /// Tries some schedules of the kind that leads farthest from the ordinary, under the log. Whether one failed.
+  private func profileAgain(_ number: UInt64) throws(SessionError) -> Bool {
+    var hasFailed = false
+    try profiled { () throws(SessionError) in
+      for number in number..<min(number + Self.profiledAtATime, options.schedulesMax + 1) {
+        arrivals.beginExecution()
+        let tried = try execute {
+          let decisions = Strategy.hold.decisions(
+            number: number, seed: self.options.seed, plan: self.plan, epoch: self.epoch, random: self.random)
+          decisions.arrived = { self.arrivals.add($0) }
+          return decisions
+        }
+        result.schedulesTried = number
+        if note(tried, number: number) { hasFailed = true }
+        if hasFailed && !options.countsFailures { return }
+      }
+    }
+    plan.arrivals = arrivals.arrivals
+    return hasFailed
   }
 }

@@ -10,6 +10,9 @@ import Platform
 public class ExploringDecisions: Decisions {
   public let epoch: Nanoseconds
   private var random: SeededGenerator
+  /// Told of every place where a turn could change; while there is one, tasks stop at every scheduling point. Only for
+  /// strategies that look at each by themselves.
+  var arrived: ((SchedulePlace) -> Void)?
   /// What was decided so far.
   public private(set) var schedule = Schedule()
   /// Scheduling points and traps that tasks came by so far: the steps between which the turn can change.
@@ -41,6 +44,7 @@ public class ExploringDecisions: Decisions {
 
   public final func shouldPreempt(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
     begin(place)
+    if let arrived, point != .yield { arrived(place) }
     switch point {
     case .yield:
       spins(place.task)
@@ -77,6 +81,7 @@ public class ExploringDecisions: Decisions {
     let executed = place.ticks - turn!.ticks
     var slice = Slice(ticks: executed < DefaultTurns.spinTicks ? DefaultTurns.spinTicks - executed : 1)
     limit(&slice, place: place, queue: queue)
+    if arrived != nil { slice.points = 1 }
     return slice
   }
 

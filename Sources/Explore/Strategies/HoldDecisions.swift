@@ -7,7 +7,7 @@
 import Kernel
 import Platform
 
-/// An arrival at a scheduling point: the n-th of a task at this instruction.
+/// An arrival at a scheduling point, or behind a trap: the n-th of a task at this instruction.
 public struct Arrival: Hashable, Sendable {
   public var pc: GuestAddress
   /// From 1.
@@ -66,7 +66,6 @@ public final class HoldDecisions: ExploringDecisions {
   }
 
   override func wantsPreemption(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
-    guard case .sliceEnd = point else { return false }
     let index = index(of: place.task)
     known[index].arrivals[place.pc, default: 0] += 1
     let arrival = Arrival(pc: place.pc, occurrence: known[index].arrivals[place.pc]!)
@@ -94,22 +93,20 @@ public final class HoldDecisions: ExploringDecisions {
   }
 }
 
-/// Notes the arrivals of an execution without preemptions.
-final class ArrivalDecisions: ExploringDecisions {
+/// Where tasks came by in some executions, as far as their schedules showed it.
+struct ArrivalLog {
   private var counts: [TaskID: [GuestAddress: Int]] = [:]
   private var seen: Set<Arrival> = []
   /// In order of their first occurrence, each once.
   private(set) var arrivals: [Arrival] = []
   /// A task's later arrivals at one instruction differ little.
-  static let occurrencesMax = 4
+  private static let occurrencesMax = 4
 
-  override func limit(_ slice: inout Slice, place: SchedulePlace, queue: [TaskID]) { slice.points = 1 }
+  mutating func beginExecution() { counts = [:] }
 
-  override func wantsPreemption(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
-    guard case .sliceEnd = point else { return false }
+  mutating func add(_ place: SchedulePlace) {
     counts[place.task, default: [:]][place.pc, default: 0] += 1
     let arrival = Arrival(pc: place.pc, occurrence: counts[place.task]![place.pc]!)
     if arrival.occurrence <= Self.occurrencesMax, seen.insert(arrival).inserted { arrivals.append(arrival) }
-    return false
   }
 }

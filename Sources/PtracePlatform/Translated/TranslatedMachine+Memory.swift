@@ -185,7 +185,7 @@ extension TranslatedMachine {
       [RuntimeLayout.mirror + attachment.range.start.rawValue * 8, UInt64(mirror.size), 0, 0, 0, 0])
   }
 
-  private func removeFromHashTable(_ attachment: Attachment, _ id: AddressSpaceID) throws(MachineError) {
+  func removeFromHashTable(_ attachment: Attachment, _ id: AddressSpaceID) throws(MachineError) {
     if attachment.hashIndices.isEmpty { return }
     if let table = try space(id).hashTable {
       for index in attachment.hashIndices where attachment.image.contains(table.words[2 * index]) {

@@ -53,13 +53,17 @@ extension TranslatedMachine: ObservingMachine {
 
   /// Between runs nobody is inside any code.
   private func flushAllImages() {
+    for (index, space) in spaces.enumerated() {
+      guard let space else { continue }
+      for attachment in space.attachments where !attachment.image.isEmpty {
+        try? removeFromHashTable(attachment, AddressSpaceID(rawValue: UInt32(index)))
+        if !attachment.isShared { attachment.image.flush() }
+      }
+    }
     for shared in sharedImages.values {
-      flush(shared.image)
+      if !shared.image.isEmpty { shared.image.flush() }
       // It is no longer what the cache has, nor what it should get.
       shared.cacheKey = nil
-    }
-    for space in spaces {
-      for attachment in space?.attachments ?? [] where !attachment.isShared { flush(attachment.image) }
     }
   }
 

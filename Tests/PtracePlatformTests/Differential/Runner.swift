@@ -17,9 +17,9 @@ struct Outcome {
 /// One machine with one space that all guests use one after the other.
 final class Runner {
   private typealias Place = RandomGuest.Place
-  private let machine: any Machine
+  let machine: any Machine
   private let space = AddressSpaceID(rawValue: 1)
-  private var context: ExecutionContext
+  private(set) var context: ExecutionContext
   /// Prints every stop.
   private let isTraced = getenv("REPLAYSB_GUEST_TRACE") != nil
   private var lastObject: UInt32 = 0
@@ -47,7 +47,9 @@ final class Runner {
     if try machine.write(space, GuestAddress(address), bytes[...]) != bytes.count { throw MachineError("short write") }
   }
 
-  private func prepare(_ guest: RandomGuest) throws {
+  /// The guest as it begins. `end` must follow.
+  func prepare(_ guest: RandomGuest) throws {
+    context.space = space
     var content = [UInt8](repeating: 0xcc, count: Int(Place.codePages * page))
     content.replaceSubrange(guest.offset..<guest.offset + guest.code.count, with: guest.code)
     if let fileRegion { try mapCode(fileRegion) }
@@ -96,16 +98,11 @@ final class Runner {
   func run(_ guest: RandomGuest, forksLater: Bool = false, limit: () -> RunLimit) throws -> Outcome {
     try prepare(guest)
     var outcome = Outcome()
-    context.space = space
     let forksAfterSlices = guest.forksAfterSlices.map { forksLater ? $0 : 0 }
-    defer { if context.space != space { machine.destroyAddressSpace(context.space) } }
+    defer { end() }
     let ticksBefore = machine.ticks(of: context.id).rawValue
     loop: while true {
-      if outcome.slices == forksAfterSlices, context.space == space {
-        lastSpace += 1
-        context.space = AddressSpaceID(rawValue: lastSpace)
-        try machine.forkAddressSpace(space, as: context.space)
-      }
+      if outcome.slices == forksAfterSlices { try fork() }
       let trap = try machine.run(context, limit: limit())
       if isTraced {
         let registers = context.registers
@@ -123,16 +120,7 @@ final class Runner {
       // The translated engine leaves them out everywhere.
       if trap == .syscall { context.registers.r11 &= ~Registers.statusFlags }
       outcome.stops.append((trap, context.registers))
-      if outcome.isEndless || outcome.stops.count > 60 { break }
-      switch trap {
-      case .syscall: context.registers.rax = 0x1234_5678_9abc
-      case .instruction(_, let length):
-        context.registers.rax = 7
-        context.registers.rdx = 9
-        context.registers.rip += UInt64(length)
-      case .fault(let fault) where fault.signal == 5 && fault.code == 2: break  // a trap flag's step
-      default: break loop
-      }
+      if outcome.isEndless || outcome.stops.count > Self.trapsMax || !answer(trap) { break }
     }
     outcome.ticks = machine.ticks(of: context.id).rawValue - ticksBefore
     outcome.memory = [
@@ -144,6 +132,39 @@ final class Runner {
     outcome.extendedState = try machine.extendedState(of: context)
     return outcome
   }
+
+  /// So many traps are answered.
+  static let trapsMax = 60
+
+  /// Does for a guest what it trapped for; false when its run ends there.
+  func answer(_ trap: Trap) -> Bool {
+    switch trap {
+    case .syscall: context.registers.rax = 0x1234_5678_9abc
+    case .instruction(_, let length):
+      context.registers.rax = 7
+      context.registers.rdx = 9
+      context.registers.rip += UInt64(length)
+    case .fault(let fault) where fault.signal == 5 && fault.code == 2: break  // a trap flag's step
+    default: return false
+    }
+    return true
+  }
+
+  /// The guest goes on in a fork of its space, once.
+  func fork() throws {
+    if context.space != space { return }
+    lastSpace += 1
+    context.space = AddressSpaceID(rawValue: lastSpace)
+    try machine.forkAddressSpace(space, as: context.space)
+  }
+
+  func end() {
+    if context.space != space { machine.destroyAddressSpace(context.space) }
+    context.space = space
+  }
+
+  /// What can be fetched at `pc`.
+  func code(at pc: UInt64) throws -> [UInt8] { try machine.read(context.space, GuestAddress(pc), 15) }
 
   private func memory(_ start: UInt64, _ pages: UInt64) throws -> [UInt8] {
     try machine.read(context.space, GuestAddress(start), Int(pages * page))
