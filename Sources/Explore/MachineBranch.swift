@@ -11,9 +11,13 @@
 import Platform
 
 public final class MachineBranch: Machine {
-  private struct Space {
+  private final class Space {
     let real: AddressSpaceID
-    var mappings = ObjectMappings()
+    var mappings: ObjectMappings
+    init(real: AddressSpaceID, mappings: ObjectMappings = ObjectMappings()) {
+      self.real = real
+      self.mappings = mappings
+    }
   }
   private struct Context {
     /// With the real identifier.
@@ -228,7 +232,7 @@ public final class MachineBranch: Machine {
     _ id: AddressSpaceID, _ range: GuestRange, _ protection: Protection, _ source: MappingSource
   ) throws(MachineError) {
     willChange()
-    let real = try space(id).real
+    let space = try space(id)
     let realSource: MappingSource
     switch source {
     case .anonymous: realSource = .anonymous
@@ -238,14 +242,15 @@ public final class MachineBranch: Machine {
       if protection.contains(.write) { try own(object) }
       realSource = .sharedObject(try self.object(object).real, offset: offset)
     }
-    try machine.map(real, range, protection, realSource)
-    spaces[Int(id.rawValue)]!.mappings.map(range, protection, source)
+    try machine.map(space.real, range, protection, realSource)
+    space.mappings.map(range, protection, source)
   }
 
   public func unmap(_ id: AddressSpaceID, _ range: GuestRange) throws(MachineError) {
     willChange()
-    try machine.unmap(try space(id).real, range)
-    spaces[Int(id.rawValue)]!.mappings.take(range)
+    let space = try space(id)
+    try machine.unmap(space.real, range)
+    space.mappings.take(range)
   }
 
   public func protect(_ id: AddressSpaceID, _ range: GuestRange, _ protection: Protection) throws(MachineError) {
@@ -255,13 +260,14 @@ public final class MachineBranch: Machine {
       for mapping in space.mappings.all where mapping.isShared && mapping.range.overlaps(range) { try own(mapping.object) }
     }
     try machine.protect(space.real, range, protection)
-    spaces[Int(id.rawValue)]!.mappings.protect(range, protection)
+    space.mappings.protect(range, protection)
   }
 
   public func remap(_ id: AddressSpaceID, _ range: GuestRange, to target: GuestRange) throws(MachineError) {
     willChange()
-    try machine.remap(try space(id).real, range, to: target)
-    spaces[Int(id.rawValue)]!.mappings.move(range, to: target)
+    let space = try space(id)
+    try machine.remap(space.real, range, to: target)
+    space.mappings.move(range, to: target)
   }
 
   public func discard(_ id: AddressSpaceID, _ range: GuestRange) throws(MachineError) {

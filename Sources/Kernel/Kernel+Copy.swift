@@ -8,14 +8,12 @@ extension Kernel {
   public func deepCopy(
     machine: any Machine, host: any HostView, decisions: any Decisions, observer: any Observer
   ) -> Kernel {
-    let new = Kernel(
-      machine: machine, host: host, decisions: decisions, observer: observer, configuration: configuration)
+    let new = Kernel(copying: self, machine: machine, host: host, decisions: decisions, observer: observer)
     let context = CopyContext(machine: machine)
     new.tasks = tasks
     new.tasks.copyReferences(context)
     new.scheduler = scheduler
     new.scheduler.copyReferences(context)
-    new.clock = clock
     new.timers = timers
     new.timers.copyReferences(context)
     new.identifiers = identifiers

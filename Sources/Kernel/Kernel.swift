@@ -60,6 +60,18 @@ public final class Kernel {
     files = VirtualFileSystem(configuration: configuration)
     files.mountOwnFileSystems(self)
   }
+
+  /// For a copy: what the original has, to be replaced by copies (`Kernel+Copy.swift`).
+  init(copying other: Kernel, machine: any Machine, host: any HostView, decisions: any Decisions, observer: any Observer) {
+    self.machine = machine
+    self.host = host
+    self.decisions = decisions
+    self.observer = observer
+    configuration = other.configuration
+    syscalls = other.syscalls
+    clock = other.clock
+    files = other.files
+  }
 }
 
 /// Identifiers for the nouns of the seam: counted up, never reused, so that traces repeat.

@@ -47,13 +47,23 @@ func options(_ guest: Guest, engine: Engine = .translated) throws -> RunOptions 
   return options
 }
 
+/// What a test on a tracing thread found: there the testing library cannot be told, since it reads a clock.
+final class Findings {
+  private(set) var all: [String] = []
+  func check(_ condition: Bool, _ text: @autoclosure () -> String, line: Int = #line) {
+    if !condition { all.append("line \(line): \(text())") }
+  }
+}
+
 /// A program on a machine and a thread of its own. What the body throws is thrown.
 func withProgram(
-  _ guest: Guest, engine: Engine = .translated, input: CapturedInput? = nil, _ body: (Program) throws -> Void
+  _ guest: Guest, engine: Engine = .translated, input: CapturedInput? = nil,
+  _ body: (Program, Findings) throws -> Void
 ) throws {
   let options = try options(guest, engine: engine)
-  let before = children()
+  let before = countChildren()
   var failure: (any Error)?
+  let findings = Findings()
   onTracerThread {
     do {
       let machine = try options.makeMachine()
@@ -63,17 +73,18 @@ func withProgram(
       defer {
         program.end()
         let left = program.machineCounts
-        #expect(left == (0, 0, 0), "\(left) spaces, contexts and objects are left")
+        findings.check(left == (0, 0, 0), "\(left) spaces, contexts and objects are left")
       }
-      try body(program)
+      try body(program, findings)
     } catch { failure = error }
   }
   if let failure { throw failure }
-  #expect(children() == before, "a process is left behind")
+  #expect(findings.all == [])
+  #expect(countChildren() == before, "a process is left behind")
 }
 
 /// Processes whose parent we are.
-func children() -> Int {
+func countChildren() -> Int {
   var count = 0
   guard let folder = opendir("/proc/self/task") else { return 0 }
   defer { closedir(folder) }
@@ -95,86 +106,87 @@ func lines(_ path: String) -> [String] {
   return result
 }
 
+/// One after the other: they count the children of this process.
+@Suite(.serialized) struct ExploreTests {}
+
+extension ExploreTests {
 @Suite(.serialized) struct ExecutionTests {
   static let branching: [Guest] = [.mutex, .race, .forks, .shared, .sharedFile, .files, .signals, .spawn, .code]
 
   @Test(.timeLimit(.minutes(2)), arguments: branching.map(\.name))
   func heldAndFromExecAgree(_ name: String) throws {
     let guest = Self.branching.first { $0.name == name }!
-    try withProgram(guest) { program in
-      #expect(try program.hold())
+    try withProgram(guest) { program, found in
+      found.check(try program.hold(), "nothing is held")
       let counts = program.machineCounts
-      let seeds: [UInt64] = [1, 2, 3]
       var expected: [Trail] = []
-      for seed in seeds {
-        expected.append(Trail(try program.executeFromExec(decisions(seed))))
-        #expect(expected.last?.verdict == .exited(status: 0) || name == "race", "\(expected.last!)")
+      for seed in [1, 2, 3] as [UInt64] {
+        let trail = Trail(try program.executeFromExec(decisions(seed)))
+        found.check(trail.verdict == .exited(status: 0) || name == "race", "\(trail)")
+        expected.append(trail)
       }
       for seed in [3, 1, 2, 2, 3, 1, 3, 2, 1] as [UInt64] {
-        let outcome = try program.execute { decisions(seed) }
-        #expect(Trail(outcome) == expected[Int(seed) - 1], "seed \(seed)")
+        let trail = Trail(try program.execute { decisions(seed) })
+        found.check(trail == expected[Int(seed) - 1], "seed \(seed): \(trail), from exec \(expected[Int(seed) - 1])")
       }
-      #expect(Set(expected.map(\.fingerprint)).count == 3, "schedules do not differ")
-      #expect(program.refusal == nil)
+      found.check(Set(expected.map(\.fingerprint)).count == 3, "schedules do not differ")
+      found.check(program.refusal == nil, "refused: \(program.refusal ?? "")")
       let after = program.machineCounts
-      #expect(after.spaces == counts.spaces && after.contexts == counts.contexts)
+      found.check(after.spaces == counts.spaces && after.contexts == counts.contexts, "\(counts) became \(after)")
     }
   }
 
   @Test(.timeLimit(.minutes(2))) func theDirectEngineBranchesToo() throws {
-    try withProgram(.forks, engine: .direct) { program in
-      #expect(try program.hold())
+    try withProgram(.forks, engine: .direct) { program, found in
+      found.check(try program.hold(), "nothing is held")
       let one = Trail(try program.executeFromExec(decisions(1)))
       let two = Trail(try program.executeFromExec(decisions(2)))
-      #expect(Trail(try program.execute { decisions(2) }) == two)
-      #expect(Trail(try program.execute { decisions(1) }) == one)
-      #expect(one.verdict == .exited(status: 0))
+      found.check(Trail(try program.execute { decisions(2) }) == two, "seed 2 differs")
+      found.check(Trail(try program.execute { decisions(1) }) == one, "seed 1 differs")
+      found.check(one.verdict == .exited(status: 0), "\(one)")
     }
   }
 
   @Test(.timeLimit(.minutes(1))) func aRaceShowsInSomeSchedules() throws {
-    try withProgram(.race) { program in
+    try withProgram(.race) { program, found in
       try program.hold()
       var outputs: Set<String> = []
-      for seed in 1...30 as ClosedRange<UInt64> {
-        let outcome = try program.execute { decisions(seed) }
-        outputs.insert(Trail(outcome).output)
-      }
-      #expect(outputs.count > 1)
-      #expect(outputs.allSatisfy { $0.hasPrefix("before\n") })
+      for seed in 1...30 as ClosedRange<UInt64> { outputs.insert(Trail(try program.execute { decisions(seed) }).output) }
+      found.check(outputs.count > 1, "always \(outputs)")
+      found.check(outputs.allSatisfy { $0.hasPrefix("before\n") }, "\(outputs)")
     }
   }
 
   @Test(.timeLimit(.minutes(1))) func whatCannotBeBranchedStartsFromExec() throws {
-    try withProgram(.refused) { program in
-      #expect(try program.hold())
+    try withProgram(.refused) { program, found in
+      found.check(try program.hold(), "nothing is held")
       let expected = Trail(try program.executeFromExec(decisions(5)))
-      #expect(expected.verdict == .exited(status: 0))
-      #expect(Trail(try program.execute { decisions(5) }) == expected)
-      #expect(program.refusal != nil && program.held == nil)
-      #expect(Trail(try program.execute { decisions(5) }) == expected)
+      found.check(expected.verdict == .exited(status: 0), "\(expected)")
+      found.check(Trail(try program.execute { decisions(5) }) == expected, "the refused one differs")
+      found.check(program.refusal != nil && program.held == nil, "it was not refused")
+      found.check(Trail(try program.execute { decisions(5) }) == expected, "the next one differs")
     }
   }
 
   @Test(.timeLimit(.minutes(1))) func aProgramWithoutTasksIsExecutedFromExec() throws {
     let input = CapturedInput(bytes: Array("given".utf8), kind: .pipe)
-    try withProgram(.alone, input: input) { program in
-      #expect(try !program.hold())
+    try withProgram(.alone, input: input) { program, found in
+      found.check(try !program.hold(), "something is held")
       for _ in 0..<2 {
-        let outcome = try program.execute { decisions(1) }
-        #expect(Trail(outcome).output == "alone 5 given\n")
-        #expect(outcome.verdict == .exited(status: 3 << 8))
+        let trail = Trail(try program.execute { decisions(1) })
+        found.check(trail.output == "alone 5 given\n" && trail.verdict == .exited(status: 3 << 8), "\(trail)")
       }
     }
   }
 
   @Test(.timeLimit(.minutes(1))) func anExecutionStopsAtItsBoundOfTraps() throws {
-    try withProgram(.race) { program in
+    try withProgram(.race) { program, found in
       try program.hold()
       let traps = program.held!.traps + 10
       let outcome = try program.execute(trapsMax: traps) { decisions(1) }
-      #expect(outcome.verdict == nil && outcome.traps == traps)
-      #expect(try program.execute { decisions(1) }.verdict != nil)
+      found.check(outcome.verdict == nil && outcome.traps == traps, "\(outcome)")
+      found.check(try program.execute { decisions(1) }.verdict != nil, "no verdict")
     }
   }
+}
 }

@@ -105,9 +105,9 @@ extension Guest {
   static let race = Guest(
     "race",
     """
-    static volatile int counter;
+    static int counter;
     static void *work(void *unused) {
-      for (int i = 0; i < 50; i++) counter++;
+      for (int i = 0; i < 50; i++) __asm__ volatile("incl %0" : "+m"(counter));
       return unused;
     }
     int main(void) {

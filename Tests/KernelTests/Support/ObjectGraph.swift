@@ -7,10 +7,17 @@ import Testing
 
 @testable import Kernel
 
+/// An object that may be gone.
+struct WeakObject {
+  weak var object: AnyObject?
+  let path: String
+}
+
 /// The objects reachable from a kernel and a text of all their values, objects named by order of first visit.
 struct ObjectGraph {
   private(set) var text: [String] = []
   private(set) var objects: [ObjectIdentifier: String] = [:]
+  private(set) var weakObjects: [WeakObject] = []
   private var numbers: [ObjectIdentifier: Int] = [:]
   private var waiting: [(path: String, object: AnyObject)] = []
 
@@ -44,6 +51,7 @@ struct ObjectGraph {
       }
       let number = numbers.count
       numbers[id] = number
+      weakObjects.append(WeakObject(object: object, path: "\(path): \(type(of: object))"))
       objects[id] = "\(path): \(type(of: object))"
       text.append("\(path) = #\(number) \(type(of: object))")
       waiting.append((path, object))

@@ -5,12 +5,36 @@ import Platform
 
 /// A directory that the guest cannot change.
 class FixedDirectory: DirectoryInode {
+  /// The trees of made-up files, which come into being when somebody looks: most programs never do, and every copy of
+  /// the kernel would carry them along.
+  enum Content: UInt8, Hashable, Sendable { case proc, sys, network }
+  /// What it is to be filled with; nil once it is.
+  final var missing: Content?
+
   override var acceptsChanges: Bool { false }
+
+  final func fill(_ kernel: Kernel) {
+    guard let content = missing else { return }
+    missing = nil
+    kernel.files.fill(self, with: content, kernel)
+  }
+  override func lookup(_ access: FileAccess, _ name: FileName) throws(Errno) -> Inode? {
+    fill(access.kernel)
+    return try super.lookup(access, name)
+  }
+  override func list(_ access: FileAccess) throws(Errno) -> [(name: [UInt8], inode: Inode)] {
+    fill(access.kernel)
+    return try super.list(access)
+  }
+  final func copyFixedFields(from other: FixedDirectory) {
+    copyDirectoryFields(from: other)
+    missing = other.missing
+  }
   override func shallowCopy() -> Self {
     let new = FixedDirectory(
       number: number, fileSystem: fileSystem, permissions: mode, user: user, group: group, time: modified,
       parent: parent, name: name)
-    new.copyDirectoryFields(from: self)
+    new.copyFixedFields(from: self)
     return unsafeDowncast(new, to: Self.self)
   }
   override var size: Int64 { 0 }
@@ -27,6 +51,7 @@ final class ProcRoot: FixedDirectory {
   }
 
   override func list(_ access: FileAccess) throws(Errno) -> [(name: [UInt8], inode: Inode)] {
+    fill(access.kernel)
     var result = existing()
     for group in access.kernel.tasks.groups.values {
       guard let leader = group.leader ?? group.tasks.first else { continue }
@@ -40,7 +65,7 @@ final class ProcRoot: FixedDirectory {
     let new = ProcRoot(
       number: number, fileSystem: fileSystem, permissions: mode, user: user, group: group, time: modified,
       parent: parent, name: name)
-    new.copyDirectoryFields(from: self)
+    new.copyFixedFields(from: self)
     return unsafeDowncast(new, to: Self.self)
   }
 }

@@ -56,7 +56,22 @@ extension VirtualFileSystem {
     let proc = ProcRoot(
       number: nextNumber(), fileSystem: .proc, permissions: 0o555, user: 0, group: 0, time: time, parent: root,
       name: Array("proc".utf8))
+    proc.missing = .proc
     root.set(proc.name, proc)
+    makeNetwork(time)
+  }
+
+  /// Makes the files of one of the trees.
+  func fill(_ directory: FixedDirectory, with content: FixedDirectory.Content, _ kernel: Kernel) {
+    let time = kernel.decisions.epoch
+    switch content {
+    case .proc: fillProc(directory, time, kernel)
+    case .sys: fillSys(directory, time, kernel)
+    case .network: fillNetwork(directory, time)
+    }
+  }
+
+  private func fillProc(_ proc: FixedDirectory, _ time: Nanoseconds, _ kernel: Kernel) {
     for (name, kind) in [("self", ProcLink.Kind.selfProcess), ("thread-self", .selfThread)] {
       let link = ProcLink(number: nextNumber(), kind, nil, user: 0, group: 0, time: time)
       proc.set(Array(name.utf8), link)
@@ -73,7 +88,6 @@ extension VirtualFileSystem {
     ]
     for (path, file) in files { add(proc, path, .system(file), time: time) }
     for (path, text) in fixedFiles(kernel) { add(proc, path, Self.fixed(text), time: time) }
-    makeNetwork(time)
   }
 
   private func fixedFiles(_ kernel: Kernel) -> [(String, String)] {
@@ -112,7 +126,11 @@ extension VirtualFileSystem {
     let directory = FixedDirectory(
       number: nextNumber(), fileSystem: .proc, permissions: 0o555, user: 0, group: 0, time: time, parent: root,
       name: Array("net".utf8))
+    directory.missing = .network
     network = directory
+  }
+
+  private func fillNetwork(_ directory: FixedDirectory, _ time: Nanoseconds) {
     let dev = """
       Inter-|   Receive                                                |  Transmit
        face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets \
@@ -138,7 +156,11 @@ extension VirtualFileSystem {
     let sys = FixedDirectory(
       number: nextNumber(), fileSystem: .sys, permissions: 0o555, user: 0, group: 0, time: time, parent: root,
       name: Array("sys".utf8))
+    sys.missing = .sys
     root.set(sys.name, sys)
+  }
+
+  private func fillSys(_ sys: FixedDirectory, _ time: Nanoseconds, _ kernel: Kernel) {
     let count = kernel.configuration.cpuCount
     let all = count == 1 ? "0\n" : "0-\(count - 1)\n"
     var files: [(String, String)] = [
