@@ -13,7 +13,7 @@ struct HuntCommand: ParsableCommand {
     discussion: "Exit status: 1 when a failure was found, 0 when none was, 125 when the tool cannot go on.")
   @Option(name: [.customShort("n"), .long], help: ArgumentHelp("Schedules to try at most.", valueName: "count"))
   var schedules: UInt64 = 2000
-  @Option(help: "walk, pct, hold or mix: how schedules are chosen.") var strategy: Strategy = .mix
+  @Option(help: "walk, pct, hold, feedback or mix: how schedules are chosen.") var strategy: Strategy = .mix
   @Option(help: ArgumentHelp("Seed of the schedules that are tried.", valueName: "seed")) var searchSeed: UInt64 = 1
   @Option(help: ArgumentHelp("Only this exit status is a failure.", valueName: "status")) var exitCode: Int32?
   @Flag(help: "Output that differs from the first run's is a failure too.") var expectSame = false

@@ -57,6 +57,8 @@ public final class Hunt {
   private var trapsMax: UInt64 = .max
   private var memory = SharedMemory()
   private var arrivals = ArrivalLog()
+  private var corpus = Corpus()
+  private var isLogging = false
   private(set) var firstOutcome: Outcome?
   public private(set) var result = HuntResult()
 
@@ -83,13 +85,7 @@ public final class Hunt {
     let start = now()
     while result.schedulesTried < options.schedulesMax {
       let number = result.schedulesTried + 1
-      let hasFailed: Bool
-      if Self.profiledAgain.contains(number) {
-        hasFailed = try profileAgain(number)
-      } else {
-        hasFailed = note(try execute { self.decisions(number) }, number: number)
-        result.schedulesTried = number
-      }
+      let hasFailed = try tryNext(number)
       result.searchNanoseconds = now() - start
       if hasFailed && !options.countsFailures { break }
       if !progress(result) { break }
@@ -156,40 +152,65 @@ public final class Hunt {
 
   /// Executes with the log of accesses on, and takes what was found to be shared into the scheduling points.
   private func profiled(_ body: () throws(SessionError) -> Void) throws(SessionError) {
-    do throws(MachineError) { try machine.setAccessLog(true) } catch { throw SessionError(error.description) }
-    program.takesAccesses { self.memory.add($0, by: $1, in: $2) }
+    try setLog(true)
     try body()
-    program.takesAccesses(nil)
+    try setLog(false)
+    try usePoints()
+  }
+
+  private func setLog(_ isOn: Bool) throws(SessionError) {
+    do throws(MachineError) { try machine.setAccessLog(isOn) } catch { throw SessionError(error.description) }
+    program.takesAccesses(isOn ? { self.memory.add($0, by: $1, in: $2) } : nil)
+    isLogging = isOn
+  }
+
+  private func usePoints() throws(SessionError) {
     let points = memory.schedulingPoints
-    do throws(MachineError) {
-      try machine.setAccessLog(false)
-      try machine.setSchedulingPoints(Set(points.map(\.pc)))
-    } catch { throw SessionError(error.description) }
+    if points.count == result.schedulingPoints { return }
+    do throws(MachineError) { try machine.setSchedulingPoints(Set(points.map(\.pc))) } catch {
+      throw SessionError(error.description)
+    }
     result.schedulingPoints = points.count
   }
 
-  /// Schedules at whose numbers some are profiled again: other schedules go other ways, and touch other memory.
-  private static let profiledAgain: [UInt64] = [2, 32, 128, 512, 2048, 8192]
-  private static let profiledAtATime: UInt64 = 8
+  // MARK: Tries
 
-  /// Tries some schedules of the kind that leads farthest from the ordinary, under the log. Whether one failed.
-  private func profileAgain(_ number: UInt64) throws(SessionError) -> Bool {
-    var hasFailed = false
-    try profiled { () throws(SessionError) in
-      for number in number..<min(number + Self.profiledAtATime, options.schedulesMax + 1) {
-        arrivals.beginExecution()
-        let tried = try execute {
-          let decisions = Strategy.hold.decisions(
-            number: number, seed: self.options.seed, plan: self.plan, epoch: self.epoch, random: self.random)
-          decisions.arrived = { self.arrivals.add($0) }
-          return decisions
-        }
-        result.schedulesTried = number
-        if note(tried, number: number) { hasFailed = true }
-        if hasFailed && !options.countsFailures { return }
-      }
-    }
+  /// Other schedules go other ways and touch other memory, so the first tries are under the log, and some later ones.
+  private static func isLogged(_ number: UInt64) -> Bool {
+    number < 200 || number % 256 < 16
+  }
+  /// New points mean that all is translated anew: so seldom.
+  private static let triesBetweenPoints: UInt64 = 8
+
+  /// Tries schedule `number`. Whether it failed.
+  private func tryNext(_ number: UInt64) throws(SessionError) -> Bool {
+    if Self.isLogged(number) != isLogging { try setLog(!isLogging) }
+    if number % Self.triesBetweenPoints == 0 { try usePoints() }
     plan.arrivals = arrivals.arrivals
-    return hasFailed
+    let strategy = options.strategy.part(of: number)
+    let tried: (decisions: ExploringDecisions, outcome: Outcome)
+    if strategy == .feedback || strategy == .hold {
+      tried = try hold(number, usesCorpus: strategy == .feedback)
+    } else {
+      tried = try execute { self.decisions(number) }
+    }
+    result.schedulesTried = number
+    return note(tried, number: number)
+  }
+
+  private func hold(
+    _ number: UInt64, usesCorpus: Bool
+  ) throws(SessionError) -> (decisions: ExploringDecisions, outcome: Outcome) {
+    var draw = Strategy.generator(number: number, seed: options.seed)
+    let plan = usesCorpus ? corpus.plan(arrivals.arrivals, &draw) : .random(of: arrivals.arrivals, &draw)
+    let known = arrivals.arrivals.count
+    arrivals.beginExecution()
+    let tried = try execute {
+      let decisions = HoldDecisions(epoch: self.epoch, random: self.random, plan: plan)
+      decisions.arrived = { self.arrivals.add($0) }
+      return decisions
+    }
+    if arrivals.arrivals.count > known { corpus.add(plan, found: Array(arrivals.arrivals[known...])) }
+    return tried
   }
 }

@@ -18,40 +18,62 @@ public struct Arrival: Hashable, Sendable {
   }
 }
 
-public final class HoldDecisions: ExploringDecisions {
-  /// Where tasks are held; one of them applies at a time to a task.
-  private struct Target {
-    var arrival: Arrival
+/// Where tasks are held in one execution, and all that is random in it.
+public struct HoldPlan: Hashable, Sendable {
+  public struct Target: Hashable, Sendable {
+    public var arrival: Arrival
     /// Only the first task that comes there, not all.
-    var holdsFirstOnly: Bool
-    var isUsed = false
+    public var holdsFirstOnly: Bool
   }
+  public var targets: [Target] = []
+  /// Who is next of those that are not held: a random one, or the one that waited longest.
+  var picksRandomly: Bool
+  /// Who goes on when all are held: the one held last, or first.
+  var releasesLast: Bool
+  /// Of the random picks.
+  var seed: UInt64
+
+  /// Without targets.
+  init(_ generator: inout SeededGenerator) {
+    picksRandomly = generator.next(below: 4) != 0
+    releasesLast = generator.next(below: 2) == 0
+    seed = generator.next()
+  }
+
+  /// Adds one of these arrivals; nothing when there is none.
+  mutating func addTarget(of arrivals: [Arrival], _ generator: inout SeededGenerator) {
+    if arrivals.isEmpty { return }
+    targets.append(
+      Target(arrival: arrivals[generator.next(below: arrivals.count)], holdsFirstOnly: generator.next(below: 2) == 0))
+  }
+
+  /// One target, seldom two or three.
+  static func random(of arrivals: [Arrival], _ generator: inout SeededGenerator) -> HoldPlan {
+    var plan = HoldPlan(&generator)
+    let count = 1 + (generator.next(below: 3) == 0 ? 1 : 0) + (generator.next(below: 6) == 0 ? 1 : 0)
+    for _ in 0..<count { plan.addTarget(of: arrivals, &generator) }
+    return plan
+  }
+}
+
+public final class HoldDecisions: ExploringDecisions {
   private struct Known {
     var task: TaskID
     var arrivals: [GuestAddress: Int] = [:]
     /// Held since so many holds before; nil when it is not.
     var held: Int?
   }
+  private let plan: HoldPlan
   private var generator: SeededGenerator
-  private var targets: [Target]
+  /// By target: whether a task was held there.
+  private var isUsed: [Bool]
   private var known: [Known] = []
   private var holds = 0
-  private let picksRandomly: Bool
-  private let releasesLast: Bool
 
-  /// `arrivals`: those that an execution had, of which some are chosen.
-  public init(epoch: Nanoseconds, random: SeededGenerator, seed: UInt64, arrivals: [Arrival]) {
-    var generator = SeededGenerator(seed: seed)
-    let count = 1 + (generator.next(below: 3) == 0 ? 1 : 0) + (generator.next(below: 6) == 0 ? 1 : 0)
-    targets = []
-    for _ in 0..<(arrivals.isEmpty ? 0 : count) {
-      targets.append(
-        Target(
-          arrival: arrivals[generator.next(below: arrivals.count)], holdsFirstOnly: generator.next(below: 2) == 0))
-    }
-    picksRandomly = generator.next(below: 4) != 0
-    releasesLast = generator.next(below: 2) == 0
-    self.generator = generator
+  public init(epoch: Nanoseconds, random: SeededGenerator, plan: HoldPlan) {
+    self.plan = plan
+    generator = SeededGenerator(seed: plan.seed)
+    isUsed = plan.targets.map { _ in false }
     super.init(epoch: epoch, random: random)
   }
 
@@ -62,17 +84,20 @@ public final class HoldDecisions: ExploringDecisions {
   }
 
   override func limit(_ slice: inout Slice, place: SchedulePlace, queue: [TaskID]) {
-    if !targets.isEmpty { slice.points = 1 }
+    if !plan.targets.isEmpty { slice.points = 1 }
   }
 
   override func wantsPreemption(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
     let index = index(of: place.task)
     known[index].arrivals[place.pc, default: 0] += 1
     let arrival = Arrival(pc: place.pc, occurrence: known[index].arrivals[place.pc]!)
-    guard let target = targets.firstIndex(where: { $0.arrival == arrival && !($0.isUsed && $0.holdsFirstOnly) }),
+    guard
+      let target = plan.targets.indices.first(where: {
+        plan.targets[$0].arrival == arrival && !(isUsed[$0] && plan.targets[$0].holdsFirstOnly)
+      }),
       queue.contains(where: { known[self.index(of: $0)].held == nil })
     else { return false }
-    targets[target].isUsed = true
+    isUsed[target] = true
     holds += 1
     known[index].held = holds
     return true
@@ -80,9 +105,9 @@ public final class HoldDecisions: ExploringDecisions {
 
   override func next(from queue: [TaskID], after place: SchedulePlace?, kind: Switch.Kind) -> Int {
     let free = queue.indices.filter { known[index(of: queue[$0])].held == nil }
-    if !free.isEmpty { return free[picksRandomly ? generator.next(below: free.count) : 0] }
+    if !free.isEmpty { return free[plan.picksRandomly ? generator.next(below: free.count) : 0] }
     let held = queue.indices.map { (index: $0, since: known[index(of: queue[$0])].held!) }
-    let chosen = (releasesLast ? held.max { $0.since < $1.since } : held.min { $0.since < $1.since })!.index
+    let chosen = (plan.releasesLast ? held.max { $0.since < $1.since } : held.min { $0.since < $1.since })!.index
     known[index(of: queue[chosen])].held = nil
     return chosen
   }

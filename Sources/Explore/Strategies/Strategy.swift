@@ -26,14 +26,27 @@ public enum Strategy: String, Hashable, Sendable, CaseIterable {
   case pct
   /// Tasks are held at random scheduling points until nobody else can go on.
   case hold
+  /// The same, and what led to new places is tried again with one more.
+  case feedback
   /// The others in turn.
   case mix
 
-  /// The decisions of execution `number`, from 0.
+  /// The strategy of execution `number`.
+  func part(of number: UInt64) -> Strategy {
+    if self != .mix { return self }
+    return number % 2 == 0 ? .feedback : number % 4 == 1 ? .pct : .walk
+  }
+
+  /// What the random choices of execution `number` come from.
+  static func generator(number: UInt64, seed: UInt64) -> SeededGenerator {
+    SeededGenerator(seed: seed &+ number &* 0x9e37_79b9_7f4a_7c15)
+  }
+
+  /// The decisions of execution `number`, without feedback.
   public func decisions(
     number: UInt64, seed: UInt64, plan: ExecutionPlan, epoch: Nanoseconds, random: SeededGenerator
   ) -> ExploringDecisions {
-    var draw = SeededGenerator(seed: seed &+ number &* 0x9e37_79b9_7f4a_7c15)
+    var draw = Self.generator(number: number, seed: seed)
     let own = draw.next()
     switch self {
     case .walk:
@@ -46,9 +59,10 @@ public enum Strategy: String, Hashable, Sendable, CaseIterable {
     case .pct:
       let depth = 1 + draw.next(below: 4)
       return PriorityDecisions(epoch: epoch, random: random, seed: own, depth: depth, stepsExpected: plan.steps)
-    case .hold: return HoldDecisions(epoch: epoch, random: random, seed: own, arrivals: plan.arrivals)
+    case .hold, .feedback:
+      return HoldDecisions(epoch: epoch, random: random, plan: .random(of: plan.arrivals, &draw))
     case .mix:
-      let part: Strategy = number % 2 == 0 ? .hold : number % 4 == 1 ? .pct : .walk
+      let part = part(of: number)
       return part.decisions(number: number, seed: seed &+ 1, plan: plan, epoch: epoch, random: random)
     }
   }
