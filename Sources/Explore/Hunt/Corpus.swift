@@ -21,9 +21,9 @@ struct Corpus {
     if entries.count > Self.entriesMax { entries.removeFirst() }
   }
 
-  /// A plan with one more target than one of the corpus has; half of the time, and while there is none, a new one.
+  /// A plan with one more target than one of the corpus has; now and then, and while there is none, a new one.
   func plan(_ arrivals: [Arrival], _ generator: inout SeededGenerator) -> HoldPlan {
-    if entries.isEmpty || generator.next(below: 2) == 0 { return .random(of: arrivals, &generator) }
+    if entries.isEmpty || generator.next(below: 3) == 0 { return .random(of: arrivals, &generator) }
     // Of the newest ones more often.
     let back = min(generator.next(below: entries.count), generator.next(below: entries.count))
     let entry = entries[entries.count - 1 - back]

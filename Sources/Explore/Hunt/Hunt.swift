@@ -210,7 +210,8 @@ public final class Hunt {
       decisions.arrived = { self.arrivals.add($0) }
       return decisions
     }
-    if arrivals.arrivals.count > known { corpus.add(plan, found: Array(arrivals.arrivals[known...])) }
+    let found = arrivals.arrivals[known...].filter { $0.occurrence == 1 }
+    if !found.isEmpty { corpus.add(plan, found: Array(found)) }
     return tried
   }
 }

@@ -1,6 +1,6 @@
 // Active testing (Sen, "Race Directed Random Testing of Concurrent Programs", PLDI 2008; Joshi, Park, Sen, Naik, "A Randomized
 // Dynamic Program Analysis Technique for Detecting Real Deadlocks", PLDI 2009, hold tasks at chosen statements likewise): a task
-// that comes to a chosen instruction is held there until nobody else can go on. What a loop does a thousand times is one choice
+// that comes to a chosen instruction is held there until nobody else can go on, or all are held. What a loop does a thousand times is one choice
 // here, and so is what twenty equal threads do; a place between two accesses that belong together is found after about as many
 // executions as the program has such instructions.
 
@@ -30,13 +30,16 @@ public struct HoldPlan: Hashable, Sendable {
   var picksRandomly: Bool
   /// Who goes on when all are held: the one held last, or first.
   var releasesLast: Bool
+  /// While some task is held, one trap in so many holds another task too; 0 for none.
+  var trapInterval: Int
   /// Of the random picks.
   var seed: UInt64
 
   /// Without targets.
   init(_ generator: inout SeededGenerator) {
     picksRandomly = generator.next(below: 4) != 0
-    releasesLast = generator.next(below: 2) == 0
+    releasesLast = generator.next(below: 4) == 0
+    trapInterval = [0, 0, 2, 4][generator.next(below: 4)]
     seed = generator.next()
   }
 
@@ -91,13 +94,16 @@ public final class HoldDecisions: ExploringDecisions {
     let index = index(of: place.task)
     known[index].arrivals[place.pc, default: 0] += 1
     let arrival = Arrival(pc: place.pc, occurrence: known[index].arrivals[place.pc]!)
-    guard
-      let target = plan.targets.indices.first(where: {
-        plan.targets[$0].arrival == arrival && !(isUsed[$0] && plan.targets[$0].holdsFirstOnly)
-      }),
-      queue.contains(where: { known[self.index(of: $0)].held == nil })
-    else { return false }
-    isUsed[target] = true
+    if let target = plan.targets.indices.first(where: {
+      plan.targets[$0].arrival == arrival && !(isUsed[$0] && plan.targets[$0].holdsFirstOnly)
+    }) {
+      isUsed[target] = true
+    } else {
+      // Noise behind traps, once a task is held: what it waits for may be in the middle of several calls.
+      guard case .afterTrap = point, holds > 0, plan.trapInterval > 0, generator.next(below: plan.trapInterval) == 0 else {
+        return false
+      }
+    }
     holds += 1
     known[index].held = holds
     return true
