@@ -61,6 +61,10 @@ func withProgram(
   _ body: (Program, Findings) throws -> Void
 ) throws {
   let options = try options(guest, engine: engine)
+  // The testing library's main thread waits with signals blocked: every stop of a stub would wake it.
+  var action = sigaction()
+  action.sa_flags = SA_NOCLDSTOP
+  sigaction(SIGCHLD, &action, nil)
   let before = countChildren()
   var failure: (any Error)?
   let findings = Findings()
