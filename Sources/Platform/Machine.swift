@@ -32,7 +32,8 @@ public struct MachineError: Error, CustomStringConvertible, Sendable {
   public init(_ description: String) { self.description = description }
 }
 
-/// Executes guest code. One caller, one OS thread. Identifiers are chosen by the caller and never reused.
+/// Executes guest code. One caller, one OS thread. Identifiers are chosen by the caller. A run never reuses one; who shares a
+/// machine among runs may, once what it named is destroyed.
 ///
 /// Effects on mappings may be queued and carried out together before the next `run`, `read` or `write` of that
 /// space; they must be valid when given (page-aligned, in user range, not empty): a host refusal is a `MachineError`.

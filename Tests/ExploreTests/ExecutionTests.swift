@@ -61,6 +61,10 @@ func withProgram(
   _ body: (Program, Findings) throws -> Void
 ) throws {
   let options = try options(guest, engine: engine)
+  // The testing library's main thread waits with signals blocked: every stop of a stub would wake it.
+  var action = sigaction()
+  action.sa_flags = SA_NOCLDSTOP
+  sigaction(SIGCHLD, &action, nil)
   let before = countChildren()
   var failure: (any Error)?
   let findings = Findings()
@@ -110,83 +114,83 @@ func lines(_ path: String) -> [String] {
 @Suite(.serialized) struct ExploreTests {}
 
 extension ExploreTests {
-@Suite(.serialized) struct ExecutionTests {
-  static let branching: [Guest] = [.mutex, .race, .forks, .shared, .sharedFile, .files, .signals, .spawn, .code]
+  @Suite(.serialized) struct ExecutionTests {
+    static let branching: [Guest] = [.mutex, .race, .forks, .shared, .sharedFile, .files, .signals, .spawn, .code]
 
-  @Test(.timeLimit(.minutes(2)), arguments: branching.map(\.name))
-  func heldAndFromExecAgree(_ name: String) throws {
-    let guest = Self.branching.first { $0.name == name }!
-    try withProgram(guest) { program, found in
-      found.check(try program.hold(), "nothing is held")
-      let counts = program.machineCounts
-      var expected: [Trail] = []
-      for seed in [1, 2, 3] as [UInt64] {
-        let trail = Trail(try program.executeFromExec(decisions(seed)))
-        found.check(trail.verdict == .exited(status: 0) || name == "race", "\(trail)")
-        expected.append(trail)
-      }
-      for seed in [3, 1, 2, 2, 3, 1, 3, 2, 1] as [UInt64] {
-        let trail = Trail(try program.execute { decisions(seed) })
-        found.check(trail == expected[Int(seed) - 1], "seed \(seed): \(trail), from exec \(expected[Int(seed) - 1])")
-      }
-      found.check(Set(expected.map(\.fingerprint)).count == 3, "schedules do not differ")
-      found.check(program.refusal == nil, "refused: \(program.refusal ?? "")")
-      let after = program.machineCounts
-      found.check(after.spaces == counts.spaces && after.contexts == counts.contexts, "\(counts) became \(after)")
-    }
-  }
-
-  @Test(.timeLimit(.minutes(2))) func theDirectEngineBranchesToo() throws {
-    try withProgram(.forks, engine: .direct) { program, found in
-      found.check(try program.hold(), "nothing is held")
-      let one = Trail(try program.executeFromExec(decisions(1)))
-      let two = Trail(try program.executeFromExec(decisions(2)))
-      found.check(Trail(try program.execute { decisions(2) }) == two, "seed 2 differs")
-      found.check(Trail(try program.execute { decisions(1) }) == one, "seed 1 differs")
-      found.check(one.verdict == .exited(status: 0), "\(one)")
-    }
-  }
-
-  @Test(.timeLimit(.minutes(1))) func aRaceShowsInSomeSchedules() throws {
-    try withProgram(.race) { program, found in
-      try program.hold()
-      var outputs: Set<String> = []
-      for seed in 1...30 as ClosedRange<UInt64> { outputs.insert(Trail(try program.execute { decisions(seed) }).output) }
-      found.check(outputs.count > 1, "always \(outputs)")
-      found.check(outputs.allSatisfy { $0.hasPrefix("before\n") }, "\(outputs)")
-    }
-  }
-
-  @Test(.timeLimit(.minutes(1))) func whatCannotBeBranchedStartsFromExec() throws {
-    try withProgram(.refused) { program, found in
-      found.check(try program.hold(), "nothing is held")
-      let expected = Trail(try program.executeFromExec(decisions(5)))
-      found.check(expected.verdict == .exited(status: 0), "\(expected)")
-      found.check(Trail(try program.execute { decisions(5) }) == expected, "the refused one differs")
-      found.check(program.refusal != nil && program.held == nil, "it was not refused")
-      found.check(Trail(try program.execute { decisions(5) }) == expected, "the next one differs")
-    }
-  }
-
-  @Test(.timeLimit(.minutes(1))) func aProgramWithoutTasksIsExecutedFromExec() throws {
-    let input = CapturedInput(bytes: Array("given".utf8), kind: .pipe)
-    try withProgram(.alone, input: input) { program, found in
-      found.check(try !program.hold(), "something is held")
-      for _ in 0..<2 {
-        let trail = Trail(try program.execute { decisions(1) })
-        found.check(trail.output == "alone 5 given\n" && trail.verdict == .exited(status: 3 << 8), "\(trail)")
+    @Test(.timeLimit(.minutes(2)), arguments: branching.map(\.name))
+    func heldAndFromExecAgree(_ name: String) throws {
+      let guest = Self.branching.first { $0.name == name }!
+      try withProgram(guest) { program, found in
+        found.check(try program.hold(), "nothing is held")
+        let counts = program.machineCounts
+        var expected: [Trail] = []
+        for seed in [1, 2, 3] as [UInt64] {
+          let trail = Trail(try program.executeFromExec(decisions(seed)))
+          found.check(trail.verdict == .exited(status: 0) || name == "race", "\(trail)")
+          expected.append(trail)
+        }
+        for seed in [3, 1, 2, 2, 3, 1, 3, 2, 1] as [UInt64] {
+          let trail = Trail(try program.execute { decisions(seed) })
+          found.check(trail == expected[Int(seed) - 1], "seed \(seed): \(trail), from exec \(expected[Int(seed) - 1])")
+        }
+        found.check(Set(expected.map(\.fingerprint)).count == 3, "schedules do not differ")
+        found.check(program.refusal == nil, "refused: \(program.refusal ?? "")")
+        let after = program.machineCounts
+        found.check(after.spaces == counts.spaces && after.contexts == counts.contexts, "\(counts) became \(after)")
       }
     }
-  }
 
-  @Test(.timeLimit(.minutes(1))) func anExecutionStopsAtItsBoundOfTraps() throws {
-    try withProgram(.race) { program, found in
-      try program.hold()
-      let traps = program.held!.traps + 10
-      let outcome = try program.execute(trapsMax: traps) { decisions(1) }
-      found.check(outcome.verdict == nil && outcome.traps == traps, "\(outcome)")
-      found.check(try program.execute { decisions(1) }.verdict != nil, "no verdict")
+    @Test(.timeLimit(.minutes(2))) func theDirectEngineBranchesToo() throws {
+      try withProgram(.forks, engine: .direct) { program, found in
+        found.check(try program.hold(), "nothing is held")
+        let one = Trail(try program.executeFromExec(decisions(1)))
+        let two = Trail(try program.executeFromExec(decisions(2)))
+        found.check(Trail(try program.execute { decisions(2) }) == two, "seed 2 differs")
+        found.check(Trail(try program.execute { decisions(1) }) == one, "seed 1 differs")
+        found.check(one.verdict == .exited(status: 0), "\(one)")
+      }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func aRaceShowsInSomeSchedules() throws {
+      try withProgram(.race) { program, found in
+        try program.hold()
+        var outputs: Set<String> = []
+        for seed in 1...30 as ClosedRange<UInt64> { outputs.insert(Trail(try program.execute { decisions(seed) }).output) }
+        found.check(outputs.count > 1, "always \(outputs)")
+        found.check(outputs.allSatisfy { $0.hasPrefix("before\n") }, "\(outputs)")
+      }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func whatCannotBeBranchedStartsFromExec() throws {
+      try withProgram(.refused) { program, found in
+        found.check(try program.hold(), "nothing is held")
+        let expected = Trail(try program.executeFromExec(decisions(5)))
+        found.check(expected.verdict == .exited(status: 0), "\(expected)")
+        found.check(Trail(try program.execute { decisions(5) }) == expected, "the refused one differs")
+        found.check(program.refusal != nil && program.held == nil, "it was not refused")
+        found.check(Trail(try program.execute { decisions(5) }) == expected, "the next one differs")
+      }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func aProgramWithoutTasksIsExecutedFromExec() throws {
+      let input = CapturedInput(bytes: Array("given".utf8), kind: .pipe)
+      try withProgram(.alone, input: input) { program, found in
+        found.check(try !program.hold(), "something is held")
+        for _ in 0..<2 {
+          let trail = Trail(try program.execute { decisions(1) })
+          found.check(trail.output == "alone 5 given\n" && trail.verdict == .exited(status: 3 << 8), "\(trail)")
+        }
+      }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func anExecutionStopsAtItsBoundOfTraps() throws {
+      try withProgram(.race) { program, found in
+        try program.hold()
+        let traps = program.held!.traps + 10
+        let outcome = try program.execute(trapsMax: traps) { decisions(1) }
+        found.check(outcome.verdict == nil && outcome.traps == traps, "\(outcome)")
+        found.check(try program.execute { decisions(1) }.verdict != nil, "no verdict")
+      }
     }
   }
-}
 }

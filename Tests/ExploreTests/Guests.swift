@@ -38,7 +38,7 @@ struct Guest {
 enum Folder {
   nonisolated(unsafe) private static var made: String?
 
-  /// Made at the first call; removed by `remove`.
+  /// Made at the first call, and removed with what is in it when the process ends.
   static var path: String {
     get throws {
       if let made { return made }
@@ -46,8 +46,23 @@ enum Folder {
       try #require(mkdtemp(&template) != nil)
       let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
       made = path
+      atexit { Folder.remove() }
       return path
     }
+  }
+}
+
+extension Folder {
+  fileprivate static func remove() {
+    guard let made, let folder = opendir(made) else { return }
+    while let entry = readdir(folder) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      unlink("\(made)/\(name)")
+    }
+    closedir(folder)
+    rmdir(made)
   }
 }
 
