@@ -94,6 +94,10 @@ static void add_operand(const ZydisDecodedOperand *operand, const ZydisDecodedIn
     if (is_vector) facts->is_vector_index = true;
     if (operand->mem.base == ZYDIS_REGISTER_RIP || operand->mem.base == ZYDIS_REGISTER_EIP) facts->is_rip_relative = true;
     if (reads && writes && is_update(in, operand)) facts->is_update = true;
+    if (operand->mem.type == ZYDIS_MEMOP_TYPE_MEM && operand->visibility == ZYDIS_OPERAND_VISIBILITY_EXPLICIT) {
+      facts->memory_size = operand->size / 8;
+      if (writes) facts->writes_memory = true;
+    }
   }
   if (operand->type != ZYDIS_OPERAND_TYPE_REGISTER) return;
   ZydisRegisterClass class = ZydisRegisterGetClass(operand->reg.value);

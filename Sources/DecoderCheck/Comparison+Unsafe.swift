@@ -13,16 +13,18 @@ enum Difference: String, CaseIterable {
   case flags = "flags claimed written that may survive, or a read missed"
   case update = "update"
   case truncated = "ended early"
+  case access = "a store called a load, or an access too small or missed"
   // Meant: see README.md.
   case carefulR11 = "careful: r11"
   case carefulFlagsRead = "careful: flags read"
   case carefulFlagsWritten = "careful: flags written"
+  case carefulAccess = "careful: an access larger than it is, or called a store"
   case operands = "operands that only Zydis checks"
   case foreign = "Knights Corner and PadLock"
 
   var isMeant: Bool {
     switch self {
-    case .carefulR11, .carefulFlagsRead, .carefulFlagsWritten, .operands, .foreign: true
+    case .carefulR11, .carefulFlagsRead, .carefulFlagsWritten, .carefulAccess, .operands, .foreign: true
     default: false
     }
   }
@@ -60,7 +62,7 @@ struct Comparison {
       } else if isRefused && facts.flow != Flow.undefined.rawValue {
         note(.refused)
       } else {
-        for difference in differences(ours, facts) { note(difference) }
+        for difference in differences(ours, facts) + accessDifferences(ours, facts, bytes) { note(difference) }
       }
       return Int(facts.length)
     }
@@ -104,6 +106,18 @@ struct Comparison {
     return found
   }
 
+  /// Of the operand that is written out. Hints, pushes and pops are none to us, nor is what is relative to fs and gs.
+  private func accessDifferences(_ ours: Instruction, _ facts: zydis_facts, _ bytes: UnsafePointer<UInt8>) -> [Difference] {
+    guard ours.flow == .plain, ours.prefixes.isDisjoint(with: [.fs, .gs, .evex]), !facts.is_vector_index else { return [] }
+    let size = min(facts.memory_size, UInt16(Access.sizeMax))
+    guard let access = ours.accesses(bytes).first(where: { $0.place == .operand }) else {
+      let isPushOrPop = ours.map == 0 && (ours.opcode == 0xff && ours.modrm >> 3 & 7 == 6 || ours.opcode == 0x8f)
+      return size == 0 || isPushOrPop || !ours.hasMemoryOperand ? [] : [.access]
+    }
+    if UInt16(access.size) < size || facts.writes_memory && !access.isWrite { return [.access] }
+    return UInt16(access.size) > size || access.isWrite != facts.writes_memory ? [.carefulAccess] : []
+  }
+
   private mutating func add(
     _ difference: Difference, _ bytes: UnsafePointer<UInt8>, _ available: Int, _ facts: zydis_facts, _ ours: Instruction
   ) {
@@ -117,6 +131,7 @@ struct Comparison {
       "\(hexadecimal) \(name): ours length \(ours.length) \(ours.flow) r11 \(ours.readsR11) \(ours.writesR11)"
       + " flags \(ours.flagsRead.rawValue) \(ours.flagsWritten.rawValue); Zydis length \(facts.length) flow \(facts.flow)"
       + " r11 \(facts.reads_r11) \(facts.writes_r11) flags \(facts.flags_read) \(facts.flags_written)"
+      + " memory \(facts.memory_size) \(facts.writes_memory), ours \(ours.accesses(bytes).map { "\($0.size) \($0.isWrite)" })"
     examples[difference, default: []].append(example)
   }
 

@@ -1,129 +1,11 @@
 // The translated engine against the stepped one, on short sequences by hand: the same code under the same limits must stop in
 // the same places with the same registers, extended state and memory.
-import LinuxABI
 import Platform
-import PtracePlatform
 import Testing
-
-private protocol TestMachine: Machine { func shutdown() }
-extension TranslatedMachine: TestMachine {}
-extension SteppedMachine: TestMachine {}
-
-/// Code, data and a stack, and what the registers are at first.
-private struct Sequence {
-  var code: [UInt8]
-  var data: [UInt8] = (0..<256).map { UInt8(truncatingIfNeeded: $0 * 37 + 11) }
-  var dataProtection: Protection = [.read, .write]
-  var codeAddress = OracleTests.codeLow
-  var prepare: (inout Registers) -> Void = { _ in }
-  /// Another task's store between the stops: at each it adds 1 to every byte of the data.
-  var dataChanges = false
-  /// Flags that the processor leaves as it likes, and not the same for operands in registers and in memory.
-  var undefinedFlags: UInt64 = 0
-}
-
-/// One stop, with all that can be seen of the task.
-private struct Seen: Equatable {
-  var trap: Trap
-  var ticks: UInt64
-  var registers: Registers
-  var data: [UInt8]
-  var stack: [UInt8]
-  var extended: [UInt8]
-}
 
 @Suite(.serialized, .timeLimit(.minutes(3))) struct OracleTests {
   static let codeLow: UInt64 = 0x40_0000, codeHigh: UInt64 = 0x1_8000_0000
   static let stopsMax = 400
-
-  /// Runs to the first trap that is no stop, or through so many stops, each under the next of the limits.
-  private func run(_ machine: any TestMachine, _ number: UInt32, _ sequence: Sequence, _ limits: [RunLimit]) throws -> [Seen] {
-    let id = AddressSpaceID(rawValue: number)
-    let codeStart = sequence.codeAddress
-    try machine.createAddressSpace(id)
-    try machine.map(id, range(codeStart), [.read, .write, .execute], .anonymous)
-    try machine.map(id, range(data), [.read, .write], .anonymous)
-    try machine.map(id, range(stackTop - page), [.read, .write], .anonymous)
-    _ = try machine.write(id, GuestAddress(codeStart), sequence.code[...])
-    _ = try machine.write(id, GuestAddress(data), sequence.data[...])
-    if sequence.dataProtection != [.read, .write] { try machine.protect(id, range(data), sequence.dataProtection) }
-    var registers = Registers()
-    registers.rip = codeStart
-    registers.rsp = stackTop - 512
-    registers.rdi = data
-    registers.rsi = data + 128
-    registers.rbx = data + 64
-    (registers.r10, registers.r11) = (0x1010_1010_1010_1010, 0x1111_2222_3333_4444)
-    sequence.prepare(&registers)
-    let context = ExecutionContext(id: ContextID(rawValue: number), space: id, registers: registers)
-    try machine.createContext(context.id, extendedState: .initial)
-    var seen: [Seen] = []
-    for stop in 0..<Self.stopsMax {
-      let trap = try machine.run(context, limit: limits[stop % limits.count])
-      var registers = context.registers
-      registers.eflags &= ~sequence.undefinedFlags
-      seen.append(
-        Seen(
-          trap: trap, ticks: machine.ticks(of: context.id).rawValue, registers: registers,
-          data: try machine.read(id, GuestAddress(data), 256),
-          stack: try machine.read(id, GuestAddress(stackTop - 640), 640),
-          extended: try machine.extendedState(of: context)))
-      guard case .budget = trap else { break }
-      if sequence.dataChanges {
-        let changed = try machine.read(id, GuestAddress(data), 256).map { $0 &+ 1 }
-        _ = try machine.write(id, GuestAddress(data), changed[...])
-      }
-    }
-    machine.destroyContext(context.id)
-    machine.destroyAddressSpace(id)
-    return seen
-  }
-
-  /// Both machines over all sequences, under each list of limits; reports the first difference of each.
-  private func compare(_ sequences: [Sequence], _ limits: [[RunLimit]], line: Int = #line) {
-    let failures = onTracerThread { () -> [String] in
-      do {
-        let translated = try self.all(TranslatedMachine(), sequences, limits)
-        let stepped = try self.all(SteppedMachine(), sequences, limits)
-        return zip(zip(sequences.indices.flatMap { index in limits.map { (index, $0) } }, translated), stepped).compactMap {
-          self.difference(sequences[$0.0.0].code, $0.0.1, $0.1, $1)
-        }
-      } catch { return ["threw \(error)"] }
-    }
-    for failure in failures.prefix(40) { Issue.record("line \(line): \(failure)") }
-  }
-
-  private func all(_ machine: any TestMachine, _ sequences: [Sequence], _ limits: [[RunLimit]]) throws -> [[Seen]] {
-    defer { machine.shutdown() }
-    var number: UInt32 = 0
-    return try sequences.flatMap { sequence in
-      try limits.map { list in
-        number += 1
-        return try run(machine, number, sequence, list)
-      }
-    }
-  }
-
-  private func difference(_ code: [UInt8], _ limits: [RunLimit], _ translated: [Seen], _ stepped: [Seen]) -> String? {
-    guard let index = (0..<max(translated.count, stepped.count)).first(where: { index in
-      index >= translated.count || index >= stepped.count || translated[index] != stepped[index]
-    }) else { return nil }
-    let bytes = code.prefix(48).map { String($0, radix: 16) }.joined(separator: " ")
-    var text = "code \(bytes); \(limits[index % limits.count]); stop \(index)"
-    guard index < translated.count, index < stepped.count else { return text + ": only one gets there" }
-    let (t, s) = (translated[index], stepped[index])
-    if t.trap != s.trap { text += "\n  trap: translated \(t.trap), stepped \(s.trap)" }
-    if t.ticks != s.ticks { text += "\n  ticks: translated \(t.ticks), stepped \(s.ticks)" }
-    for (number, name) in Registers.names.enumerated() where t.registers.words[number] != s.registers.words[number] {
-      text += "\n  \(name): translated \(GuestAddress(t.registers.words[number])), stepped \(GuestAddress(s.registers.words[number]))"
-    }
-    for (what, a, b) in [("data", t.data, s.data), ("stack", t.stack, s.stack), ("extended", t.extended, s.extended)] {
-      if let byte = zip(a, b).enumerated().first(where: { $1.0 != $1.1 }) {
-        text += "\n  \(what) byte \(byte.offset): translated \(byte.element.0), stepped \(byte.element.1)"
-      }
-    }
-    return text
-  }
 
   /// Every tick; every instruction; every third tick and some instructions; every update.
   private static let standardLimits: [[RunLimit]] = [
@@ -135,53 +17,53 @@ private struct Seen: Equatable {
 
   @Test func strings() {
     let directions: [[UInt8]] = [[0xfc], [0xfd]]  // cld, std
-    var sequences: [Sequence] = []
+    var sequences: [OracleSequence] = []
     for direction in directions {
       for prefix: [UInt8] in [[], [0xf3], [0xf2]] {
         for operation: [UInt8] in [[0xa4], [0x48, 0xa5], [0xa6], [0x66, 0xa7], [0xaa], [0xac], [0xae], [0x48, 0xaf]] {
           for count: UInt32 in [0, 1, 5] {
             sequences.append(
-              Sequence(code: [0xb9] + littleEndian(count) + direction + prefix + operation + [0xfc] + Self.end))
+              OracleSequence(code: [0xb9] + littleEndian(count) + direction + prefix + operation + [0xfc] + Self.end))
           }
         }
       }
     }
     // Into a page that is not there, and with the trap flag.
-    sequences.append(Sequence(code: [0xb9] + littleEndian(UInt32(5000)) + [0xf3, 0xa4] + Self.end))
-    sequences.append(Sequence(code: [0xb9] + littleEndian(UInt32(9)) + [0xf3, 0xa4] + Self.end) { $0.eflags |= 0x100 })
+    sequences.append(OracleSequence(code: [0xb9] + littleEndian(UInt32(5000)) + [0xf3, 0xa4] + Self.end))
+    sequences.append(OracleSequence(code: [0xb9] + littleEndian(UInt32(9)) + [0xf3, 0xa4] + Self.end) { $0.eflags |= 0x100 })
     compare(sequences, Self.standardLimits)
   }
 
   @Test func branches() {
-    var sequences: [Sequence] = []
+    var sequences: [OracleSequence] = []
     // mov ecx, 7; dec [rbx]; loop, loope, loopne, jrcxz, jecxz back
     for loop: [UInt8] in [[0xe2], [0xe1], [0xe0], [0xe3], [0x67, 0xe2], [0x67, 0xe3]] {
       let distance = UInt8(bitPattern: Int8(-2 - loop.count - 0))
-      sequences.append(Sequence(code: [0xb9] + littleEndian(UInt32(7)) + [0xff, 0x0b] + loop + [distance &- 1] + Self.end))
-      sequences.append(Sequence(code: [0x31, 0xc9, 0xff, 0x0b] + loop + [0] + loop + [1, 0x90] + Self.end))
+      sequences.append(OracleSequence(code: [0xb9] + littleEndian(UInt32(7)) + [0xff, 0x0b] + loop + [distance &- 1] + Self.end))
+      sequences.append(OracleSequence(code: [0x31, 0xc9, 0xff, 0x0b] + loop + [0] + loop + [1, 0x90] + Self.end))
     }
     // A loop on each condition: add r11d, -111; lea ecx, [rcx-1]; jrcxz out; jcc back.
     for condition in 0..<16 {
       sequences.append(
-        Sequence(code: [0x41, 0x83, 0xc3, 0x91, 0x8d, 0x49, 0xff, 0xe3, 2, 0x70 + UInt8(condition), 0xf5] + Self.end) {
+        OracleSequence(code: [0x41, 0x83, 0xc3, 0x91, 0x8d, 0x49, 0xff, 0xe3, 2, 0x70 + UInt8(condition), 0xf5] + Self.end) {
           $0.rcx = 6
           $0.r11 = [0x8000_0020, 0x100, 0x6f, 0xffff_fff0][condition / 4]
         })
     }
     // call over; ret n; with and without pushed words.
     let callOver: [UInt8] = [0xe8, 1, 0, 0, 0, 0xf4]
-    sequences.append(Sequence(code: callOver + [0xc3]))
-    sequences.append(Sequence(code: [0x6a, 1, 0x6a, 2] + callOver + [0xc2, 16, 0]))
-    sequences.append(Sequence(code: callOver + [0xc2, 0xf8, 0xff]))
+    sequences.append(OracleSequence(code: callOver + [0xc3]))
+    sequences.append(OracleSequence(code: [0x6a, 1, 0x6a, 2] + callOver + [0xc2, 16, 0]))
+    sequences.append(OracleSequence(code: callOver + [0xc2, 0xf8, 0xff]))
     // call back and forth: jmp over; f: inc r11; ret; over: call f; call f
-    sequences.append(Sequence(code: [0xeb, 4, 0x49, 0xff, 0xc3, 0xc3, 0xe8, 0xf7, 0xff, 0xff, 0xff, 0xe8, 0xf2, 0xff, 0xff, 0xff] + Self.end))
+    sequences.append(OracleSequence(code: [0xeb, 4, 0x49, 0xff, 0xc3, 0xc3, 0xe8, 0xf7, 0xff, 0xff, 0xff, 0xe8, 0xf2, 0xff, 0xff, 0xff] + Self.end))
     // Indirect ones through every register, to the address that lea gave: lea reg, [rip+n]; jmp reg, call reg.
     for register: UInt8 in 0..<16 where register != 4 {
       let lea: [UInt8] = [0x48 | (register >> 3) << 2, 0x8d, (register & 7) << 3 | 5]
       let branch: [UInt8] = register > 7 ? [0x41] : []
       for field: UInt8 in [0xe0, 0xd0] {
         let code: [UInt8] = branch + [0xff, field | register & 7]
-        sequences.append(Sequence(code: lea + littleEndian(UInt32(code.count + 1)) + code + [0xf4, 0x90] + Self.end))
+        sequences.append(OracleSequence(code: lea + littleEndian(UInt32(code.count + 1)) + code + [0xf4, 0x90] + Self.end))
       }
     }
     // Through memory with every base, and rsp itself.
@@ -193,7 +75,7 @@ private struct Seen: Equatable {
         let store: [UInt8] = [0x48 | (register >> 3), 0xc7, 0x40 | register & 7] + sib + [8] + littleEndian(UInt32(Self.codeLow + 64))
         let code = store + rex + [0xff, field | register & 7] + sib + [8]
         sequences.append(
-          Sequence(code: code + [UInt8](repeating: 0xf4, count: 64 - code.count) + [0x90] + Self.end) { registers in
+          OracleSequence(code: code + [UInt8](repeating: 0xf4, count: 64 - code.count) + [0x90] + Self.end) { registers in
             let keep = registers.rsp
             (registers.rax, registers.rcx, registers.rdx, registers.rbx) = (data, data, data, data)
             (registers.rbp, registers.rsi, registers.rdi, registers.r8, registers.r9) = (data, data, data, data, data)
@@ -206,38 +88,38 @@ private struct Seen: Equatable {
   }
 
   @Test func wildBranches() {
-    var sequences: [Sequence] = []
+    var sequences: [OracleSequence] = []
     for target: UInt64 in [0, 0x1000, data, 0x8000_0000_0000, 0x7fff_ffff_f000, 0xffff_ffff_ff60_0000, 0xffff_ffff_ff60_0400, 0xffff_8000_0000_0000] {
       for code: [UInt8] in [[0xff, 0xe0], [0xff, 0xd0], [0x50, 0xc3], [0x50, 0xc2, 8, 0]] {
-        sequences.append(Sequence(code: code) { $0.rax = target })
+        sequences.append(OracleSequence(code: code) { $0.rax = target })
       }
     }
     // Faults of the branch itself: the stack is not there, or its operand is not.
     for code: [UInt8] in [[0xe8, 0, 0, 0, 0], [0xff, 0xd0], [0xc3], [0xc2, 8, 0], [0xff, 0x13], [0x50], [0x58], [0x9c], [0x9d], [0xc9]] {
-      sequences.append(Sequence(code: code + Self.end) { $0.rsp = 0x1000; $0.rax = Self.codeLow; $0.rbp = 0x1000 })
+      sequences.append(OracleSequence(code: code + Self.end) { $0.rsp = 0x1000; $0.rax = Self.codeLow; $0.rbp = 0x1000 })
     }
     for code: [UInt8] in [[0xff, 0x20], [0xff, 0x10]] {
-      sequences.append(Sequence(code: code + Self.end) { $0.rax = 0x1000 })
+      sequences.append(OracleSequence(code: code + Self.end) { $0.rax = 0x1000 })
     }
     compare(sequences, Self.standardLimits)
   }
 
   @Test func stack() {
-    var sequences: [Sequence] = []
+    var sequences: [OracleSequence] = []
     for code: [UInt8] in [
       [0x54, 0x5c], [0x54, 0x58], [0xff, 0x34, 0x24, 0x8f, 0x04, 0x24], [0xff, 0x74, 0x24, 8, 0x8f, 0x44, 0x24, 16],
       [0x41, 0x53, 0x41, 0x5a, 0x41, 0x52, 0x41, 0x5b], [0x66, 0x50, 0x66, 0x59], [0xc8, 16, 0, 0, 0xc9], [0xc8, 16, 0, 2, 0xc9],
       [0x9c, 0x58, 0x9c, 0x9d], [0x66, 0x9c, 0x66, 0x9d], [0x68, 0xff, 0xff, 0xdf, 0xff, 0x9d, 0x90, 0x90], [0x6a, 0x41, 0x9d, 0x90],
       [0x68, 0, 1, 0, 0, 0x9d, 0x9c, 0x58, 0x90], [0x66, 0x68, 0, 1, 0x66, 0x9d, 0x90],
     ] {
-      sequences.append(Sequence(code: code + Self.end))
-      sequences.append(Sequence(code: code + Self.end) { $0.eflags |= 0x100 })
+      sequences.append(OracleSequence(code: code + Self.end))
+      sequences.append(OracleSequence(code: code + Self.end) { $0.eflags |= 0x100 })
     }
     compare(sequences, Self.standardLimits)
   }
 
   @Test func specialInstructions() {
-    var sequences: [Sequence] = []
+    var sequences: [OracleSequence] = []
     for code: [UInt8] in [
       [0x0f, 0xa2], [0x0f, 0x31], [0x66, 0x0f, 0x31], [0x0f, 0x01, 0xf9], [0x0f, 0xc7, 0xf0], [0x48, 0x0f, 0xc7, 0xfb],
       [0xf3, 0x0f, 0xc7, 0xf9], [0x0f, 0x01, 0xd0], [0xcc], [0xcd, 0x80], [0xcd, 3], [0xcd, 4], [0xcd, 0x20], [0xf1], [0x0f, 0x0b],
@@ -248,8 +130,8 @@ private struct Seen: Equatable {
       [0x31, 0xc0, 0x8e, 0xe0, 0x8c, 0xe2, 0xe8, 0, 0, 0, 0, 0x58], [0x31, 0xc0, 0x8e, 0xe8, 0x8c, 0xea, 0xe8, 1, 0, 0, 0, 0xf4, 0xc3],
       [0x6a, 0, 0x0f, 0xa9, 0xe8, 1, 0, 0, 0, 0xf4, 0xc3],
     ] {
-      sequences.append(Sequence(code: [0x90] + code + Self.end))
-      sequences.append(Sequence(code: code + Self.end) { $0.eflags |= 0x100 })
+      sequences.append(OracleSequence(code: [0x90] + code + Self.end))
+      sequences.append(OracleSequence(code: code + Self.end) { $0.eflags |= 0x100 })
     }
     for index in sequences.indices where sequences[index].code.contains(0x8e) || sequences[index].code.contains(0xa9) {
       sequences[index].prepare = { ($0.fsBase, $0.gsBase) = (data, data) }
@@ -262,16 +144,16 @@ private struct Seen: Equatable {
 
   /// Flags that live over a back edge, or that the tick finds set: lahf, setcc, adc behind loops.
   @Test func flagsOverBackEdges() {
-    var sequences: [Sequence] = []
+    var sequences: [OracleSequence] = []
     for reader: [UInt8] in [[0x9f], [0x0f, 0x92, 0xc2], [0x11, 0xd2], [0xd1, 0xd2], [0x9c, 0x5a], [0x0f, 0x4a, 0xd0], [0x0f, 0x90, 0xc2]] {
       // mov ecx, 6; L: reader; add dl, 0x77; loop L
       let body = reader + [0x80, 0xc2, 0x77]
       sequences.append(
-        Sequence(code: [0xb9] + littleEndian(UInt32(6)) + body + [0xe2, UInt8(bitPattern: Int8(-2 - body.count))] + reader + Self.end))
+        OracleSequence(code: [0xb9] + littleEndian(UInt32(6)) + body + [0xe2, UInt8(bitPattern: Int8(-2 - body.count))] + reader + Self.end))
       // The same by lea and jrcxz: jrcxz out; reader; lea rcx, [rcx-1]; jmp L
       let inner = reader + [0x48, 0x8d, 0x49, 0xff]
       sequences.append(
-        Sequence(
+        OracleSequence(
           code: [0xb9] + littleEndian(UInt32(6)) + [0xf9, 0xe3, UInt8(inner.count + 2)] + inner
             + [0xeb, UInt8(bitPattern: Int8(-4 - inner.count))] + Self.end))
     }
@@ -330,12 +212,12 @@ private struct Seen: Equatable {
   }
 
   @Test func splitUpdates() {
-    var sequences: [Sequence] = []
+    var sequences: [OracleSequence] = []
     for update in Self.updates {
       var prepare = Self.prepareUpdates
       if update == [0x01, 0x3c, 0x3f] { prepare = { $0.rdi = data / 2 } }
       if update == [0x42, 0x01, 0x04, 0x2f] { prepare = { Self.prepareUpdates(&$0); $0.r13 = 8 } }
-      var sequence = Sequence(code: update + update + [0x9f] + Self.end, prepare: prepare, dataChanges: true)
+      var sequence = OracleSequence(code: update + update + [0x9f] + Self.end, prepare: prepare, dataChanges: true)
       let opcode = update.first { $0 != 0x66 && $0 != 0x48 }!
       // OF after a shift or rotation by more than one.
       if [0xc0, 0xc1, 0xd2, 0xd3].contains(opcode) { sequence.undefinedFlags = 0x800 }
@@ -350,13 +232,13 @@ private struct Seen: Equatable {
   /// A store that faults leaves flags and memory alone: the page can be read only.
   @Test func splitUpdatesThatFault() {
     let sequences = Self.updates.map {
-      Sequence(code: $0 + $0 + Self.end, dataProtection: [.read], prepare: Self.prepareUpdates)
+      OracleSequence(code: $0 + $0 + Self.end, dataProtection: [.read], prepare: Self.prepareUpdates)
     }
     compare(sequences, [[.unlimited], [RunLimit(updates: 1)], [RunLimit(ticks: 0, instructions: 1)]])
     // At an address that is not there, or whose second half is not.
     let absent = Self.updates.flatMap { update in
       [0x1000, data + page - 1].map { address in
-        Sequence(code: update + update + Self.end) {
+        OracleSequence(code: update + update + Self.end) {
           Self.prepareUpdates(&$0)
           $0.rdi = address
         }
@@ -371,9 +253,9 @@ private struct Seen: Equatable {
     let body: [UInt8] = [0x01, 0x07, 0x10, 0x47, 8]
     let loop: [UInt8] = [0xb9] + littleEndian(UInt32(5)) + body + [0xe2, UInt8(bitPattern: Int8(-2 - body.count))] + Self.end
     let sequences = [
-      Sequence(code: loop) { $0.rax = 0x8123_4567_89ab_cdef },
-      Sequence(code: loop, prepare: { $0.rax = 0x8123_4567_89ab_cdef }, dataChanges: true),
-      Sequence(code: loop, prepare: { $0.eflags |= 0x100 }, dataChanges: true),
+      OracleSequence(code: loop) { $0.rax = 0x8123_4567_89ab_cdef },
+      OracleSequence(code: loop, prepare: { $0.rax = 0x8123_4567_89ab_cdef }, dataChanges: true),
+      OracleSequence(code: loop, prepare: { $0.eflags |= 0x100 }, dataChanges: true),
     ]
     let limits = (1...12).map { [RunLimit(updates: $0)] } + (1...12).map { [RunLimit(ticks: 1, updates: $0), RunLimit(ticks: 2)] }
     compare(sequences, limits)
@@ -381,13 +263,13 @@ private struct Seen: Equatable {
 
   /// Above 2 GiB, relative to rip: inc, add and adc on what lies behind the code.
   @Test func highCode() {
-    var sequences: [Sequence] = []
+    var sequences: [OracleSequence] = []
     for update: [UInt8] in [[0xff, 0x05], [0x48, 0x01, 0x05], [0x10, 0x05], [0xf6, 0x1d], [0x66, 0xd3, 0x05], [0x00, 0x25], [0x44, 0x01, 0x1d]] {
       for codeAddress in [Self.codeLow, Self.codeHigh] {
         // Twice, then a load of it.
         let one = update + littleEndian(UInt32(2048))
         sequences.append(
-          Sequence(
+          OracleSequence(
             code: [0xb1, 3] + one + one + [0x48, 0x8b, 0x05] + littleEndian(UInt32(2048 - one.count)) + [0xe8, 0, 0, 0, 0, 0x5a] + Self.end,
             codeAddress: codeAddress, prepare: { $0.rax = 0x1234_5678_9abc_def1 }))
       }

@@ -155,6 +155,32 @@ import Testing
     }
   }
 
+  /// What each does to memory: load or store, and bytes.
+  @Test(arguments: [
+    ("8b07", "r4"), ("668907", "w2"), ("488907", "w8"), ("8807", "w1"), ("0307", "r4"), ("0107", "w4"), ("3907", "r4"), ("833f01", "r4"),
+    ("830701", "w4"), ("f0ff07", "w4"), ("8707", "w4"), ("f0480fb10f", "w8"), ("0fc10f", "w4"), ("480fc70f", "w16"), ("0fb607", "r1"),
+    ("480fbf07", "r2"), ("f60701", "r1"), ("f717", "w4"), ("0fa307", "r4"), ("0fab07", "w4"), ("0fba2701", "r4"), ("0fba2f01", "w4"),
+    ("dd07", "r8"), ("db3f", "w10"), ("0f1007", "r16"), ("f30f1007", "r4"), ("f20f1107", "w8"), ("660fd607", "w8"), ("c5fd6f07", "r32"),
+    ("c5fd7f07", "w32"), ("c4e27d5807", "r4"), ("c4e2719207", ""), ("ff37", ""), ("8f07", ""), ("8d07", ""), ("0f1f07", ""), ("0f1807", ""),
+    ("648b07", ""), ("658b07", ""), ("a4", "r1w1"), ("66a5", "r2w2"), ("a7", "r4r4"), ("48ab", "w8"), ("ac", "r1"), ("af", "r4"), ("d7", "r1"),
+    ("64a4", "w1"), ("a00000000000000000", "r1"), ("0ff7c1", "w8"), ("0fae07", "w64"), ("0fae17", "r4"), ("89c0", ""), ("50", ""), ("ff17", ""),
+  ])
+  func accesses(_ text: String, _ expected: String) {
+    let digits = text.utf8.compactMap { Character(UnicodeScalar($0)).hexDigitValue }
+    let bytes = stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
+    let found = bytes.withUnsafeBufferPointer { decoded(text).accesses($0.baseAddress!) }
+    #expect(found.map { ($0.isWrite ? "w" : "r") + "\($0.size)" }.joined() == expected)
+  }
+
+  @Test func memoryOperands() {
+    for text in ["8b07", "ff37", "ff17", "ff27", "a4", "d7", "648b07", "c4e2719207", "0ff7c1", "a00000000000000000"] {
+      #expect(decoded(text).hasMemoryOperand, "\(text)")
+    }
+    for text in ["8d07", "0f1f07", "0f1807", "0f2007", "89c0", "50", "c3", "e800000000", "0f05", "ffe0"] {
+      #expect(!decoded(text).hasMemoryOperand, "\(text)")
+    }
+  }
+
   @Test func prefixes() {
     let instruction = decoded("2e66480f1f840000000000")
     #expect(instruction.length == 11 && instruction.prefixLength == 2 && instruction.rex == 0x48 && instruction.map == 1)

@@ -30,6 +30,9 @@ struct zydis_facts {
   bool is_vector_index;
   // General registers named by ModRM.reg, ModRM.rm and VEX.vvvv: 1 read, 2 written.
   uint8_t reg_general, rm_general, vvvv_general;
+  // The memory operand that is written out: bytes (0 for none, or where it is not accessed), and whether it is stored to.
+  uint16_t memory_size;
+  bool writes_memory;
   uint16_t mnemonic;
   uint8_t flow;  // the raw value of our Flow
 };

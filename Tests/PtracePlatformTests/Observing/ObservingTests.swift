@@ -1,5 +1,7 @@
 // Scheduling points and the access log on guests by hand: counts beyond what code counts at a time, several tasks and spaces,
 // a full log, operands of all kinds, and switching both on and off.
+import CLinux
+import Glibc
 import LinuxABI
 import Platform
 import PtracePlatform
@@ -348,6 +350,36 @@ private func withObserving(_ body: (ObservingBench) throws -> Void) {
       try find(0, Self.add, 0)
       try find(0, Self.load, 1)
       checks.equal(try machine.read(task.space, GuestAddress(data), 8), littleEndian(UInt64(211)))
+    }
+  }
+
+  // MARK: Costs
+
+  /// Nanoseconds of a point that does not stop and of a logged access, in a loop of three instructions. Prints.
+  @Test(.enabled(if: getenv("REPLAYSB_MEASURE") != nil)) func costs() {
+    withObserving { bench in
+      let machine = bench.machine
+      let count: UInt32 = 30_000
+      func measure(_ name: String) throws {
+        let task = try bench.context(try bench.space(Self.loop(count)))
+        var best = Double.infinity
+        for _ in 0..<200 {
+          task.registers.rip = code
+          let start = rsb_clock_ns(1)
+          _ = try machine.run(task, limit: .unlimited)
+          best = min(best, Double(rsb_clock_ns(1) - start) / Double(count))
+          _ = machine.takeAccesses()
+        }
+        print("\(name): \(Double(Int(best * 100)) / 100) ns")
+      }
+      try measure("a round, plain")
+      try bench.setPoints(Self.add)
+      try measure("a round with a point")
+      try bench.setPoints(Self.add, Self.load)
+      try measure("a round with two points")
+      try bench.setPoints()
+      try machine.setAccessLog(true)
+      try measure("a round with two logged accesses")
     }
   }
 }
