@@ -36,6 +36,13 @@ public final class MachineBranch: Machine {
   private let machine: any Machine
   /// Kept, because things of it are borrowed.
   private let parent: MachineBranch?
+  private struct Handlers {
+    var depth = 0
+    /// Where the task stopped; nil when it goes on elsewhere anyhow.
+    var stoppedAt: UInt64?
+  }
+  /// By context, while accesses are logged.
+  private var handlers: [Handlers] = []
   /// By the kernel's identifiers.
   private var spaces: [Space?] = []
   private var contexts: [Context?] = []
@@ -157,12 +164,71 @@ public final class MachineBranch: Machine {
     let real = try self.context(context.id).real
     real.space = try space(context.space).real
     real.registers = context.registers
+    if shared.accessSink != nil { noteHandler(context) }
     let trap = try machine.run(real, limit: limit)
     context.registers = real.registers
     fingerprint.add(context.id, trap, real.registers)
-    shared.passOnAccesses(of: context)
+    if shared.accessSink != nil { passOnAccesses(of: context, trap) }
     return trap
   }
+
+  // MARK: Accesses
+
+  /// A task that goes on elsewhere than it stopped runs a signal handler, until rt_sigreturn.
+  private func noteHandler(_ context: ExecutionContext) {
+    let index = Int(context.id.rawValue)
+    while handlers.count <= index { handlers.append(Handlers()) }
+    // Or it makes a system call anew, two bytes before where it stopped.
+    if let stopped = handlers[index].stoppedAt, stopped != context.registers.rip, stopped - 2 != context.registers.rip {
+      handlers[index].depth += 1
+    }
+  }
+
+  private func passOnAccesses(of context: ExecutionContext, _ trap: Trap) {
+    guard let observing = machine as? any ObservingMachine, let sink = shared.accessSink else { return }
+    let index = Int(context.id.rawValue)
+    let accesses = observing.takeAccesses()
+    if !accesses.isEmpty {
+      let who = ContextID(rawValue: context.id.rawValue | (handlers[index].depth > 0 ? Self.inHandler : 0))
+      sink(accesses, who, context.space)
+      passOnShared(accesses, who, context.space, sink)
+    }
+    handlers[index].stoppedAt = nil
+    switch trap {
+    case .syscall:
+      switch context.registers.origRax {
+      case Self.rtSigreturn: handlers[index].depth = max(0, handlers[index].depth - 1)
+      case Self.execve, Self.execveat: break
+      default: handlers[index].stoppedAt = context.registers.rip
+      }
+    case .fault, .budget: handlers[index].stoppedAt = context.registers.rip
+    // The kernel goes on behind them.
+    case .instruction, .vsyscall, .foreignSyscall, .unresponsive, .interrupted: break
+    }
+  }
+
+  /// The same memory under the name that all processes that map it share.
+  private func passOnShared(
+    _ accesses: [MemoryAccess], _ who: ContextID, _ space: AddressSpaceID,
+    _ sink: ([MemoryAccess], ContextID, AddressSpaceID) -> Void
+  ) {
+    guard let mappings = spaces[Int(space.rawValue)]?.mappings.all.filter(\.isShared), !mappings.isEmpty else { return }
+    for mapping in mappings {
+      let inside = accesses.filter { mapping.range.contains($0.address) }.map { access in
+        var access = access
+        let offset = mapping.offset + (access.address - mapping.range.start)
+        access.address = GuestAddress(UInt64(mapping.object.rawValue) << 40 | offset)
+        return access
+      }
+      if !inside.isEmpty { sink(inside, who, Self.allSpaces) }
+    }
+  }
+
+  private static let rtSigreturn: UInt64 = 15, execve: UInt64 = 59, execveat: UInt64 = 322
+  /// Marks what a task does in a signal handler: to the search, another task.
+  private static let inHandler: UInt32 = 1 << 31
+  /// The space of memory objects.
+  private static let allSpaces = AddressSpaceID(rawValue: .max)
 
   public func takeLocalEvents() -> [LocalEvent] { machine.takeLocalEvents() }
   public var pointsOfLastRun: UInt32 { machine.pointsOfLastRun }

@@ -31,11 +31,6 @@ public final class SharedMachine {
   /// What guests touch, run by run, while the machine logs it.
   var accessSink: (([MemoryAccess], ContextID, AddressSpaceID) -> Void)?
 
-  func passOnAccesses(of context: ExecutionContext) {
-    guard let accessSink, let observing = machine as? any ObservingMachine else { return }
-    accessSink(observing.takeAccesses(), context.id, context.space)
-  }
-
   /// How many spaces, contexts and objects there are now.
   public var counts: (spaces: Int, contexts: Int, objects: Int) {
     (spaceNumbers.count, contextNumbers.count, objectNumbers.count)

@@ -5,6 +5,8 @@ import Platform
 
 /// Where the scheduler asks.
 public enum SchedulingPoint: Hashable, Sendable {
+  /// The current task is about to make this system call. Only where `Decisions.asksBeforeSyscalls`; it may come there again.
+  case beforeSyscall(UInt64)
   /// The current task finished a syscall or took a fault and could go on.
   case afterTrap(syscall: UInt64?)
   /// The current task used up its slice and could go on.
@@ -41,6 +43,8 @@ public protocol Decisions: AnyObject {
   /// ticks: at the start of a turn, when a slice is used up and the task goes on, and when the first other task becomes
   /// runnable.
   func slice(place: SchedulePlace, queue: [TaskID], age: SliceAge) -> Slice
+  /// Whether it is asked before system calls too. The task then makes the call anew when its turn comes.
+  var asksBeforeSyscalls: Bool { get }
   /// The current task came by so many scheduling points, and then to a trap or the end of its slice.
   func passed(points: UInt32)
   /// Bytes for getrandom, AT_RANDOM and the random devices.
@@ -52,6 +56,7 @@ public protocol Decisions: AnyObject {
 }
 
 extension Decisions {
+  public var asksBeforeSyscalls: Bool { false }
   public func passed(points: UInt32) {}
 }
 
@@ -137,6 +142,7 @@ public final class SeededDecisions: Decisions {
   public func shouldPreempt(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
     switch point {
     case .yield, .sliceEnd: return true
+    case .beforeSyscall: return false
     case .afterTrap, .blocked: break
     }
     switch policy {

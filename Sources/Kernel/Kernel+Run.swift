@@ -48,6 +48,7 @@ extension Kernel {
         heldTrap = trap
         return
       }
+      if case .syscall = trap, decisions.asksBeforeSyscalls, preemptBeforeSyscall(task) { return }
       return finishStep(task, trap)
     case .resumeSyscall(let reason):
       resumeSyscall(task, reason)

@@ -15,7 +15,7 @@ private final class ScriptedDecisions: Decisions {
   func shouldPreempt(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
     switch point {
     case .yield, .sliceEnd: true
-    case .afterTrap, .blocked: false
+    case .beforeSyscall, .afterTrap, .blocked: false
     }
   }
   func pick(from queue: [TaskID], at point: SchedulingPoint, place: SchedulePlace?) -> Int { 0 }

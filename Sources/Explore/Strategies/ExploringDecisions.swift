@@ -18,6 +18,8 @@ public class ExploringDecisions: Decisions {
   /// Scheduling points and traps that tasks came by so far: the steps between which the turn can change.
   public private(set) var steps: UInt64 = 0
   private var preempts = false
+  /// Places before system calls where the turn has changed.
+  private var interrupted: Set<SchedulePlace> = []
   private var endsBySpinning = false
   /// The present turn: whose, since which ticks, and its traps.
   private var turn: (task: TaskID, ticks: UInt64, traps: Int)?
@@ -40,6 +42,7 @@ public class ExploringDecisions: Decisions {
 
   // MARK: Decisions
 
+  public var asksBeforeSyscalls: Bool { true }
   public final func passed(points: UInt32) { steps += UInt64(points) }
 
   public final func shouldPreempt(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
@@ -49,6 +52,13 @@ public class ExploringDecisions: Decisions {
     case .yield:
       spins(place.task)
       return true
+    case .beforeSyscall:
+      // It comes here again after its next turn began, and must get on some time.
+      if interrupted.contains(place) { return false }
+      steps += 1
+      preempts = wantsPreemption(at: point, place: place, queue: queue)
+      if preempts { interrupted.insert(place) }
+      return preempts
     case .afterTrap:
       steps += 1
       turn!.traps += 1
@@ -71,7 +81,7 @@ public class ExploringDecisions: Decisions {
     turn = nil
     let index = next(from: queue, after: place, kind: kind)
     if let place, kind != .choice || queue.count > 1 {
-      schedule.switches.append(Switch(kind, isInCode: point == .sliceEnd, at: place, to: queue[index]))
+      schedule.switches.append(Switch(kind, isInCode: point.isInCode, at: place, to: queue[index]))
     }
     return index
   }
@@ -92,4 +102,14 @@ public class ExploringDecisions: Decisions {
 
   public final func randomBytes(_ count: Int) -> [UInt8] { random.nextBytes(count) }
   public final func hostRealtime() -> Nanoseconds? { nil }
+}
+
+extension SchedulingPoint {
+  /// Whether the task stands at an instruction that it has not begun, rather than behind a trap.
+  fileprivate var isInCode: Bool {
+    switch self {
+    case .sliceEnd, .beforeSyscall: true
+    case .afterTrap, .yield, .blocked: false
+    }
+  }
 }

@@ -23,6 +23,9 @@ public final class FollowDecisions: ExploringDecisions {
     super.init(epoch: epoch, random: random)
   }
 
+  /// Places before system calls are found by their instruction.
+  override public var asksBeforeSyscalls: Bool { false }
+
   /// The next switch of a task that stands at `place`, without those that it has passed.
   private func coming(_ place: SchedulePlace) -> Switch? {
     guard let index = plans.firstIndex(where: { $0.task == place.task }) else { return nil }

@@ -116,6 +116,28 @@ extension Kernel {
     statistics.switches += 1
   }
 
+  /// Gives the turn to another task before a system call that has trapped but was not handled, as if the task had stopped at its
+  /// instruction: it will make it again, and signals come before it.
+  func preemptBeforeSyscall(_ task: Task) -> Bool {
+    guard scheduler.hasOthers, scheduler.current === task else { return false }
+    let trapped = task.context.registers
+    let instructionLength: UInt64 = 2
+    task.context.registers.rip -= instructionLength
+    task.context.registers.rax = trapped.origRax
+    task.context.registers.origRax = ~0
+    let point = SchedulingPoint.beforeSyscall(trapped.origRax)
+    guard decisions.shouldPreempt(at: point, place: place(of: task), queue: scheduler.queue.map(\.id)),
+      let next = takeNext(at: point, insteadOf: task)
+    else {
+      task.context.registers = trapped
+      return false
+    }
+    scheduler.current = next
+    scheduler.enqueue(task)
+    statistics.switches += 1
+    return true
+  }
+
   /// Takes the next task from the queue. nil when it is empty, or when `current` should go on because all others are
   /// held back.
   private func takeNext(at point: SchedulingPoint, insteadOf current: Task?) -> Task? {
