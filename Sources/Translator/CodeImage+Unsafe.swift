@@ -174,20 +174,26 @@ public final class CodeImage {
   /// The block that the probe of a count at `offset` belongs to: its body follows at once, or by a jump.
   private func counting(_ offset: Int) -> Place {
     let behind = offset + Emitter.probeSize
-    if let block = block(bodyAt: behind) { return .counting(start + UInt64(block.guest)) }
+    let entry = offset - Emitter.countSize
+    if let block = block(bodyAt: behind, countedAt: entry) { return .counting(start + UInt64(block.guest)) }
     guard behind + 5 <= hot, code[behind] == 0xe9 else { return .nothing }
     let distance = UnsafeRawPointer(code + behind + 1).loadUnaligned(as: Int32.self)
-    guard let block = block(bodyAt: behind + 5 + Int(distance)) else { return .nothing }
+    guard let block = block(bodyAt: behind + 5 + Int(distance), countedAt: entry) else { return .nothing }
     return .counting(start + UInt64(block.guest))
   }
 
-  private func block(bodyAt offset: Int) -> Block? {
+  /// Several blocks can have the same body: a jump to what follows it has no code.
+  private func block(bodyAt offset: Int, countedAt entry: Int) -> Block? {
     var low = 0, high = blocks.count
     while low < high {
       let middle = (low + high) / 2
       if Int(blocks[middle].body) < offset { low = middle + 1 } else { high = middle }
     }
-    return low < blocks.count && Int(blocks[low].body) == offset ? blocks[low] : nil
+    while low < blocks.count, Int(blocks[low].body) == offset {
+      if Int(blocks[low].counted) == entry { return blocks[low] }
+      low += 1
+    }
+    return nil
   }
 
   // MARK: The guest's bytes

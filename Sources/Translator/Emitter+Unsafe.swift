@@ -83,7 +83,8 @@ struct Emitter: ~Copyable {
 
   // MARK: Pieces
 
-  /// Bytes of the read that ends a count.
+  /// Bytes of a count before the read that ends it, and of that.
+  static let countSize = 4
   static let probeSize = 4
 
   /// Counts a tick and stops when none is left, without touching the flags: r10 is the address of a byte, which is read, and

@@ -10,7 +10,7 @@ import Testing
 
   @Test func randomGuestsAreObservedExactly() throws {
     let first = Self.setting("REPLAYSB_GUEST_SEED") ?? 1
-    let count = Self.setting("REPLAYSB_GUEST_COUNT") ?? 2000
+    let count = Self.setting("REPLAYSB_GUEST_COUNT") ?? 1000
     let failures = onTracerThread { () -> [String] in
       var trial = Trial()
       var seed = first
@@ -62,6 +62,7 @@ private struct Trial {
         continue
       }
       guests += 1
+      show(walk)
       steps += walk.steps.count
       do {
         // Code that guests share and write is executed in stretches, where points do not count.
@@ -77,13 +78,25 @@ private struct Trial {
 
   private mutating func fail(_ what: String) { failures.append("seed \(seed): \(what)") }
 
+  /// Prints the walk when one guest is looked at alone.
+  private func show(_ walk: Walk) {
+    guard getenv("REPLAYSB_GUEST_TRACE") != nil else { return }
+    for (index, step) in walk.steps.enumerated() {
+      let code = step.code.prefix(max(1, Int(step.instruction.length))).map { String($0, radix: 16) }.joined(separator: " ")
+      print(seed, index, GuestAddress(step.registers.rip), "ticks", step.ticks, code, walk.traps[index].map { "\($0.trap)" } ?? "")
+    }
+  }
+
   /// False when the run did not end as expected.
   private mutating func check(
     _ what: String, _ trap: Trap, _ runner: Runner, _ ticks: UInt64, _ walk: Walk, _ end: Walk.End
   ) -> Bool {
     let expected = walk.registers(at: end)
-    if trap != end.trap { fail("\(what): \(trap), not \(end.trap), at step \(end.position) of \(walk.steps.count)") }
-    else if runner.context.registers != expected {
+    if trap != end.trap {
+      fail(
+        "\(what): \(trap) at \(GuestAddress(runner.context.registers.rip)), not \(end.trap), at step \(end.position) of "
+          + "\(walk.steps.count), \(GuestAddress(walk.steps[end.position].registers.rip))")
+    } else if runner.context.registers != expected {
       fail("\(what), step \(end.position): \(runner.context.registers.difference(from: expected))")
     } else if case .budget = trap, ticks != walk.steps[end.position].ticks {
       fail("\(what), step \(end.position): \(ticks) ticks, not \(walk.steps[end.position].ticks)")

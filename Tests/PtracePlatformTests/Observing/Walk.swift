@@ -33,6 +33,15 @@ struct WalkStep {
   var hasMemoryOperand: Bool { !code.isEmpty && instruction.hasMemoryOperand }
   var hasTrapFlag: Bool { registers.eflags & 0x100 != 0 }
 
+  /// A locked access over two cache lines: hosts that trap these may never come to the end of a single step over one.
+  var mayBeSplitLock: Bool {
+    if code.isEmpty { return false }
+    let instruction = instruction
+    let isExchange = instruction.map == 0 && instruction.opcode | 1 == 0x87 && !instruction.prefixes.contains(.vex)
+    guard instruction.hasMemoryForm, isExchange || instruction.prefixes.contains(.lock) else { return false }
+    return touched.isEmpty || touched.contains { $0.address & 63 + UInt64($0.size) > 64 }
+  }
+
   /// What the instruction touches, if it is logged.
   var touched: [Touched] {
     if code.isEmpty { return [] }
@@ -98,7 +107,7 @@ struct Walk {
   private(set) var traps: [Int: (trap: Trap, registers: Registers)] = [:]
   static let stepsMax = 3000
 
-  /// nil when the guest does not end soon.
+  /// nil when the guest does not end soon, or cannot be stepped.
   init?(_ guest: RandomGuest, _ runner: Runner) throws {
     try runner.prepare(guest)
     defer { runner.end() }
@@ -107,6 +116,7 @@ struct Walk {
       steps.append(
         WalkStep(
           registers: runner.context.registers, ticks: runner.ticks - before, code: try runner.code(at: runner.context.registers.rip)))
+      if steps.last!.mayBeSplitLock { return nil }
       let trap = try runner.machine.run(runner.context, limit: RunLimit(ticks: 0, instructions: 1))
       if case .budget = trap { continue }
       traps[steps.count - 1] = (trap, runner.context.registers)
