@@ -171,11 +171,19 @@ extension PtraceMachine {
     if info.signal == HostSignal.badSystemCall, VsyscallPage.number(at: info.call_address) != nil { return .vsyscall }
     if info.signal == HostSignal.segmentation {
       if info.address == rip, VsyscallPage.number(at: rip) != nil { return .vsyscall }
+      if info.address == rip, isLandingPad(rip) { return .foreignSyscall }
       if info.code == fromKernel, info.address == 0, let trap = trappedInstruction(stub, at: rip) { return trap }
     }
     return .fault(
       Fault(signal: UInt8(truncatingIfNeeded: info.signal), code: info.code, address: GuestAddress(info.address)))
   }
+
+  /// `sysenter` reads the guest's 32-bit stack before ptrace hears of it, and where that cannot be read the host returns at
+  /// once to where its vdso was (arch/x86/entry, do_fast_syscall_32), cut to 32 bits.
+  private func isLandingPad(_ rip: UInt64) -> Bool {
+    vdso != 0 && rip <= UInt64(UInt32.max) && UInt32(truncatingIfNeeded: rip &- vdso) < Self.vdsoSizeMax
+  }
+  private static let vdsoSizeMax: UInt32 = 0x4000
 
   /// rdtsc and rdtscp under PR_SET_TSC raise a general protection fault like many others: only the opcode tells.
   private func trappedInstruction(_ stub: Stub, at rip: UInt64) -> Trap? {
@@ -211,7 +219,9 @@ extension PtraceMachine {
       let rip = context.registers.rip
       let count = rsb_process_read(stub.pid, &bytes, rip &- 2, 2)
       // After sysenter and a compat `syscall` rip is in the host's unmapped vdso, at an address that varies.
-      context.registers.rip = count == 2 && bytes == [0xcd, 0x80] ? rip - 2 : 0
+      let isInterrupt = count == 2 && bytes == [0xcd, 0x80]
+      context.registers.rip = isInterrupt ? rip - 2 : 0
+      if context.registers.rcx == rip && !isInterrupt { context.registers.rcx = 0 }
     case .vsyscall:
       let rip = context.registers.rip
       if let number = VsyscallPage.number(at: rip) {

@@ -32,6 +32,8 @@ public final class PtraceMachine: Machine {
   var contexts: [ContextState?] = []
   var objects: [MemoryObject?] = []
   let layout: ExtendedStateLayout
+  /// See `Zygote.vdso`.
+  let vdso: UInt64
   /// Guests see the processor's number by CPUID, and hashes of their memory must not depend on it.
   var hidesProcessorInHashes = true
   /// Signal-safe state that the watchdog's handler reads; it lives as long as its timer.
@@ -62,6 +64,7 @@ public final class PtraceMachine: Machine {
     self.zygote = zygote
     processor = thread.processor
     notes = zygote.notes
+    vdso = zygote.vdso
     sockets = (pair.0, pair.1)
     watch = .allocate(capacity: 1)
     watch.initialize(to: rsb_watch())

@@ -7,6 +7,8 @@ struct Zygote {
   let stub: Stub
   /// Host mappings that could not be removed (kernels that seal the vdso); empty where all is well.
   var notes: [String] = []
+  /// Where the host's vdso was, which `sysenter` still returns to on Intel's processors; 0 when there was none.
+  private(set) var vdso: UInt64 = 0
 
   /// Starts the zygote. The calling thread becomes its tracer.
   init(stubSocket: Int32, tracerSocket: Int32) throws(MachineError) {
@@ -24,6 +26,7 @@ struct Zygote {
     stub.blob = StubLayout.birth
     do throws(MachineError) {
       try attach()
+      vdso = try Self.vdso(of: pid)
       try empty()
       try confine()
     } catch {
@@ -45,6 +48,16 @@ struct Zygote {
     var status: Int32 = 0
     try checked(rsb_wait_stop(pid, &status), "wait4")
     if status & 0xff != 0x7f { throw MachineError("first stub ended: \(describe(waitStatus: Int(status)))") }
+  }
+
+  /// AT_SYSINFO_EHDR in proc_pid_auxv(5).
+  private static func vdso(of pid: Int32) throws(MachineError) -> UInt64 {
+    let bytes = try readHostFile("/proc/\(pid)/auxv")
+    let sysinfoHeader: UInt64 = 33
+    for offset in stride(from: 0, to: bytes.count - 15, by: 16) where bytes.word(at: offset) == sysinfoHeader {
+      return bytes.word(at: offset + 8)
+    }
+    return 0
   }
 
   /// Leaves our own pages alone in the address space. The stack may start at the very top, so what is there is
