@@ -44,7 +44,9 @@ struct HuntCommand: ParsableCommand {
     search.predicate.expectsSameOutput = expectSame
     search.countsFailures = keepGoing
     let progress = Progress(enabled: !guest.quiet)
-    let result = try HuntSession.run(options, search) { result in
+    // Read once, for all executions and the recording.
+    let input = CapturedInput.fromStandardInput()
+    let result = try HuntSession.run(options, search, input: input) { result in
       progress.show("\(result.schedulesTried) schedules tried, \(result.failures) failed")
       return true
     }
@@ -52,7 +54,7 @@ struct HuntCommand: ParsableCommand {
     tell(result)
     guard let found = result.first else { throw ExitCode(0) }
     if !guest.quiet { Console.write(String(decoding: found.outcome.standardError, as: UTF8.self)) }
-    try record(found, options, search)
+    try record(found, options, input)
     throw ExitCode(1)
   }
 
@@ -82,9 +84,9 @@ struct HuntCommand: ParsableCommand {
     }
   }
 
-  private func record(_ found: FoundFailure, _ options: RunOptions, _ search: HuntOptions) throws {
+  private func record(_ found: FoundFailure, _ options: RunOptions, _ input: CapturedInput) throws {
     let path = try tracePath()
-    let recorded = try HuntSession.record(found, options, search, to: path)
+    let recorded = try HuntSession.record(found, options, to: path, input: input)
     if !recorded { Console.line("the recording of schedule \(found.number) does not fail: this is a defect of replaysb") }
     if !guest.quiet { Console.line("recorded in \(path): replaysb replay \(path)") }
   }

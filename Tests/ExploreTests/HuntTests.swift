@@ -33,6 +33,10 @@ extension Guest {
         pthread_create(&b, NULL, work, NULL);
         pthread_join(a, NULL);
         pthread_join(b, NULL);
+        // Random bytes behind the held state: the recording must draw the same.
+        unsigned random;
+        FILE *source = fopen("/dev/urandom", "r");
+        if (fread(&random, sizeof random, 1, source) == 1) printf("%u\\n", random);
         return counter == 6 ? 0 : 1;
       }
       """)
@@ -121,16 +125,18 @@ extension ExploreTests {
       nonisolated(unsafe) var recorded = false
       nonisolated(unsafe) var replayed: TraceEnd?
       nonisolated(unsafe) var failure: SessionError?
+      let output = KeptOutput()
       onTracerThread {
         do throws(SessionError) {
-          recorded = try HuntSession.record(found, options, HuntOptions(), to: path)
-          replayed = try ReplaySession.replay(ReplayOptions(path: path), outputs: .keep(KeptOutput())).end
+          recorded = try HuntSession.record(found, options, to: path)
+          replayed = try ReplaySession.replay(ReplayOptions(path: path), outputs: .keep(output)).end
         } catch { failure = error }
       }
       unlink(path)
       #expect(failure == nil)
       #expect(recorded, "the recording of \(found.schedule) does not fail")
       #expect(replayed != nil && (replayed!.status != 0 || !replayed!.verdict.isEmpty))
+      #expect(output.standardOutput == found.outcome.standardOutput)
       #expect(countChildren() == children)
     }
 

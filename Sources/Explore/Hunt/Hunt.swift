@@ -52,8 +52,10 @@ public final class Hunt {
   private let machine: any ObservingMachine
   let options: HuntOptions
   let epoch: Nanoseconds
-  let random: SeededGenerator
-  private var plan = ExecutionPlan(steps: 1, traps: 0)
+  /// What executions go on drawing random bytes from: known once the program is held.
+  private(set) var random: SeededGenerator
+  /// Of an ordinary execution.
+  private var stepsExpected: UInt64 = 1
   private var trapsMax: UInt64 = .max
   private var memory = SharedMemory()
   private var arrivals = ArrivalLog()
@@ -76,6 +78,7 @@ public final class Hunt {
   /// Searches to the first failure, or to the last schedule. `progress` is called after each try; false ends the search.
   public func run(progress: (HuntResult) -> Bool) throws(SessionError) -> HuntResult {
     result.hasOneTask = try !program.hold()
+    random = program.randomAtHold
     let first = try execute { self.plain() }
     firstOutcome = first.outcome
     trapsMax = first.outcome.traps &* 50 &+ 20_000
@@ -103,7 +106,7 @@ public final class Hunt {
   private func plain() -> ExploringDecisions { ExploringDecisions(epoch: epoch, random: random) }
 
   private func decisions(_ number: UInt64) -> ExploringDecisions {
-    options.strategy.decisions(number: number, seed: options.seed, plan: plan, epoch: epoch, random: random)
+    options.strategy.decisions(number: number, seed: options.seed, stepsExpected: stepsExpected, epoch: epoch, random: random)
   }
 
   func execute(_ make: () -> ExploringDecisions) throws(SessionError) -> (decisions: ExploringDecisions, outcome: Outcome) {
@@ -146,8 +149,8 @@ public final class Hunt {
       decisions.arrived = { self.arrivals.add($0) }
       return decisions
     }
-    plan = ExecutionPlan(steps: counted.decisions.steps, traps: counted.outcome.traps, arrivals: arrivals.arrivals)
-    result.steps = plan.steps
+    stepsExpected = max(1, counted.decisions.steps)
+    result.steps = stepsExpected
   }
 
   /// Executes with the log of accesses on, and takes what was found to be shared into the scheduling points.
@@ -167,7 +170,7 @@ public final class Hunt {
   private func usePoints() throws(SessionError) {
     let points = memory.schedulingPoints
     if points.count == result.schedulingPoints { return }
-    do throws(MachineError) { try machine.setSchedulingPoints(Set(points.map(\.pc))) } catch {
+    do throws(MachineError) { try machine.setSchedulingPoints(Set(points)) } catch {
       throw SessionError(error.description)
     }
     result.schedulingPoints = points.count
@@ -186,7 +189,6 @@ public final class Hunt {
   private func tryNext(_ number: UInt64) throws(SessionError) -> Bool {
     if Self.isLogged(number) != isLogging { try setLog(!isLogging) }
     if number % Self.triesBetweenPoints == 0 { try usePoints() }
-    plan.arrivals = arrivals.arrivals
     let strategy = options.strategy.part(of: number)
     let tried: (decisions: ExploringDecisions, outcome: Outcome)
     if strategy == .feedback || strategy == .hold {

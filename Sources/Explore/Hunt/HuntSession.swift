@@ -25,7 +25,7 @@ public enum HuntSession {
 
   /// Records the schedule that was found, from exec. False when the recording does not fail in the same way.
   public static func record(
-    _ found: FoundFailure, _ options: RunOptions, _ search: HuntOptions, to path: String, input: CapturedInput? = nil
+    _ found: FoundFailure, _ options: RunOptions, to path: String, input: CapturedInput? = nil
   ) throws(SessionError) -> Bool {
     let decisions = FollowDecisions(
       epoch: Nanoseconds(options.epochNanoseconds), random: SeededDecisions.randomSource(seed: options.seed),

@@ -6,9 +6,8 @@ import Platform
 
 /// What executions of a program touched, word by word of eight bytes.
 ///
-/// A word is shared once two tasks touched it, at least one of them with a store. Words are told apart by address space, so
-/// memory that processes map together is seen where one process has several threads, and between processes only at equal
-/// addresses: they count as one space when `joinsSpaces` is set, which also takes memory that a fork merely copied for shared.
+/// A word is shared once two tasks touched it, at least one of them with a store. Words are told apart by space; memory that
+/// processes map together comes in a second time, under a space of its own (`MachineBranch`).
 public struct SharedMemory {
   private struct Word {
     var firstTask: ContextID
@@ -21,42 +20,31 @@ public struct SharedMemory {
     var space: UInt32
     var word: UInt64
   }
-  /// What one instruction did, by its address.
-  public struct Instruction: Hashable, Sendable {
-    public var pc: GuestAddress
-    public var isWrite: Bool
-  }
-
   private var words: [Key: Word] = [:]
-  private var instructions: [Instruction] = []
+  private var instructions: [GuestAddress] = []
   private var indices: [GuestAddress: UInt32] = [:]
   private var points: Set<UInt32> = []
-  private let joinsSpaces: Bool
 
-  public init(joinsSpaces: Bool = false) { self.joinsSpaces = joinsSpaces }
+  public init() {}
 
   /// Takes in what a task touched in one run.
   public mutating func add(_ accesses: [MemoryAccess], by task: ContextID, in space: AddressSpaceID) {
-    let space = joinsSpaces ? 0 : space.rawValue
     for access in accesses {
-      let index = index(of: access)
+      let index = index(of: access.pc)
       let last = (access.address.rawValue &+ UInt64(max(1, access.size)) - 1) >> 3
       var number = access.address.rawValue >> 3
       while number <= last {
-        touch(Key(space: space, word: number), index, access.isWrite, by: task)
+        touch(Key(space: space.rawValue, word: number), index, access.isWrite, by: task)
         number += 1
       }
     }
   }
 
-  private mutating func index(of access: MemoryAccess) -> UInt32 {
-    if let known = indices[access.pc] {
-      if access.isWrite { instructions[Int(known)].isWrite = true }
-      return known
-    }
+  private mutating func index(of pc: GuestAddress) -> UInt32 {
+    if let known = indices[pc] { return known }
     let new = UInt32(instructions.count)
-    instructions.append(Instruction(pc: access.pc, isWrite: access.isWrite))
-    indices[access.pc] = new
+    instructions.append(pc)
+    indices[pc] = new
     return new
   }
 
@@ -64,8 +52,7 @@ public struct SharedMemory {
     var word = words[key] ?? Word(firstTask: task)
     if word.firstTask != task { word.isShared = true }
     if isWrite { word.isWritten = true }
-    let isKnown = word.touchedBy.last == instruction || word.touchedBy.contains(instruction)
-    if !isKnown { word.touchedBy.append(instruction) }
+    if !word.touchedBy.contains(instruction) { word.touchedBy.append(instruction) }
     if word.isShared && word.isWritten {
       points.formUnion(word.touchedBy)
     }
@@ -73,7 +60,7 @@ public struct SharedMemory {
   }
 
   /// The instructions that touched a shared word, by rising address.
-  public var schedulingPoints: [Instruction] {
-    points.map { instructions[Int($0)] }.sorted { $0.pc.rawValue < $1.pc.rawValue }
+  public var schedulingPoints: [GuestAddress] {
+    points.map { instructions[Int($0)] }.sorted { $0.rawValue < $1.rawValue }
   }
 }

@@ -9,8 +9,6 @@ public final class FollowDecisions: ExploringDecisions {
   /// Switches to come, by task.
   private var plans: [(task: TaskID, switches: ArraySlice<Switch>)] = []
   private var chosen: TaskID?
-  /// Switches that were made as planned.
-  public private(set) var switchesMade = 0
 
   public init(epoch: Nanoseconds, random: SeededGenerator, schedule: Schedule) {
     for entry in schedule.switches {
@@ -52,7 +50,6 @@ public final class FollowDecisions: ExploringDecisions {
     if chosen == nil, let place, let entry = take(place) { chosen = entry.next }
     defer { chosen = nil }
     guard let chosen, let index = queue.firstIndex(of: chosen) else { return 0 }
-    switchesMade += 1
     return index
   }
 

@@ -4,27 +4,13 @@
 import Kernel
 import Platform
 
-/// What is known of the program when an execution is planned.
-public struct ExecutionPlan: Sendable {
-  /// Scheduling points and traps of an ordinary execution; at least 1.
-  public var steps: UInt64
-  /// Of these, traps.
-  public var traps: UInt64
-  /// At which scheduling points its tasks came by.
-  public var arrivals: [Arrival]
-  public init(steps: UInt64, traps: UInt64, arrivals: [Arrival] = []) {
-    self.steps = max(1, steps)
-    self.traps = traps
-    self.arrivals = arrivals
-  }
-}
-
+/// How schedules are chosen.
 public enum Strategy: String, Hashable, Sendable, CaseIterable {
   /// Changes of turn at random steps, at a rate that is drawn anew for each execution.
   case walk
   /// Random priorities and a few random drops.
   case pct
-  /// Tasks are held at random scheduling points until nobody else can go on.
+  /// Tasks are held at random scheduling points until nobody else can go on, or all are held.
   case hold
   /// The same, and what led to new places is tried again with one more.
   case feedback
@@ -42,9 +28,10 @@ public enum Strategy: String, Hashable, Sendable, CaseIterable {
     SeededGenerator(seed: seed &+ number &* 0x9e37_79b9_7f4a_7c15)
   }
 
-  /// The decisions of execution `number`, without feedback.
-  public func decisions(
-    number: UInt64, seed: UInt64, plan: ExecutionPlan, epoch: Nanoseconds, random: SeededGenerator
+  /// The decisions of execution `number`. Not of those that hold tasks: the search makes their plans, from what it has seen.
+  /// `stepsExpected`: scheduling points and traps of an ordinary execution, at least 1.
+  func decisions(
+    number: UInt64, seed: UInt64, stepsExpected: UInt64, epoch: Nanoseconds, random: SeededGenerator
   ) -> ExploringDecisions {
     var draw = Self.generator(number: number, seed: seed)
     let own = draw.next()
@@ -52,18 +39,18 @@ public enum Strategy: String, Hashable, Sendable, CaseIterable {
     case .walk:
       // On every scale from every second step to a few changes in the whole run.
       var scales = 1
-      while 1 << UInt64(scales) < plan.steps && scales < 20 { scales += 1 }
+      while 1 << UInt64(scales) < stepsExpected && scales < 20 { scales += 1 }
       let interval = UInt64(2) << UInt64(draw.next(below: scales))
       let trapInterval = 1 + draw.next(below: 8)
       return WalkDecisions(epoch: epoch, random: random, seed: own, interval: interval, trapInterval: trapInterval)
     case .pct:
       let depth = 1 + draw.next(below: 4)
-      return PriorityDecisions(epoch: epoch, random: random, seed: own, depth: depth, stepsExpected: plan.steps)
-    case .hold, .feedback:
-      return HoldDecisions(epoch: epoch, random: random, plan: .random(of: plan.arrivals, &draw))
+      return PriorityDecisions(epoch: epoch, random: random, seed: own, depth: depth, stepsExpected: stepsExpected)
+    case .hold, .feedback: preconditionFailure("execution \(number) holds tasks by a plan")
     case .mix:
       let part = part(of: number)
-      return part.decisions(number: number, seed: seed &+ 1, plan: plan, epoch: epoch, random: random)
+      return part.decisions(
+        number: number, seed: seed &+ 1, stepsExpected: stepsExpected, epoch: epoch, random: random)
     }
   }
 }

@@ -29,7 +29,6 @@ struct SteppedTurn {
 
 extension SteppedMachine {
   private static let trapFlag: UInt64 = 0x100
-  private static let resumeFlag: UInt64 = 0x1_0000
   private static let debugBreakpoint: Int32 = 1, debugTrace: Int32 = 2, illegalOperand: Int32 = 2, fromKernel: Int32 = 128
 
   public func run(_ context: ExecutionContext, limit: RunLimit) throws(MachineError) -> Trap {
@@ -39,7 +38,7 @@ extension SteppedMachine {
       state: try host.state(context.id), task: try task(context.id), limit: limit, registers: context.registers,
       trapFlag: context.registers.eflags & Self.trapFlag != 0)
     turn.registers.origRax = ~0
-    turn.registers.eflags &= ~(Self.trapFlag | Self.resumeFlag)
+    turn.registers.eflags &= ~(Self.trapFlag | Registers.resumeFlag)
     turn.ticksLeft = limit.ticks
     if (limit.ticks ?? 0) == 0 && limit.updates > 0 {
       turn.ticksLeft = nil
@@ -56,7 +55,7 @@ extension SteppedMachine {
       if rsb_interrupt_requested() != 0 { return .interrupted }
       guard let trap = try advance(&turn) else { continue }
       // The processor sets it in what it saves at a fault (Intel SDM 3B, 18.3.1.1), not at a trap.
-      if case .fault(let fault) = trap, fault.signal != UInt8(HostSignal.trap) { turn.registers.eflags |= Self.resumeFlag }
+      if case .fault(let fault) = trap, fault.signal != UInt8(HostSignal.trap) { turn.registers.eflags |= Registers.resumeFlag }
       if turn.trapFlag { turn.registers.eflags |= Self.trapFlag }
       context.registers = turn.registers
       return trap
@@ -342,7 +341,7 @@ extension SteppedMachine {
   private func take(_ turn: inout SteppedTurn) {
     turn.registers = turn.stub.held
     turn.registers.origRax = ~0
-    turn.registers.eflags &= ~(Self.trapFlag | Self.resumeFlag)
+    turn.registers.eflags &= ~(Self.trapFlag | Registers.resumeFlag)
   }
 
   /// Whether `popf`, which comes next, sets the trap flag; nil for other instructions.

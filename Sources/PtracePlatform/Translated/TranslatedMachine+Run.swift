@@ -85,9 +85,6 @@ enum Step {
 
 extension TranslatedMachine {
   static let trapFlag: UInt64 = 0x100
-  static let resumeFlag: UInt64 = 0x1_0000
-  /// CF PF AF ZF SF OF.
-  static let arithmeticFlags: UInt64 = 0x8d5
   private static let countsWorthKeeping = UInt64(RuntimeLayout.countMax / 8)...UInt64(RuntimeLayout.countMax)
   /// Instructions at a time where code cannot be kept.
   static let volatileStretch = 64
@@ -128,7 +125,7 @@ extension TranslatedMachine {
     endPoints(turn)
     if turn.mode == .trapFlag && !turn.trapFlagEnds { turn.registers.eflags |= Self.trapFlag }
     // The processor sets it in what it saves at a fault (Intel SDM 3B, 18.3.1.1), and our own stops are faults, too.
-    if case .fault(let fault) = trap, fault.signal != UInt8(HostSignal.trap) { turn.registers.eflags |= Self.resumeFlag }
+    if case .fault(let fault) = trap, fault.signal != UInt8(HostSignal.trap) { turn.registers.eflags |= Registers.resumeFlag }
     context.registers = turn.registers
     return trap
   }
@@ -244,7 +241,7 @@ extension TranslatedMachine {
     turn.count = turn.registers.r10 &- RuntimeLayout.countFault
     turn.registers.r10 = arena[.r10]
     turn.registers.r11 = arena[.r11]
-    turn.registers.eflags &= ~Self.resumeFlag
+    turn.registers.eflags &= ~Registers.resumeFlag
   }
 
   // MARK: Ticks

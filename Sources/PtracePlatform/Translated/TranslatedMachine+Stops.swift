@@ -59,7 +59,7 @@ extension TranslatedMachine {
     }
     if let flags = turn.flagsBeforeStore {
       // The store of a split update: the instruction has not happened.
-      turn.registers.eflags = turn.registers.eflags & ~Self.arithmeticFlags | flags & Self.arithmeticFlags
+      turn.registers.eflags = turn.registers.eflags & ~Registers.statusFlags | flags & Registers.statusFlags
     }
     return .trap(.fault(described(info, at: pc)))
   }
@@ -71,7 +71,7 @@ extension TranslatedMachine {
     turn.registers.rcx = arena[.dispatchC]
     let saved = arena[.dispatchFlags]
     let overflow: UInt64 = saved & 1 == 0 ? 0 : 0x800
-    turn.registers.eflags = turn.registers.eflags & ~Self.arithmeticFlags | saved >> 8 & 0xd5 | overflow
+    turn.registers.eflags = turn.registers.eflags & ~Registers.statusFlags | saved >> 8 & 0xd5 | overflow
   }
 
   private func described(_ info: rsb_signal_info, at pc: UInt64) -> Fault {
@@ -252,7 +252,7 @@ extension TranslatedMachine {
     turn.stub.heldIsKnown = true
     turn.registers = turn.stub.held
     turn.registers.origRax = ~0
-    turn.registers.eflags &= ~(Self.trapFlag | Self.resumeFlag)
+    turn.registers.eflags &= ~(Self.trapFlag | Registers.resumeFlag)
     if info.signal == HostSignal.trap {
       scratch.count = index + 1
       if turn.mode == .normal { turn.mode = .short }
