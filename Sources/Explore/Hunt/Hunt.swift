@@ -162,7 +162,7 @@ public final class Hunt {
   }
 
   private func setLog(_ isOn: Bool) throws(SessionError) {
-    do throws(MachineError) { try machine.setAccessLog(isOn) } catch { throw SessionError(error.description) }
+    do throws(MachineError) { try machine.setAccessLog(isOn ? .all : .off) } catch { throw SessionError(error.description) }
     program.takesAccesses(isOn ? { self.memory.add($0, by: $1, in: $2) } : nil)
     isLogging = isOn
   }
