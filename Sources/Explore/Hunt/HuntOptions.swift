@@ -13,6 +13,8 @@ public struct HuntOptions: Sendable {
   public var predicate = FailurePredicate()
   /// Goes on after a failure, to count them.
   public var countsFailures = false
+  /// Machines at work, each on a processor of its own. The result does not depend on it.
+  public var jobs = 1
   public init() {}
 }
 

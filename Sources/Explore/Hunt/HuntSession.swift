@@ -9,11 +9,11 @@ public enum HuntSession {
   public static func run(
     _ options: RunOptions, _ search: HuntOptions, input: CapturedInput? = nil, progress: (HuntResult) -> Bool
   ) throws(SessionError) -> HuntResult {
-    let worker = try Worker(options, input: input)
-    defer { worker.end() }
-    let hunt = Hunt(worker, search)
-    var result = try hunt.run(hasOneTask: worker.hasOneTask, progress: progress)
-    result.refusal = worker.program.refusal
+    let crew = try WorkerPool(options, input: input, count: search.jobs)
+    defer { crew.end() }
+    let hunt = Hunt(crew, search)
+    var result = try hunt.run(hasOneTask: crew.hasOneTask, progress: progress)
+    result.refusal = crew.refusal
     if let found = result.first { result.first = try hunt.shrunk(found) }
     return result
   }

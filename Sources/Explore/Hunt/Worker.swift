@@ -15,9 +15,9 @@ final class Worker: TrialExecutor {
   /// What executions go on drawing random bytes from: known once the program is held.
   private var random: SeededGenerator
 
-  /// Starts the program and holds it before it creates a task.
-  init(_ options: RunOptions, input: CapturedInput?) throws(SessionError) {
-    let machine = try options.makeMachine()
+  /// Starts the program and holds it before it creates a task. `number`: among the workers.
+  init(_ options: RunOptions, input: CapturedInput?, number: Int = 0) throws(SessionError) {
+    let machine = try options.makeMachine(number: number)
     guard let observing = machine as? any ObservingMachine & HostedMachine else {
       machine.shutdown()
       throw SessionError("a search needs the translated engine")
@@ -43,10 +43,14 @@ final class Worker: TrialExecutor {
   }
 
   func execute(_ trials: [Trial], _ setting: TrialSetting) throws(SessionError) -> [TrialResult] {
-    do throws(MachineError) { try use(setting) } catch { throw SessionError(error.description) }
     var results: [TrialResult] = []
-    for trial in trials { results.append(try execute(trial)) }
+    for trial in trials { results.append(try execute(trial, setting)) }
     return results
+  }
+
+  func execute(_ trial: Trial, _ setting: TrialSetting) throws(SessionError) -> TrialResult {
+    do throws(MachineError) { try use(setting) } catch { throw SessionError(error.description) }
+    return try execute(trial)
   }
 
   private func use(_ new: TrialSetting) throws(MachineError) {
