@@ -25,9 +25,14 @@ struct Corpus {
   /// More are not of use: the oldest goes.
   private static let entriesMax = 256
   private static let targetsMax = 6
+  /// What could not be turned around once may be possible later, but seldom is.
+  private static let triesOfUnmet = 4
 
   /// What an execution under a plan taught.
-  mutating func add(_ plan: HoldPlan, _ findings: Findings) {
+  mutating func add(_ plan: HoldPlan, _ findings: Findings, isMet: Bool = true) {
+    if !isMet, let target = plan.targets.last, let until = target.until {
+      tries[InstructionPair(first: target.arrival.pc, second: until.pc), default: 0] += Self.triesOfUnmet
+    }
     let found = findings.arrivals.filter { seenArrivals.insert($0).inserted }
     arrivals += found
     var isNew = found.contains { $0.occurrence == 1 }
@@ -46,19 +51,21 @@ struct Corpus {
     var plan = HoldPlan(&generator)
     plan.targets = entry.plan.targets
     if generator.next(below: 4) != 0, let reversal = reversal(of: entry, &generator) {
-      plan.add(reversal)
+      plan.add(reversal, waitsLonger: generator.next(below: 4) == 0)
     } else {
       plan.addTarget(of: generator.next(below: 3) == 0 || entry.found.isEmpty ? arrivals : entry.found, &generator)
     }
     return plan
   }
 
-  /// One whose pair of instructions was tried least.
+  /// One whose pair of instructions was tried least; what libraries do among themselves counts as tried more often.
   private mutating func reversal(of entry: Entry, _ generator: inout SeededGenerator) -> Reversal? {
-    guard let least = entry.reversals.map({ tries[$0.instructions] ?? 0 }).min() else { return nil }
-    let candidates = entry.reversals.filter { (tries[$0.instructions] ?? 0) == least }
-    let chosen = candidates[generator.next(below: candidates.count)]
-    tries[chosen.instructions] = least + 1
+    let costs = entry.reversals.map { (1 + (tries[$0.instructions] ?? 0)) * ($0.isOwn ? 1 : Self.foreignWeight) }
+    guard let least = costs.min() else { return nil }
+    let candidates = entry.reversals.indices.filter { costs[$0] == least }
+    let chosen = entry.reversals[candidates[generator.next(below: candidates.count)]]
+    tries[chosen.instructions, default: 0] += 1
     return chosen
   }
+  private static let foreignWeight = 4
 }

@@ -32,6 +32,7 @@ final class Worker: TrialExecutor {
     }
     random = program.randomAtHold
     program.watcher = history
+    history.image = program.held?.image
   }
 
   /// The program creates no task: all its executions are one.
@@ -76,6 +77,7 @@ final class Worker: TrialExecutor {
     }
     return TrialResult(
       trial: trial, outcome: outcome, schedule: made!.schedule, steps: made!.steps, findings: Findings(history),
+      isMet: (made as? HoldDecisions)?.isMet ?? true,
       memory: history.memory)
   }
 

@@ -27,6 +27,8 @@ struct InstructionPair: Hashable, Sendable {
 struct Reversal: Hashable, Sendable {
   var earlier: Moment
   var later: Moment
+  /// Both by the program itself, or on its variables.
+  var isOwn: Bool
   var instructions: InstructionPair { InstructionPair(first: earlier.pc, second: later.pc) }
 }
 
@@ -47,7 +49,7 @@ struct Findings: Sendable {
   private struct Object {
     var last: Moment
     var lastIsWrite: Bool
-    var known: [(moment: Moment, isWrite: Bool, event: Int)] = []
+    var known: [(moment: Moment, isWrite: Bool, isOwn: Bool, event: Int)] = []
   }
 
   init() {}
@@ -83,7 +85,7 @@ struct Findings: Sendable {
         if seenMeetings.insert(pair).inserted { meetings.append(pair) }
       }
       for other in object.known where other.moment.task != moment.task && (event.isWrite || other.isWrite) {
-        let reversal = Reversal(earlier: other.moment, later: moment)
+        let reversal = Reversal(earlier: other.moment, later: moment, isOwn: other.isOwn && event.isOwn)
         let count = counts[reversal.instructions, default: 0]
         if count >= Self.reversalsMax || waits(moment.task, for: other.moment.task, at: other.event) { continue }
         counts[reversal.instructions] = count + 1
@@ -92,7 +94,7 @@ struct Findings: Sendable {
       object.last = moment
       object.lastIsWrite = event.isWrite
       object.known.removeAll { $0.moment.task == moment.task && $0.moment.pc == moment.pc }
-      object.known.append((moment, event.isWrite, index))
+      object.known.append((moment, event.isWrite, event.isOwn, index))
       if object.known.count > Self.instructionsMax * 4 { object.known.removeFirst() }
       objects[event.object] = object
     }

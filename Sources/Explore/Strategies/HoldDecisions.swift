@@ -18,6 +18,7 @@ public final class HoldDecisions: ExploringDecisions {
   private var generator: SeededGenerator
   /// By target: whether a task was held there.
   private var isUsed: [Bool]
+  private var metTargets: Set<Int> = []
   /// Who is held, the one held first at the front.
   private var holds: [Hold] = []
   private var hasHeld = false
@@ -31,6 +32,9 @@ public final class HoldDecisions: ExploringDecisions {
     isUsed = plan.targets.map { _ in false }
     super.init(epoch: epoch, random: random, history: history)
   }
+
+  /// Whether a task was held at the last target until what was awaited had happened.
+  var isMet: Bool { plan.targets.last?.until == nil || metTargets.contains(plan.targets.count - 1) }
 
   private func isHeld(_ task: TaskID) -> Bool { holds.contains { $0.task == task } }
 
@@ -92,6 +96,7 @@ public final class HoldDecisions: ExploringDecisions {
       })
     else { return false }
     released = holds[index].task
+    metTargets.insert(holds[index].target!)
     holds.remove(at: index)
     return true
   }

@@ -30,7 +30,7 @@ public struct HoldPlan: Hashable, Sendable {
   init(_ generator: inout SeededGenerator) {
     picksRandomly = generator.next(below: 4) != 0
     releasesLast = generator.next(below: 4) == 0
-    goesOnAtOnce = generator.next(below: 4) != 0
+    goesOnAtOnce = generator.next(below: 2) == 0
     trapInterval = [0, 0, 2, 4][generator.next(below: 4)]
     seed = generator.next()
   }
@@ -42,13 +42,13 @@ public struct HoldPlan: Hashable, Sendable {
       Target(arrival: arrivals[generator.next(below: arrivals.count)], holdsFirstOnly: generator.next(below: 2) == 0))
   }
 
-  /// The earlier event shall come after the later one.
-  mutating func add(_ reversal: Reversal) {
+  /// The earlier event shall come after the later one. `waitsLonger`: when nobody else can go on.
+  mutating func add(_ reversal: Reversal, waitsLonger: Bool) {
     trapInterval = 0
     targets.append(
       Target(
         arrival: Arrival(pc: reversal.earlier.pc, occurrence: reversal.earlier.occurrence), task: reversal.earlier.task,
-        holdsFirstOnly: true, until: reversal.later))
+        holdsFirstOnly: true, until: waitsLonger ? nil : reversal.later))
   }
 
   /// One target, seldom two or three.
