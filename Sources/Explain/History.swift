@@ -1,0 +1,312 @@
+// The second look: the trace is executed again with the log of accesses on, and what tasks touch around each critical switch is kept.
+
+import Platform
+import RecordReplay
+import Trace
+
+/// One access, and where in the execution it stands.
+struct Touch: Hashable {
+  var context: ContextID
+  /// Signal handlers that the task was in: its handlers count as others do.
+  var handlerDepth: Int
+  var event: UInt64
+  /// Its number among the event's accesses, and among those by the same instruction.
+  var index: Int
+  var occurrence: Int
+  var space: AddressSpaceID
+  var access: MemoryAccess
+  /// Where the bytes are, so that processes that share memory touch the same: a space's number, or that of a shared object.
+  var home: UInt64
+  var homeAddress: UInt64
+  /// Of a task that was run beyond what the trace holds.
+  var isAhead = false
+
+  func overlaps(_ other: Touch) -> Bool {
+    home == other.home && homeAddress < other.homeAddress + UInt64(max(1, other.access.size))
+      && other.homeAddress < homeAddress + UInt64(max(1, access.size))
+  }
+  /// Whether their order can matter.
+  func conflicts(with other: Touch) -> Bool { (access.isWrite || other.access.isWrite) && overlaps(other) }
+}
+
+/// What happened around one switch.
+struct SwitchHistory {
+  var entry: CriticalSwitch
+  /// What the stopped task touched before, oldest first; what others touched until it went on; what it touched then.
+  var before: [Touch] = []
+  var meanwhile: [Touch] = []
+  var after: [Touch] = []
+  var images: Images?
+  var space: AddressSpaceID?
+  var stack: [Frame] = []
+  /// The call before or behind which it stood.
+  var call: String?
+}
+
+/// A task that waits at the end of a run that came to a standstill.
+struct WaitingTask {
+  var task: InspectedTask
+  var call: SyscallWords
+  var text: String
+  var stack: [Frame]
+  var lock: SharedPlace?
+  var holder: Int32?
+  /// The holder's last access to the lock.
+  var taken: Touch?
+}
+
+final class HistoryVisitor: ReplayVisitor {
+  private let survey: Survey
+  private let table: ImageTable
+  private(set) var histories: [SwitchHistory]
+  private(set) var waiting: [WaitingTask] = []
+  /// Touches of a note's places: by index in `reorderings`.
+  private(set) var reordered: [(first: Touch?, second: Touch?)]
+  private(set) var isDone = false
+
+  private enum State { case coming, open, after, over }
+  private var states: [State]
+  private var depths: [ContextID: Int] = [:]
+  private var recent: [ContextID: [Touch]] = [:]
+  private var isLogging = false
+  /// Words that atomic instructions touched, with the last touch by each task.
+  private(set) var locks = LockWords()
+
+  /// Accesses kept on each side of a switch.
+  static let sideMax = 4096
+  private static let meanwhileMax = 300_000
+
+  init(_ survey: Survey, _ table: ImageTable) {
+    self.survey = survey
+    self.table = table
+    histories = survey.switches.map { SwitchHistory(entry: $0) }
+    states = Array(repeating: .coming, count: histories.count)
+    reordered = Array(repeating: (nil, nil), count: survey.note?.reorderings.count ?? 0)
+  }
+
+  func willPlay(_ record: Record, in replay: InspectedReplay) throws(MachineError) {
+    switch record {
+    case .annotation(.signalDelivered(let task, _, _, _, let handler)):
+      if handler.rawValue > 1, let context = replay.tasks.last(where: { $0.task == task })?.context {
+        depths[context, default: 0] += 1
+      }
+    case .end: isDone = true
+    default: break
+    }
+  }
+
+  func run(_ turn: ReplayTurn, in replay: InspectedReplay) throws(MachineError) {
+    guard let creation = survey.creation, turn.event.number.rawValue >= creation else { return }
+    if !isLogging {
+      isLogging = true
+      try replay.setAccessLog(true)
+    }
+    guard let note = survey.note else { return }
+    for (index, entry) in note.reorderings.enumerated() {
+      try find(entry.first, \.first, index, turn, replay)
+      try find(entry.second, \.second, index, turn, replay)
+    }
+  }
+
+  /// Accesses of the present event so far, where it was run in parts.
+  private var taken: [MemoryAccess] = []
+
+  /// Runs to a place of the note when it lies in this event, and marks the access that follows.
+  private func find(
+    _ place: SearchNote.Place, _ side: WritableKeyPath<(first: Touch?, second: Touch?), Touch?>, _ index: Int, _ turn: ReplayTurn,
+    _ replay: InspectedReplay
+  ) throws(MachineError) {
+    guard reordered[index][keyPath: side] == nil, replay.task(of: turn.event.context)?.task == place.task,
+      turn.ticks <= place.ticks, place.ticks <= turn.event.ticks.rawValue
+    else { return }
+    guard try turn.run(toTicks: place.ticks, pc: GuestAddress(place.pc)) else { return }
+    taken += replay.takeAccesses()
+    wanted.append((taken.count, { self.reordered[index][keyPath: side] = $0 }, place.pc))
+  }
+  private var wanted: [(index: Int, take: (Touch) -> Void, pc: UInt64)] = []
+
+  func didRun(_ event: Event, in replay: InspectedReplay) throws(MachineError) {
+    let accesses = taken + (isLogging ? replay.takeAccesses() : [])
+    taken = []
+    let depth = depths[event.context] ?? 0
+    let touches = Self.touches(accesses, event, depth, replay)
+    for (index, take, pc) in wanted where index < touches.count && touches[index].access.pc.rawValue == pc { take(touches[index]) }
+    wanted = []
+    locks.add(touches, replay)
+    let number = event.number.rawValue
+    for index in histories.indices { advance(index, event, depth, touches) }
+    keepRecent(touches, event.context)
+    for index in histories.indices where histories[index].entry.event == number { snapshot(index, event, depth, replay) }
+    if event.trap == .syscall, event.syscall.number == 15, depth > 0 { depths[event.context] = depth - 1 }
+    if number == survey.lastEvent && !survey.verdict.isEmpty { takeWaiting(replay) }
+  }
+
+  static func touches(
+    _ accesses: [MemoryAccess], _ event: Event, _ depth: Int, _ replay: InspectedReplay
+  ) -> [Touch] {
+    var occurrences: [GuestAddress: Int] = [:]
+    var touches: [Touch] = []
+    touches.reserveCapacity(accesses.count)
+    let hasSharing = replay.spacesMade > 1
+    for (index, access) in accesses.enumerated() {
+      let occurrence = occurrences[access.pc, default: 0]
+      occurrences[access.pc] = occurrence + 1
+      var touch = Touch(
+        context: event.context, handlerDepth: depth, event: event.number.rawValue, index: index, occurrence: occurrence,
+        space: event.space, access: access, home: UInt64(event.space.rawValue), homeAddress: access.address.rawValue)
+      if hasSharing, let mapping = replay.mapping(at: access.address, in: event.space),
+        case .sharedObject(let object, let offset) = mapping.source
+      {
+        touch.home = 1 << 32 | UInt64(object.rawValue)
+        touch.homeAddress = offset + (access.address - mapping.range.start)
+      }
+      touches.append(touch)
+    }
+    return touches
+  }
+
+  private func advance(_ index: Int, _ event: Event, _ depth: Int, _ touches: [Touch]) {
+    let entry = histories[index].entry
+    let isOwn = event.context == entry.context && depth <= entry.handlerDepth
+    if states[index] == .open && isOwn && event.number.rawValue == entry.resume { states[index] = .after }
+    switch states[index] {
+    case .open:
+      if isOwn { break }
+      histories[index].meanwhile += touches
+      let extra = histories[index].meanwhile.count - Self.meanwhileMax
+      // The first and the last matter most.
+      if extra > 0 {
+        let start = Self.meanwhileMax / 2
+        histories[index].meanwhile.removeSubrange(start..<start + extra)
+      }
+    case .after:
+      if !isOwn { break }
+      histories[index].after += touches.prefix(Self.sideMax - histories[index].after.count)
+      if histories[index].after.count >= Self.sideMax { states[index] = .over }
+    case .coming, .over: break
+    }
+  }
+
+  private func keepRecent(_ touches: [Touch], _ context: ContextID) {
+    guard histories.indices.contains(where: { states[$0] == .coming && histories[$0].entry.context == context }) else { return }
+    recent[context, default: []] += touches.suffix(Self.sideMax)
+    let extra = recent[context]!.count - Self.sideMax
+    if extra > Self.sideMax { recent[context]!.removeFirst(extra) }
+  }
+
+  /// The task stands where it loses its turn.
+  private func snapshot(_ index: Int, _ event: Event, _ depth: Int, _ replay: InspectedReplay) {
+    states[index] = .open
+    if histories[index].entry.isUnstarted {
+      let executable = replay.task(of: event.context)?.executable ?? ""
+      histories[index].space = event.space
+      histories[index].images = table.images(of: event.space, executable: executable, in: replay)
+      return
+    }
+    histories[index].before = (recent[event.context] ?? []).filter { $0.handlerDepth == depth }
+    histories[index].space = event.space
+    guard let task = replay.task(of: event.context), let registers = replay.registers(of: event.context) else { return }
+    let images = table.images(of: event.space, executable: task.executable, in: replay)
+    histories[index].images = images
+    histories[index].stack = images.stack(registers) { replay.word(event.space, $0) }
+    if event.trap == .syscall {
+      histories[index].call = replay.describe(event.syscall, in: event.space)
+    } else if replay.read(event.space, GuestAddress(registers.rip), 2) == [0x0f, 0x05] {
+      var call = SyscallWords(registers)
+      call.number = registers.rax
+      histories[index].call = replay.describe(call, in: event.space)
+    }
+  }
+
+  // MARK: The end
+
+  private func takeWaiting(_ replay: InspectedReplay) {
+    for task in replay.tasks where !task.hasEnded {
+      guard let space = replay.space(of: task.context), let registers = replay.registers(of: task.context),
+        registers.origRax != ~0
+      else { continue }
+      let call = SyscallWords(registers)
+      let images = table.images(of: space, executable: task.executable, in: replay)
+      var entry = WaitingTask(
+        task: task, call: call, text: replay.describe(call, in: space),
+        stack: images.stack(registers) { replay.word(space, $0) })
+      if call.number == 202 {
+        entry.lock = replay.place(call.a0, 4, in: space, images)
+        entry.holder = holder(of: call, of: task, in: space, replay)
+        if let holder = entry.holder, let context = replay.tasks.last(where: { $0.task == holder })?.context {
+          entry.taken = locks.lastTouch(of: call.a0, in: space, by: context)
+        }
+      }
+      waiting.append(entry)
+    }
+  }
+
+  /// Who holds a lock of glibc's, or is joined: pthread_mutex_t has its owner's id eight bytes behind the word, a word that
+  /// names a task is one that the kernel clears at that task's end.
+  private func holder(of call: SyscallWords, of task: InspectedTask, in space: AddressSpaceID, _ replay: InspectedReplay) -> Int32? {
+    let bytes = replay.read(space, GuestAddress(call.a0), 12)
+    guard bytes.count == 12 else { return nil }
+    func living(_ number: UInt64) -> Int32? {
+      replay.tasks.first { !$0.hasEnded && UInt64(UInt32(bitPattern: $0.task)) == number && $0.process == task.process }?.task
+    }
+    let word = littleEndian(Array(bytes[0..<4]))
+    return living(word) ?? (word == 2 ? living(littleEndian(Array(bytes[8..<12]))) : nil)
+  }
+}
+
+/// Words that locks are made of: those that atomic instructions touch.
+struct LockWords {
+  private struct Key: Hashable {
+    var home: UInt64
+    var word: UInt64
+  }
+  private var touchedBy: [Key: [Touch]] = [:]
+  private var isAtomic: [UInt64: Bool] = [:]
+  /// Of glibc's locks the longest, in bytes: what lies so near belongs to the lock.
+  private static let lockSize: UInt64 = 48
+
+  mutating func add(_ touches: [Touch], _ replay: InspectedReplay) {
+    for touch in touches where isAtomicUpdate(touch, replay) {
+      let key = Key(home: touch.home, word: touch.homeAddress >> 2)
+      var list = touchedBy[key] ?? []
+      list.removeAll { $0.context == touch.context }
+      list.append(touch)
+      touchedBy[key] = list
+    }
+  }
+
+  private mutating func isAtomicUpdate(_ touch: Touch, _ replay: InspectedReplay) -> Bool {
+    let pc = touch.access.pc.rawValue
+    if let known = isAtomic[pc] { return known }
+    let answer = Self.isAtomic(replay.read(touch.space, touch.access.pc, 4))
+    isAtomic[pc] = answer
+    return answer
+  }
+
+  /// A lock prefix, or an exchange with memory, which locks by itself. Intel SDM 2B, XCHG.
+  private static func isAtomic(_ code: [UInt8]) -> Bool {
+    for byte in code {
+      switch byte {
+      case 0xf0: return true
+      // Other prefixes.
+      case 0x66, 0x2e, 0x36, 0x3e, 0x26, 0x64, 0x65, 0xf2, 0xf3, 0x40...0x4f: continue
+      case 0x86, 0x87: return true
+      default: return false
+      }
+    }
+    return false
+  }
+
+  func isAtomicUpdate(_ touch: Touch) -> Bool { isAtomic[touch.access.pc.rawValue] ?? false }
+
+  /// Whether an access may be to a part of a lock.
+  func isNearLock(_ touch: Touch) -> Bool {
+    let first = (touch.homeAddress - min(touch.homeAddress, Self.lockSize)) >> 2
+    let last = (touch.homeAddress + Self.lockSize) >> 2
+    return (first...last).contains { touchedBy[Key(home: touch.home, word: $0)] != nil }
+  }
+
+  func lastTouch(of address: UInt64, in space: AddressSpaceID, by context: ContextID) -> Touch? {
+    touchedBy[Key(home: UInt64(space.rawValue), word: address >> 2)]?.last { $0.context == context }
+  }
+}
