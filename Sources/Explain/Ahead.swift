@@ -131,11 +131,12 @@ final class AheadVisitor: ReplayVisitor {
     for access in replay.takeAccesses() where touches.count < Self.touchesMax {
       let occurrence = occurrences[access.pc, default: 0]
       occurrences[access.pc] = occurrence + 1
+      let stack = replay.mapping(at: GuestAddress(context.registers.rsp), in: context.space)?.range
       touches.append(
         Touch(
           context: context.id, handlerDepth: point.handlerDepth, event: point.event, index: touches.count,
           occurrence: occurrence, space: context.space, access: access, home: UInt64(context.space.rawValue),
-          homeAddress: access.address.rawValue, isAhead: true))
+          homeAddress: access.address.rawValue, isOnOwnStack: stack?.contains(access.address) == true, isAhead: true))
     }
   }
 

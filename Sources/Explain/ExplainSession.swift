@@ -29,7 +29,7 @@ private struct Explainer {
   private var names: [ContextID: (task: Int32, name: String)] = [:]
   private var aheadPoints: [Int: AheadPoint] = [:]
 
-  private static let racesMax = 6
+  private static let racesMax = 8
 
   init(_ path: String, _ header: TraceHeader, _ survey: Survey) {
     self.path = path
@@ -51,7 +51,7 @@ private struct Explainer {
     return Explanation(
       trace: path, program: header.arguments, failure: survey.failure, headline: headline(races, blocked),
       hasSearchNote: survey.note != nil, races: races, blocked: blocked,
-      switches: history.histories.filter { !$0.entry.isUnstarted }.map { report($0) }, timeline: timeline(history.histories),
+      switches: history.histories.filter { !$0.entry.isLateStart }.map { report($0) }, timeline: timeline(history.histories),
       remarks: remarks)
   }
 
@@ -66,6 +66,7 @@ private struct Explainer {
   private mutating func conflicts(_ history: HistoryVisitor) throws(SessionError) -> [Conflict] {
     var found: [Conflict] = []
     for (index, entry) in history.histories.enumerated() {
+      if entry.entry.isPlainChoice && entry.entry.resume == nil { continue }
       var after = entry.after
       if let point = aheadPoint(entry.entry) {
         let visitor = AheadVisitor(point)
@@ -77,15 +78,27 @@ private struct Explainer {
       found += finder.conflicts(after: after, includesLocks: survey.verdict == "deadlock")
     }
     // What the search turned round comes first; then as they were ranked, the program's data before all else.
-    let ordered = known(history) + found.enumerated().sorted { ($0.element.rank, $0.offset) < ($1.element.rank, $1.offset) }.map(\.element)
-    return Array(ordered.prefix(Self.racesMax))
+    // The last change of turn first: it is the nearest to the failure.
+    var ordered = found.enumerated().sorted {
+      ($0.element.rank, -$0.element.switchIndex, $0.offset) < ($1.element.rank, -$1.element.switchIndex, $1.offset)
+    }.map(\.element)
+    if let best = ordered.first?.rank, best <= .mixed { ordered.removeAll { $0.rank == .library && !$0.isBetween } }
+    // A task that had to wait comes back to what others did meanwhile: that tells little beside anything else.
+    if ordered.contains(where: { !isPlainChoice($0, history) && $0.rank <= .mixed }) {
+      ordered.removeAll { isPlainChoice($0, history) }
+    }
+    return Array((known(history) + ordered).prefix(Self.racesMax))
+  }
+
+  private func isPlainChoice(_ conflict: Conflict, _ history: HistoryVisitor) -> Bool {
+    history.histories[conflict.switchIndex].entry.isPlainChoice
   }
 
   /// Where the task would have gone on, for one that could have and never did.
   private func aheadPoint(_ entry: CriticalSwitch) -> AheadPoint? {
     if entry.resume != nil { return nil }
-    if entry.isUnstarted {
-      guard let start = survey.unstarted.first(where: { $0.context == entry.context }) else { return nil }
+    if entry.isLateStart {
+      guard let start = survey.lateStarts.first(where: { $0.context == entry.context }) else { return nil }
       return AheadPoint(
         context: entry.context, event: entry.event, creator: start.creator, task: start.task, handlerDepth: 0)
     }
@@ -107,7 +120,7 @@ private struct Explainer {
       guard let switchIndex = survey.switches.firstIndex(where: { $0.noteIndex == entry.switchIndex }),
         let first = history.reordered[index].first
       else { continue }
-      var conflict = Conflict(switchIndex: switchIndex, rank: .programData, distance: 0)
+      var conflict = Conflict(switchIndex: switchIndex, rank: .program, distance: 0)
       conflict.isKnown = true
       if let second = history.reordered[index].second {
         conflict.after = (first, second)
@@ -177,7 +190,7 @@ private struct Explainer {
         name: "memory at \(shared.touch.access.address)")
     let accesses = touches.map { access($0.touch, $0.role, history, conflict.switchIndex) }
     var race = Race(
-      switchIndex: conflict.switchIndex, place: place, accesses: accesses, isProgramData: conflict.rank == .programData, summary: "")
+      switchIndex: conflict.switchIndex, place: place, accesses: accesses, isProgramData: conflict.rank <= .mixed, summary: "")
     race.summary = Sentences.summary(of: race)
     return race
   }

@@ -55,9 +55,10 @@ extension Explanation {
     return ["     \(who) (\(access.taskName)), \(access.operation.rawValue)\(values)  [\(time)]"] + lines(access.stack)
   }
 
-  /// Frames of library code around the program's own are told in short.
+  /// Without the library code that called the program's own.
   private static func lines(_ stack: [Frame]) -> [String] {
-    stack.prefix(12).map { frame in
+    let last = stack.lastIndex { $0.isOfProgram && $0.function != "_start" } ?? stack.count - 1
+    return stack.prefix(last + 1).prefix(12).map { frame in
       let name = frame.function ?? frame.address
       let place = frame.file != nil && frame.line != nil ? Sentences.location(frame) : frame.module ?? ""
       return "         \(name)\(frame.isInlined ? " (inlined)" : "")  \(place)"

@@ -18,6 +18,9 @@ struct Touch: Hashable {
   /// Where the bytes are, so that processes that share memory touch the same: a space's number, or that of a shared object.
   var home: UInt64
   var homeAddress: UInt64
+  /// In the mapping that the task's stack pointer was in at the event's end. Threads are given the stacks of ended ones, and what
+  /// two tasks do there, each on its own, is no conflict.
+  var isOnOwnStack = false
   /// Of a task that was run beyond what the trace holds.
   var isAhead = false
 
@@ -26,7 +29,10 @@ struct Touch: Hashable {
       && other.homeAddress < homeAddress + UInt64(max(1, access.size))
   }
   /// Whether their order can matter.
-  func conflicts(with other: Touch) -> Bool { (access.isWrite || other.access.isWrite) && overlaps(other) }
+  func conflicts(with other: Touch) -> Bool {
+    (access.isWrite || other.access.isWrite) && overlaps(other)
+      && !(isOnOwnStack && other.isOnOwnStack && context != other.context)
+  }
 }
 
 /// What happened around one switch.
@@ -148,12 +154,14 @@ final class HistoryVisitor: ReplayVisitor {
     var touches: [Touch] = []
     touches.reserveCapacity(accesses.count)
     let hasSharing = replay.spacesMade > 1
+    let stack = replay.registers(of: event.context).flatMap { replay.mapping(at: GuestAddress($0.rsp), in: event.space)?.range }
     for (index, access) in accesses.enumerated() {
       let occurrence = occurrences[access.pc, default: 0]
       occurrences[access.pc] = occurrence + 1
       var touch = Touch(
         context: event.context, handlerDepth: depth, event: event.number.rawValue, index: index, occurrence: occurrence,
         space: event.space, access: access, home: UInt64(event.space.rawValue), homeAddress: access.address.rawValue)
+      touch.isOnOwnStack = stack?.contains(access.address) == true
       if hasSharing, let mapping = replay.mapping(at: access.address, in: event.space),
         case .sharedObject(let object, let offset) = mapping.source
       {
@@ -197,7 +205,7 @@ final class HistoryVisitor: ReplayVisitor {
   /// The task stands where it loses its turn.
   private func snapshot(_ index: Int, _ event: Event, _ depth: Int, _ replay: InspectedReplay) {
     states[index] = .open
-    if histories[index].entry.isUnstarted {
+    if histories[index].entry.isLateStart {
       let executable = replay.task(of: event.context)?.executable ?? ""
       histories[index].space = event.space
       histories[index].images = table.images(of: event.space, executable: executable, in: replay)
@@ -208,7 +216,7 @@ final class HistoryVisitor: ReplayVisitor {
     guard let task = replay.task(of: event.context), let registers = replay.registers(of: event.context) else { return }
     let images = table.images(of: event.space, executable: task.executable, in: replay)
     histories[index].images = images
-    histories[index].stack = images.stack(registers) { replay.word(event.space, $0) }
+    histories[index].stack = images.stack(registers.atInstruction(behind: event.trap)) { replay.word(event.space, $0) }
     if event.trap == .syscall {
       histories[index].call = replay.describe(event.syscall, in: event.space)
     } else if replay.read(event.space, GuestAddress(registers.rip), 2) == [0x0f, 0x05] {
@@ -229,7 +237,7 @@ final class HistoryVisitor: ReplayVisitor {
       let images = table.images(of: space, executable: task.executable, in: replay)
       var entry = WaitingTask(
         task: task, call: call, text: replay.describe(call, in: space),
-        stack: images.stack(registers) { replay.word(space, $0) })
+        stack: images.stack(registers.atInstruction(behind: .syscall)) { replay.word(space, $0) })
       if call.number == 202 {
         entry.lock = replay.place(call.a0, 4, in: space, images)
         entry.holder = holder(of: call, of: task, in: space, replay)
@@ -250,7 +258,9 @@ final class HistoryVisitor: ReplayVisitor {
       replay.tasks.first { !$0.hasEnded && UInt64(UInt32(bitPattern: $0.task)) == number && $0.process == task.process }?.task
     }
     let word = littleEndian(Array(bytes[0..<4]))
-    return living(word) ?? (word == 2 ? living(littleEndian(Array(bytes[8..<12]))) : nil)
+    if word == 2, let owner = living(littleEndian(Array(bytes[8..<12]))) { return owner }
+    // Nobody joins a process's first task by such a word.
+    return living(word).flatMap { $0 == task.process ? nil : $0 }
   }
 }
 
@@ -262,8 +272,8 @@ struct LockWords {
   }
   private var touchedBy: [Key: [Touch]] = [:]
   private var isAtomic: [UInt64: Bool] = [:]
-  /// Of glibc's locks the longest, in bytes: what lies so near belongs to the lock.
-  private static let lockSize: UInt64 = 48
+  /// What lies less than this many bytes behind such a word belongs to the same lock: pthread_mutex_t has 40, the atomic word first.
+  private static let lockSize: UInt64 = 40
 
   mutating func add(_ touches: [Touch], _ replay: InspectedReplay) {
     for touch in touches where isAtomicUpdate(touch, replay) {
@@ -301,12 +311,24 @@ struct LockWords {
 
   /// Whether an access may be to a part of a lock.
   func isNearLock(_ touch: Touch) -> Bool {
-    let first = (touch.homeAddress - min(touch.homeAddress, Self.lockSize)) >> 2
-    let last = (touch.homeAddress + Self.lockSize) >> 2
+    let address = touch.homeAddress & ~3
+    let first = (address - min(address, Self.lockSize - 4)) >> 2
+    let last = address >> 2
     return (first...last).contains { touchedBy[Key(home: touch.home, word: $0)] != nil }
   }
 
   func lastTouch(of address: UInt64, in space: AddressSpaceID, by context: ContextID) -> Touch? {
     touchedBy[Key(home: UInt64(space.rawValue), word: address >> 2)]?.last { $0.context == context }
+  }
+}
+
+extension Registers {
+  /// Of a task that stands behind a system call: at its instruction, which has the stack's description that holds there (behind
+  /// clone(2) that of the new task begins).
+  func atInstruction(behind trap: Trap) -> Registers {
+    if trap != .syscall { return self }
+    var registers = self
+    registers.rip -= min(rip, 2)
+    return registers
   }
 }

@@ -80,6 +80,9 @@ final class Images {
     return symbol
   }
 
+  /// Whether it is code of the dynamic linker, which resolves names on anybody's behalf.
+  func isLinker(_ pc: UInt64) -> Bool { module(at: pc)?.name.hasPrefix("ld-") == true }
+
   func moduleName(at address: UInt64) -> String? { module(at: address)?.name }
 }
 

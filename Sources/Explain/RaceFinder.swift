@@ -15,7 +15,8 @@ import Platform
 /// Conflicting accesses to the same bytes around one switch.
 struct Conflict {
   enum Rank: Int, Comparable {
-    case programData, libraryData, lock
+    /// By the program's own code; by that and a library's; by libraries; by the dynamic linker, or a lock's.
+    case program, mixed, library, lock
     static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
   }
   var switchIndex: Int
@@ -58,62 +59,73 @@ struct RaceFinder {
   /// The conflicts around the switch, the most telling first. `after`: what the task did, or would have done, when it went on.
   func conflicts(after: [Touch], includesLocks: Bool) -> [Conflict] {
     let others = index(history.meanwhile)
-    var found: [Key: Conflict] = [:]
-    var order: [Key] = []
-    func note(_ key: Key, _ change: (inout Conflict) -> Void) {
-      if found[key] == nil {
-        order.append(key)
-        found[key] = Conflict(switchIndex: switchIndex, rank: .programData, distance: 0)
+    var list: [Conflict] = []
+    var befores = nearest(history.before.reversed(), others) { $0.first }
+    for (distance, own, other) in nearest(after, others, { $0.last }) {
+      var conflict = Conflict(switchIndex: switchIndex, rank: .lock, after: (other, own), distance: distance)
+      // The same bytes before and after: one conflict.
+      if let index = befores.firstIndex(where: { $0.own.overlaps(own) && $0.other.overlaps(own) && $0.own.overlaps(other) }) {
+        let before = befores.remove(at: index)
+        conflict.before = (before.own, before.other)
+        conflict.distance += before.distance
       }
-      change(&found[key]!)
+      list.append(conflict)
     }
-    for (distance, own) in history.before.reversed().enumerated() {
-      for key in Self.keys(own) where found[key]?.before == nil {
-        guard let other = others[key]?.first(where: { history.meanwhile[$0].conflicts(with: own) }) else { continue }
-        note(key) {
-          $0.before = (own, history.meanwhile[other])
-          $0.distance += distance
-        }
-      }
+    for (distance, own, other) in befores {
+      list.append(Conflict(switchIndex: switchIndex, rank: .lock, before: (own, other), distance: distance))
     }
-    for (distance, own) in after.enumerated() {
-      for key in Self.keys(own) where found[key]?.after == nil {
-        guard let other = others[key]?.last(where: { history.meanwhile[$0].conflicts(with: own) }) else { continue }
-        note(key) {
-          $0.after = (history.meanwhile[other], own)
-          $0.distance += distance
-        }
-      }
-    }
-    var list = order.map { found[$0]! }
-    for index in list.indices { list[index].rank = list[index].touches.map { rank($0.touch) }.max() ?? .lock }
-    list.sort { Self.isBefore($0, $1) }
-    return chosen(list, includesLocks)
+    for index in list.indices { list[index].rank = rank(list[index]) }
+    return chosen(list.enumerated().sorted { Self.isBefore($0.element, $1.element, $0.offset < $1.offset) }.map(\.element), includesLocks)
   }
 
-  private static func isBefore(_ a: Conflict, _ b: Conflict) -> Bool {
+  /// For the bytes that the task touched the access nearest to the switch that conflicts with others', and which of those it is.
+  private func nearest(
+    _ own: some Sequence<Touch>, _ others: [Key: [Int]], _ choose: ([Touch]) -> Touch?
+  ) -> [(distance: Int, own: Touch, other: Touch)] {
+    var found: [(distance: Int, own: Touch, other: Touch)] = []
+    for (distance, touch) in own.enumerated() {
+      for key in Self.keys(touch) {
+        guard let numbers = others[key] else { continue }
+        if found.contains(where: { $0.own.overlaps(touch) }) { continue }
+        guard let other = choose(numbers.map { history.meanwhile[$0] }.filter { $0.conflicts(with: touch) }) else { continue }
+        found.append((distance, touch, other))
+      }
+    }
+    return found
+  }
+
+  private static func isBefore(_ a: Conflict, _ b: Conflict, _ isEarlier: Bool) -> Bool {
     if a.rank != b.rank { return a.rank < b.rank }
     if a.isBetween != b.isBetween { return a.isBetween }
-    return a.distance < b.distance
+    return a.distance != b.distance ? a.distance < b.distance : isEarlier
   }
 
-  /// The first of them, no access twice; locks where there is nothing else, or where they are the matter.
+  /// The first of them. What libraries do among themselves only where there is nothing else or where others came between, locks
+  /// too unless they are the matter.
   private func chosen(_ list: [Conflict], _ includesLocks: Bool) -> [Conflict] {
-    var result: [Conflict] = []
-    for conflict in list where result.count < Self.conflictsMax {
-      if conflict.rank == .lock && !includesLocks && !result.isEmpty { break }
-      let own = Set(conflict.touches.filter { $0.role != .meanwhile }.map(\.touch))
-      let isNew = result.allSatisfy { known in
-        Set(known.touches.filter { $0.role != .meanwhile }.map(\.touch)).isDisjoint(with: own)
-      }
-      if isNew { result.append(conflict) }
-    }
-    return result
+    guard let best = list.first?.rank else { return [] }
+    return Array(
+      list.filter { conflict in
+        switch conflict.rank {
+        case .program, .mixed: true
+        // Two tasks that come between each other's steps, on whoever's behalf.
+        case .library: best >= .library || conflict.isBetween
+        case .lock: best == .lock || includesLocks
+        }
+      }.prefix(Self.conflictsMax))
+  }
+
+  private func rank(_ conflict: Conflict) -> Conflict.Rank {
+    let ranks = conflict.touches.map { rank($0.touch) }
+    if ranks.contains(.lock) { return .lock }
+    let ofProgram = ranks.count { $0 == .program }
+    return ofProgram == ranks.count ? .program : ofProgram > 0 ? .mixed : .library
   }
 
   private func rank(_ touch: Touch) -> Conflict.Rank {
-    if history.images?.isProgram(touch.access.pc.rawValue) == true { return .programData }
-    return locks.isNearLock(touch) ? .lock : .libraryData
+    if history.images?.isProgram(touch.access.pc.rawValue) == true { return .program }
+    if history.images?.isLinker(touch.access.pc.rawValue) == true { return .lock }
+    return locks.isNearLock(touch) ? .lock : .library
   }
 
   private func index(_ touches: [Touch]) -> [Key: [Int]] {

@@ -23,17 +23,23 @@ struct CriticalSwitch {
   var call: SyscallWords?
   /// Of the note's switches.
   var noteIndex: Int?
-  /// It is no change of turn: the task was created here, and the run ended before its first turn.
-  var isUnstarted = false
+  /// It is no change of turn: the task was created here, and tasks that were created later ran before it, or it never ran.
+  var isLateStart = false
+  /// The task could not go on by itself.
+  var isPlainChoice: Bool { kind == .choice && !isLateStart }
 }
 
-/// A task that was created and never had a turn.
-struct UnstartedTask {
+/// A task that was created, and when it had its first turn.
+struct CreatedTask {
   var task: Int32
   var context: ContextID
   /// The event of the call that created it, and whose that was.
   var event: UInt64
   var creator: ContextID
+  /// nil when the run ended before.
+  var firstRun: UInt64?
+  /// Tasks that were created later ran before it.
+  var wasOvertaken = false
 }
 
 /// One turn, as the events tell it.
@@ -52,7 +58,7 @@ struct Survey {
   private(set) var failure = ""
   private(set) var note: SearchNote?
   private(set) var switches: [CriticalSwitch] = []
-  private(set) var unstarted: [UnstartedTask] = []
+  private(set) var lateStarts: [CreatedTask] = []
   /// Tasks by the event of the call that created them.
   private(set) var created: [UInt64: Int32] = [:]
   /// From the first created task on: the first `turnsKept` and as many last ones.
@@ -76,22 +82,22 @@ struct Survey {
     note = reader.header.search
     var walk = SurveyWalk(note)
     while let record = try reader.next() { walk.take(record, reader.lastEvent.rawValue) }
-    walk.finish()
     isTruncated = reader.isTruncated
     creation = walk.creation
     lastEvent = reader.lastEvent.rawValue
     verdict = reader.end?.verdict ?? ""
     failure = note?.failure ?? Self.describe(reader.end)
-    unstarted = walk.unstarted
+    lateStarts = walk.starts.filter { $0.firstRun == nil || $0.wasOvertaken && !walk.hasPreemptions }
     created = walk.created
     let all = walk.critical()
     switchesLeftOut = max(0, all.count - Self.switchesMax)
     switches = Array(all.suffix(Self.switchesMax))
-    for start in unstarted.prefix(Self.switchesMax) {
+    for start in lateStarts.prefix(Self.switchesMax) {
       var entry = CriticalSwitch(
         kind: .choice, isInCode: false, event: start.event, context: start.context,
         place: SearchNote.Place(task: start.task, ticks: 0, pc: 0), next: 0, handlerDepth: 0)
-      entry.isUnstarted = true
+      entry.isLateStart = true
+      entry.resume = start.firstRun
       switches.append(entry)
     }
     switchesNotFound = note.map { note in note.switches.count - walk.found.count } ?? 0
@@ -122,13 +128,12 @@ private struct SurveyWalk {
   private var nextOfNote = 0
   private var known: [ContextID: Known] = [:]
   private var last: Event?
-  private var starts: [UnstartedTask] = []
+  private(set) var starts: [CreatedTask] = []
   /// Indices in `found` of those whose task has not gone on.
   private var open: [Int] = []
   private(set) var found: [CriticalSwitch] = []
   private(set) var creation: UInt64?
   private(set) var turns: [SurveyedTurn] = []
-  private(set) var unstarted: [UnstartedTask] = []
   private(set) var created: [UInt64: Int32] = [:]
 
   /// A note's switches may have been left out of the run; so far is looked for the next one that fits.
@@ -146,7 +151,7 @@ private struct SurveyWalk {
       if !known.isEmpty {
         if creation == nil { creation = number }
         created[number] = task
-        if let last { starts.append(UnstartedTask(task: task, context: context, event: number, creator: last.context)) }
+        if let last { starts.append(CreatedTask(task: task, context: context, event: number, creator: last.context)) }
       }
       known[context] = Known(task: task, process: process, name: name)
     case .annotation(.taskExited(let task, _)): change(task) { $0.hasEnded = true }
@@ -165,7 +170,7 @@ private struct SurveyWalk {
 
   private mutating func take(_ event: Event) {
     if let last, last.context != event.context { turnEnds(last, next: event.context) }
-    known[event.context]?.hasRun = true
+    if known[event.context]?.hasRun == false { begins(event) }
     let depth = known[event.context]?.handlerDepth ?? 0
     open.removeAll { index in
       guard found[index].context == event.context, depth <= found[index].handlerDepth else { return false }
@@ -177,6 +182,13 @@ private struct SurveyWalk {
     }
     extendTurn(event)
     last = event
+  }
+
+  private mutating func begins(_ event: Event) {
+    known[event.context]!.hasRun = true
+    guard let index = starts.firstIndex(where: { $0.context == event.context }) else { return }
+    starts[index].firstRun = event.number.rawValue
+    for earlier in starts[..<index].indices where starts[earlier].firstRun == nil { starts[earlier].wasOvertaken = true }
   }
 
   private mutating func extendTurn(_ event: Event) {
@@ -223,13 +235,8 @@ private struct SurveyWalk {
     if !task.hasEnded { open.append(found.count - 1) }
   }
 
-  mutating func finish() {
-    unstarted = starts.filter { start in known[start.context]?.hasRun == false && known[start.context]?.hasEnded == false }
-  }
+  var hasPreemptions: Bool { found.contains { $0.kind == .preemption } }
 
   /// The preemptions; where there are none, the choices among several tasks.
-  func critical() -> [CriticalSwitch] {
-    let preemptions = found.filter { $0.kind == .preemption }
-    return preemptions.isEmpty ? found : preemptions
-  }
+  func critical() -> [CriticalSwitch] { hasPreemptions ? found.filter { $0.kind == .preemption } : found }
 }
