@@ -38,7 +38,7 @@ private struct Explainer {
   }
 
   mutating func explain() throws(SessionError) -> Explanation {
-    let history = HistoryVisitor(survey, table)
+    let history = HistoryVisitor(survey, table, workingDirectory: header.workingDirectory)
     try replay { (replay) throws(SessionError) in
       try replay.play(history)
       for task in replay.tasks { names[task.context] = (task.task, task.name) }
@@ -80,7 +80,9 @@ private struct Explainer {
     // What the search turned round comes first; then as they were ranked, the program's data before all else.
     // The last change of turn first: it is the nearest to the failure.
     var ordered = found.enumerated().sorted {
-      ($0.element.rank, -$0.element.switchIndex, $0.offset) < ($1.element.rank, -$1.element.switchIndex, $1.offset)
+      let (a, b) = ($0.element, $1.element)
+      if a.standing != b.standing { return a.standing.lexicographicallyPrecedes(b.standing) }
+      return (-a.switchIndex, $0.offset) < (-b.switchIndex, $1.offset)
     }.map(\.element)
     if let best = ordered.first?.rank, best <= .mixed { ordered.removeAll { $0.rank == .library && !$0.isBetween } }
     // A task that had to wait comes back to what others did meanwhile: that tells little beside anything else.
@@ -143,7 +145,7 @@ private struct Explainer {
 
   private mutating func look(at conflicts: [Conflict], _ history: HistoryVisitor) throws(SessionError) {
     let touches = conflicts.flatMap(\.touches).map(\.touch)
-    let visitor = StopVisitor(touches.filter { !$0.isAhead } + history.waiting.compactMap(\.taken), table)
+    let visitor = StopVisitor(touches.filter { !$0.isAhead } + history.waiting.compactMap(\.taken), table, history.resources)
     try replay { (replay) throws(SessionError) in try replay.play(visitor) }
     sights = visitor.sights
     for index in aheadPoints.keys.sorted() {
@@ -176,7 +178,7 @@ private struct Explainer {
     let stack = sight?.stack ?? history.histories[switchIndex].images?.frames(at: pc) ?? []
     return AccessReport(
       task: who.task, taskName: who.name, role: role, operation: operation, event: touch.isAhead ? nil : touch.event,
-      happened: !touch.isAhead, isInHandler: touch.handlerDepth > history.histories[switchIndex].entry.handlerDepth,
+      happened: !touch.isAhead, systemCall: sight?.call, isInHandler: touch.handlerDepth > history.histories[switchIndex].entry.handlerDepth,
       valueBefore: sight?.before, valueAfter: operation == .read ? nil : sight?.after, stack: stack)
   }
 

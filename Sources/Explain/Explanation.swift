@@ -13,7 +13,7 @@ public struct Frame: Hashable, Sendable, Encodable {
   public var module: String?
   /// Its code is a part of the next frame's function.
   public var isInlined: Bool
-  /// Code that has source lines, or that lies in a program without any.
+  /// Code that has source lines outside of /usr, or that lies in a program without any.
   public var isOfProgram: Bool
 }
 
@@ -23,8 +23,9 @@ public struct SharedPlace: Hashable, Sendable, Encodable {
     case global, stack, heap, file, sharedMemory
   }
   public var kind: Kind
+  /// Empty for a file or a pipe that is reached by system calls.
   public var address: String
-  /// Bytes.
+  /// Bytes; 0 for a file.
   public var size: Int
   /// Of a global variable; with `offset` the distance from its start.
   public var symbol: String?
@@ -51,6 +52,8 @@ public struct AccessReport: Hashable, Sendable, Encodable {
   public var event: UInt64?
   /// False for what the task would have done next: the run ended before.
   public var happened: Bool
+  /// The system call that touched it, where no instruction did.
+  public var systemCall: String?
   /// In a signal handler.
   public var isInHandler: Bool
   /// What stood there before and after it; nil where it could not be seen.

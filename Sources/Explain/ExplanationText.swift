@@ -6,7 +6,7 @@ extension Explanation {
     for (index, race) in races.enumerated() {
       lines.append("")
       lines += Self.wrapped("\(index + 1). \(race.summary)", indent: "   ")
-      for access in race.accesses { lines += Self.lines(access) }
+      if index < Self.racesInFull { for access in race.accesses { lines += Self.lines(access) } }
     }
     if !blocked.isEmpty {
       lines += ["", "Tasks that wait:"]
@@ -28,6 +28,8 @@ extension Explanation {
   }
 
   private static let width = 100
+  /// Of the others only the sentence.
+  private static let racesInFull = 3
 
   private static func wrapped(_ text: String, indent: String) -> [String] {
     var lines: [String] = []
@@ -52,7 +54,8 @@ extension Explanation {
     }
     let who = access.isInHandler ? "a signal handler of task \(access.task)" : "task \(access.task)"
     let time = access.event.map { "event \($0)" } ?? "did not happen"
-    return ["     \(who) (\(access.taskName)), \(access.operation.rawValue)\(values)  [\(time)]"] + lines(access.stack)
+    let what = access.systemCall ?? access.operation.rawValue + values
+    return ["     \(who) (\(access.taskName)), \(what)  [\(time)]"] + lines(access.stack)
   }
 
   /// Without the library code that called the program's own.

@@ -77,12 +77,14 @@ final class HistoryVisitor: ReplayVisitor {
   private var isLogging = false
   /// Words that atomic instructions touched, with the last touch by each task.
   private(set) var locks = LockWords()
+  private(set) var resources: Resources
 
   /// Accesses kept on each side of a switch.
   static let sideMax = 4096
   private static let meanwhileMax = 300_000
 
-  init(_ survey: Survey, _ table: ImageTable) {
+  init(_ survey: Survey, _ table: ImageTable, workingDirectory: String) {
+    resources = Resources(workingDirectory: workingDirectory)
     self.survey = survey
     self.table = table
     histories = survey.switches.map { SwitchHistory(entry: $0) }
@@ -96,12 +98,15 @@ final class HistoryVisitor: ReplayVisitor {
       if handler.rawValue > 1, let context = replay.tasks.last(where: { $0.task == task })?.context {
         depths[context, default: 0] += 1
       }
+    case .annotation(.taskStarted(let task, _, let process, let parent, _)):
+      if task == process { resources.starts(process, from: parent) }
     case .end: isDone = true
     default: break
     }
   }
 
   func run(_ turn: ReplayTurn, in replay: InspectedReplay) throws(MachineError) {
+    resources.goesOn(turn, replay)
     guard let creation = survey.creation, turn.event.number.rawValue >= creation else { return }
     if !isLogging {
       isLogging = true
@@ -135,10 +140,11 @@ final class HistoryVisitor: ReplayVisitor {
     let accesses = taken + (isLogging ? replay.takeAccesses() : [])
     taken = []
     let depth = depths[event.context] ?? 0
-    let touches = Self.touches(accesses, event, depth, replay)
+    var touches = Self.touches(accesses, event, depth, replay)
     for (index, take, pc) in wanted where index < touches.count && touches[index].access.pc.rawValue == pc { take(touches[index]) }
     wanted = []
     locks.add(touches, replay)
+    if let call = resources.touch(event, depth, touches.count, replay), isLogging { touches.append(call) }
     let number = event.number.rawValue
     for index in histories.indices { advance(index, event, depth, touches) }
     keepRecent(touches, event.context)

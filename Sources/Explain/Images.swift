@@ -53,7 +53,7 @@ final class Images {
     return places.map {
       Frame(
         address: address, function: $0.function, file: $0.file, line: $0.line, column: $0.column, module: module,
-        isInlined: $0.isInlined, isOfProgram: isOfProgram)
+        isInlined: $0.isInlined, isOfProgram: isOfProgram && $0.file?.hasPrefix("/usr/") != true)
     }
   }
 

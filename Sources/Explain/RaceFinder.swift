@@ -6,6 +6,9 @@
 // change of the switch would turn: what lies between follows from them. Where both meet in the same bytes, A's two accesses were
 // meant to be one step, and others came between.
 //
+// What others came between is told first. Of the two orders alone the second is what the switch turned; the first would hold
+// without it.
+//
 // Conflicts are looked for near the switch: of A's accesses the nearest to it on either side. Data that the program's own code
 // touches comes first, then what libraries touch on its behalf, then locks: those conflict wherever tasks meet, and
 // say nothing unless there is nothing else.
@@ -15,8 +18,9 @@ import Platform
 /// Conflicting accesses to the same bytes around one switch.
 struct Conflict {
   enum Rank: Int, Comparable {
-    /// By the program's own code; by that and a library's; by libraries; by the dynamic linker, or a lock's.
-    case program, mixed, library, lock
+    /// By the program's own code; by that and a library's, or system calls to the same file; by libraries; a lock's; what
+    /// the run-time system does for itself.
+    case program, mixed, library, lock, runtime
     static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
   }
   var switchIndex: Int
@@ -41,6 +45,10 @@ struct Conflict {
     return list
   }
   var isBetween: Bool { before != nil && after != nil }
+
+  /// What is told first. The switch decides the order of others' accesses and those of the task from after it; one from before
+  /// came first anyway, and matters as a step that was meant to be one with what follows.
+  var standing: [Int] { [max(rank, .mixed).rawValue, isBetween ? 0 : after != nil ? 1 : 2, rank.rawValue] }
 }
 
 struct RaceFinder {
@@ -95,8 +103,7 @@ struct RaceFinder {
   }
 
   private static func isBefore(_ a: Conflict, _ b: Conflict, _ isEarlier: Bool) -> Bool {
-    if a.rank != b.rank { return a.rank < b.rank }
-    if a.isBetween != b.isBetween { return a.isBetween }
+    if a.standing != b.standing { return a.standing.lexicographicallyPrecedes(b.standing) }
     return a.distance != b.distance ? a.distance < b.distance : isEarlier
   }
 
@@ -111,12 +118,17 @@ struct RaceFinder {
         // Two tasks that come between each other's steps, on whoever's behalf.
         case .library: best >= .library || conflict.isBetween
         case .lock: best == .lock || includesLocks
+        case .runtime: false
         }
       }.prefix(Self.conflictsMax))
   }
 
   private func rank(_ conflict: Conflict) -> Conflict.Rank {
-    let ranks = conflict.touches.map { rank($0.touch) }
+    let touches = conflict.touches.map(\.touch)
+    if touches.contains(where: Resources.isResource) { return .mixed }
+    let ranks = touches.map(rank)
+    // A thread's own block, which lies on its stack.
+    if !ranks.contains(.program) && touches.contains(where: \.isOnOwnStack) || ranks.contains(.runtime) { return .runtime }
     if ranks.contains(.lock) { return .lock }
     let ofProgram = ranks.count { $0 == .program }
     return ofProgram == ranks.count ? .program : ofProgram > 0 ? .mixed : .library
@@ -124,7 +136,7 @@ struct RaceFinder {
 
   private func rank(_ touch: Touch) -> Conflict.Rank {
     if history.images?.isProgram(touch.access.pc.rawValue) == true { return .program }
-    if history.images?.isLinker(touch.access.pc.rawValue) == true { return .lock }
+    if history.images?.isLinker(touch.access.pc.rawValue) == true { return .runtime }
     return locks.isNearLock(touch) ? .lock : .library
   }
 

@@ -21,20 +21,23 @@ enum Sentences {
   }
 
   static func place(_ place: SharedPlace) -> String {
+    if place.size == 0 { return place.name }
     let bytes = place.size == 1 ? "1 byte" : "\(place.size) bytes"
     return place.symbol == nil ? "\(place.name) (\(bytes))" : "\(place.name) (\(bytes) at \(place.address))"
   }
 
-  private static func past(_ operation: AccessReport.Operation) -> String {
-    switch operation {
-    case .read: "read"
-    case .write: "wrote"
-    case .atomicUpdate: "atomically updated"
+  private static func past(_ access: AccessReport) -> String {
+    if let call = access.systemCall { return "called \(call)" }
+    return switch access.operation {
+    case .read: "read it"
+    case .write: "wrote it"
+    case .atomicUpdate: "atomically updated it"
     }
   }
 
-  private static func noun(_ operation: AccessReport.Operation) -> String {
-    switch operation {
+  private static func noun(_ access: AccessReport) -> String {
+    if let call = access.systemCall { return call }
+    return switch access.operation {
     case .read: "read"
     case .write: "write"
     case .atomicUpdate: "atomic update"
@@ -55,17 +58,17 @@ enum Sentences {
     func at(_ access: AccessReport) -> String { "at \(location(access.stack))" }
     switch (before, after) {
     case (let before?, let after?):
-      return start + "\(who(other)) \(past(other.operation)) it \(at(other)) between task \(before.task)'s "
-        + "\(noun(before.operation)) \(at(before)) and its \(noun(after.operation)) \(at(after))"
+      return start + "\(who(other)) \(past(other)) \(at(other)) between task \(before.task)'s "
+        + "\(noun(before)) \(at(before)) and its \(noun(after)) \(at(after))"
         + (after.happened ? "" : ", which the run ended before")
     case (let before?, nil):
-      return start + "\(who(other)) \(past(other.operation)) it \(at(other)) after task \(before.task)'s "
-        + "\(noun(before.operation)) \(at(before)), before that task went on"
+      return start + "\(who(other)) \(past(other)) \(at(other)) after task \(before.task)'s "
+        + "\(noun(before)) \(at(before)), before that task went on"
     case (nil, let after?):
       let ending = after.happened ? "" : ", which the run ended before"
-      return start + "\(who(lastOther)) \(past(lastOther.operation)) it \(at(lastOther)) before task \(after.task)'s "
-        + "\(noun(after.operation)) \(at(after))" + ending
-    case (nil, nil): return start + "\(who(other)) \(past(other.operation)) it \(at(other))"
+      return start + "\(who(lastOther)) \(past(lastOther)) \(at(lastOther)) before task \(after.task)'s "
+        + "\(noun(after)) \(at(after))" + ending
+    case (nil, nil): return start + "\(who(other)) \(past(other)) \(at(other))"
     }
   }
 

@@ -10,10 +10,13 @@ struct Sight {
   var place: SharedPlace
   var before: String?
   var after: String?
+  /// The system call that it is.
+  var call: String?
 }
 
 final class StopVisitor: ReplayVisitor {
   private let table: ImageTable
+  private let resources: Resources
   /// By event, in order of their index.
   private let wanted: [UInt64: [Touch]]
   private let first: UInt64
@@ -22,7 +25,8 @@ final class StopVisitor: ReplayVisitor {
   private(set) var isDone = false
   private var isLogging = false
 
-  init(_ touches: [Touch], _ table: ImageTable) {
+  init(_ touches: [Touch], _ table: ImageTable, _ resources: Resources) {
+    self.resources = resources
     self.table = table
     wanted = Dictionary(grouping: Set(touches), by: \.event).mapValues { $0.sorted { $0.index < $1.index } }
     first = touches.map(\.event).min() ?? 0
@@ -33,7 +37,7 @@ final class StopVisitor: ReplayVisitor {
   func willPlay(_ record: Record, in replay: InspectedReplay) throws(MachineError) {}
 
   func run(_ turn: ReplayTurn, in replay: InspectedReplay) throws(MachineError) {
-    guard let touches = wanted[turn.event.number.rawValue] else { return }
+    guard let touches = wanted[turn.event.number.rawValue]?.filter({ !Resources.isResource($0) }), !touches.isEmpty else { return }
     if !isLogging {
       isLogging = true
       try replay.setAccessLog(true)
@@ -61,6 +65,16 @@ final class StopVisitor: ReplayVisitor {
   }
 
   func didRun(_ event: Event, in replay: InspectedReplay) throws(MachineError) {
+    for touch in wanted[event.number.rawValue] ?? [] where Resources.isResource(touch) {
+      guard let registers = replay.registers(of: event.context)?.atInstruction(behind: event.trap) else { continue }
+      let executable = replay.task(of: event.context)?.executable ?? ""
+      let images = table.images(of: touch.space, executable: executable, in: replay)
+      var sight = Sight(
+        stack: images.stack(registers) { replay.word(touch.space, $0) },
+        place: SharedPlace(kind: .file, address: "", size: 0, name: resources.name(of: touch)))
+      sight.call = replay.describe(event.syscall, in: event.space)
+      sights[touch] = sight
+    }
     if event.number.rawValue >= last { isDone = true }
   }
 
