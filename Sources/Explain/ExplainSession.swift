@@ -145,7 +145,7 @@ private struct Explainer {
 
   private mutating func look(at conflicts: [Conflict], _ history: HistoryVisitor) throws(SessionError) {
     let touches = conflicts.flatMap(\.touches).map(\.touch)
-    let visitor = StopVisitor(touches.filter { !$0.isAhead } + history.waiting.compactMap(\.taken), table, history.resources)
+    let visitor = StopVisitor(touches.filter { !$0.isAhead } + history.waiting.flatMap { [$0.taken, $0.used].compactMap(\.self) }, table, history.resources)
     try replay { (replay) throws(SessionError) in try replay.play(visitor) }
     sights = visitor.sights
     for index in aheadPoints.keys.sorted() {
@@ -200,7 +200,8 @@ private struct Explainer {
   private func waiting(_ entry: WaitingTask) -> BlockedTask {
     BlockedTask(
       task: entry.task.task, taskName: entry.task.name, systemCall: entry.text, lock: entry.lock, holder: entry.holder,
-      heldSince: entry.taken.flatMap { sights[$0]?.stack }, stack: entry.stack)
+      heldSince: entry.taken.flatMap { sights[$0]?.stack }, isCopyOfLock: entry.isCopied, forkedAt: entry.forkStack,
+      lastUsedBy: entry.used.map { name($0.context).task }, lastUsedAt: entry.used.flatMap { sights[$0]?.stack }, stack: entry.stack)
   }
 
   private func report(_ history: SwitchHistory) -> SwitchReport {

@@ -99,6 +99,13 @@ public struct BlockedTask: Hashable, Sendable, Encodable {
   public var holder: Int32?
   /// Where that task took it.
   public var heldSince: [Frame]?
+  /// The holder is of another process: this one has a copy of the lock as it was when it was forked, and nobody will release it.
+  public var isCopyOfLock: Bool
+  /// Where the process was forked.
+  public var forkedAt: [Frame]?
+  /// Where nobody holds it (a condition, a semaphore): the last other task that touched it, and where.
+  public var lastUsedBy: Int32?
+  public var lastUsedAt: [Frame]?
   public var stack: [Frame]
 }
 

@@ -76,6 +76,13 @@ extension Explanation {
       let since = task.heldSince.map { ", taken at \(Sentences.location($0))" } ?? ""
       lines.append("     held by " + (holder == task.task ? "itself" : "task \(holder)") + since)
     }
+    if task.isCopyOfLock {
+      let place = task.forkedAt.map { " at \(Sentences.location($0))" } ?? ""
+      lines.append("     which is of another process: the lock was copied, held, when this one was forked" + place)
+    }
+    if let user = task.lastUsedBy, let place = task.lastUsedAt {
+      lines.append("     last used by task \(user) at \(Sentences.location(place))")
+    }
     return lines + Self.lines(task.stack)
   }
 

@@ -59,6 +59,12 @@ struct WaitingTask {
   var holder: Int32?
   /// The holder's last access to the lock.
   var taken: Touch?
+  /// Where nobody holds it (a condition, a semaphore): the last access of another task to it.
+  var used: Touch?
+  /// The holder is of another process: this one has a copy of the lock as it was at its fork.
+  var isCopied = false
+  /// Where the process was forked.
+  var forkStack: [Frame]?
 }
 
 final class HistoryVisitor: ReplayVisitor {
@@ -77,6 +83,9 @@ final class HistoryVisitor: ReplayVisitor {
   private var isLogging = false
   /// Words that atomic instructions touched, with the last touch by each task.
   private(set) var locks = LockWords()
+  /// Of a run that came to a standstill: who touched which words last, and where processes were forked.
+  private var lastTouches = LastTouches()
+  private var forkStacks: [Int32: [Frame]] = [:]
   private(set) var resources: Resources
 
   /// Accesses kept on each side of a switch.
@@ -99,7 +108,10 @@ final class HistoryVisitor: ReplayVisitor {
         depths[context, default: 0] += 1
       }
     case .annotation(.taskStarted(let task, _, let process, let parent, _)):
-      if task == process { resources.starts(process, from: parent) }
+      if task == process {
+        resources.starts(process, from: parent)
+        noteFork(of: process, replay)
+      }
     case .end: isDone = true
     default: break
     }
@@ -144,7 +156,9 @@ final class HistoryVisitor: ReplayVisitor {
     for (index, take, pc) in wanted where index < touches.count && touches[index].access.pc.rawValue == pc { take(touches[index]) }
     wanted = []
     locks.add(touches, replay)
+    if survey.verdict == "deadlock" { lastTouches.add(touches) }
     if let call = resources.touch(event, depth, touches.count, replay), isLogging { touches.append(call) }
+    lastContext = event.context
     let number = event.number.rawValue
     for index in histories.indices { advance(index, event, depth, touches) }
     keepRecent(touches, event.context)
@@ -234,6 +248,15 @@ final class HistoryVisitor: ReplayVisitor {
 
   // MARK: The end
 
+  private func noteFork(of process: Int32, _ replay: InspectedReplay) {
+    guard survey.verdict == "deadlock", let context = lastContext, let space = replay.space(of: context),
+      let registers = replay.registers(of: context)
+    else { return }
+    let images = table.images(of: space, executable: replay.task(of: context)?.executable ?? "", in: replay)
+    forkStacks[process] = images.stack(registers.atInstruction(behind: .syscall)) { replay.word(space, $0) }
+  }
+  private var lastContext: ContextID?
+
   private func takeWaiting(_ replay: InspectedReplay) {
     for task in replay.tasks where !task.hasEnded {
       guard let space = replay.space(of: task.context), let registers = replay.registers(of: task.context),
@@ -246,7 +269,17 @@ final class HistoryVisitor: ReplayVisitor {
         stack: images.stack(registers.atInstruction(behind: .syscall)) { replay.word(space, $0) })
       if call.number == 202 {
         entry.lock = replay.place(call.a0, 4, in: space, images)
-        entry.holder = holder(of: call, of: task, in: space, replay)
+        let owner = holder(of: call, of: task, in: space, replay)
+        entry.holder = owner?.task
+        if let owner, owner.process != task.process {
+          entry.isCopied = true
+          entry.forkStack = forkStacks[task.process]
+        }
+        if owner == nil {
+          let range = images.variable(at: call.a0).map { call.a0 - $0.offset...call.a0 - $0.offset + max($0.size, 8) - 1 }
+          entry.used = lastTouches.last(
+            in: range ?? call.a0 - min(call.a0, 48)...call.a0 + 48, home: UInt64(space.rawValue), butOf: task.context)
+        }
         if let holder = entry.holder, let context = replay.tasks.last(where: { $0.task == holder })?.context {
           entry.taken = locks.lastTouch(of: call.a0, in: space, by: context)
         }
@@ -257,16 +290,48 @@ final class HistoryVisitor: ReplayVisitor {
 
   /// Who holds a lock of glibc's, or is joined: pthread_mutex_t has its owner's id eight bytes behind the word, a word that
   /// names a task is one that the kernel clears at that task's end.
-  private func holder(of call: SyscallWords, of task: InspectedTask, in space: AddressSpaceID, _ replay: InspectedReplay) -> Int32? {
+  private func holder(of call: SyscallWords, of task: InspectedTask, in space: AddressSpaceID, _ replay: InspectedReplay) -> InspectedTask? {
     let bytes = replay.read(space, GuestAddress(call.a0), 12)
     guard bytes.count == 12 else { return nil }
-    func living(_ number: UInt64) -> Int32? {
-      replay.tasks.first { !$0.hasEnded && UInt64(UInt32(bitPattern: $0.task)) == number && $0.process == task.process }?.task
-    }
     let word = littleEndian(Array(bytes[0..<4]))
-    if word == 2, let owner = living(littleEndian(Array(bytes[8..<12]))) { return owner }
+    if word == 2 {
+      let owner = littleEndian(Array(bytes[8..<12]))
+      // One of another process may have ended since, and nothing changes for the copy.
+      return replay.tasks.last { UInt64(UInt32(bitPattern: $0.task)) == owner && ($0.process != task.process || !$0.hasEnded) }
+    }
     // Nobody joins a process's first task by such a word.
-    return living(word).flatMap { $0 == task.process ? nil : $0 }
+    return replay.tasks.first {
+      !$0.hasEnded && UInt64(UInt32(bitPattern: $0.task)) == word && $0.process == task.process && $0.task != $0.process
+    }
+  }
+}
+
+/// Which task touched a word last, for each word: of short runs.
+struct LastTouches {
+  private struct Key: Hashable {
+    var home: UInt64
+    var word: UInt64
+  }
+  private var touches: [Key: [Touch]] = [:]
+  private static let wordsMax = 1 << 20
+  private static let tasksMax = 4
+
+  mutating func add(_ new: [Touch]) {
+    for touch in new where touches.count < Self.wordsMax {
+      let key = Key(home: touch.home, word: touch.homeAddress >> 3)
+      var list = touches[key] ?? []
+      list.removeAll { $0.context == touch.context }
+      list.append(touch)
+      touches[key] = list.suffix(Self.tasksMax)
+    }
+  }
+
+  /// The last touch of other tasks to this memory.
+  func last(in range: ClosedRange<UInt64>, home: UInt64, butOf context: ContextID) -> Touch? {
+    // Of a large array the part that matters is not known.
+    let words = range.lowerBound >> 3...min(range.upperBound >> 3, (range.lowerBound >> 3) + 512)
+    return words.flatMap { touches[Key(home: home, word: $0)] ?? [] }.filter { $0.context != context }
+      .max { ($0.event, $0.index) < ($1.event, $1.index) }
   }
 }
 

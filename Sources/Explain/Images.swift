@@ -59,6 +59,18 @@ final class Images {
 
   /// The stack of a task, as frames of source.
   func stack(_ registers: Registers, read: (UInt64) -> UInt64?) -> [Frame] {
+    let found = unwound(registers, read: read)
+    // Code without unwind information that has not changed its stack: glibc's clone3 at its system call.
+    guard found.allSatisfy({ $0.address == hexadecimal(registers.rip) }), let caller = read(registers.rsp), caller > 0,
+      module(at: caller - 1) != nil
+    else { return found }
+    var above = registers
+    above.rip = caller - 1
+    above.rsp &+= 8
+    return found + unwound(above, read: read)
+  }
+
+  private func unwound(_ registers: Registers, read: (UInt64) -> UInt64?) -> [Frame] {
     guard let debug else { return frames(at: registers.rip) }
     let words: DebugImages.Registers = [
       registers.rax, registers.rdx, registers.rcx, registers.rbx, registers.rsi, registers.rdi, registers.rbp, registers.rsp,

@@ -62,7 +62,7 @@ struct RaceFinder {
   }
 
   /// Conflicts told of each switch.
-  private static let conflictsMax = 3
+  private static let conflictsMax = 4
 
   /// The conflicts around the switch, the most telling first. `after`: what the task did, or would have done, when it went on.
   func conflicts(after: [Touch], includesLocks: Bool) -> [Conflict] {

@@ -76,10 +76,8 @@ enum Sentences {
   static func deadlock(_ blocked: [BlockedTask]) -> String? {
     let parts = blocked.compactMap { task -> String? in
       guard let lock = task.lock, let holder = task.holder else { return nil }
-      let since = task.heldSince.map { ", who took it at \(location($0))" } ?? ""
-      if task.heldSince == nil && lock.kind != .global && lock.kind != .heap {
-        return nil
-      }
+      var since = task.heldSince.map { ", who took it at \(location($0))" } ?? ""
+      if task.isCopyOfLock { since = " of another process when this one was forked" + (task.forkedAt.map { " at \(location($0))" } ?? "") }
       return "task \(task.task) waits at \(location(task.stack)) for \(lock.name), held by "
         + (holder == task.task ? "itself" : "task \(holder)") + since
     }
