@@ -228,8 +228,9 @@ private struct Explainer {
 
   private func headline(_ races: [Race], _ blocked: [BlockedTask]) -> String {
     if survey.verdict == "deadlock", let text = Sentences.deadlock(blocked) { return text }
-    if let first = races.first { return "\(survey.failure): \(first.summary)" }
-    return "\(survey.failure): no two tasks were found to touch the same memory around a change of turn"
+    let failure = Sentences.failure(survey.failure)
+    if let first = races.first { return "\(failure): \(first.summary)" }
+    return "\(failure): no two tasks were found to touch the same memory around a change of turn"
   }
 
   private mutating func addRemarks(_ races: [Race]) {

@@ -9,8 +9,9 @@ public struct Frame: Hashable, Sendable, Encodable {
   public var file: String?
   public var line: Int?
   public var column: Int?
-  /// The file that the code is from, by its last name.
+  /// The file that the code is from, by its last name, and the address that the file gives it (for addr2line).
   public var module: String?
+  public var moduleAddress: String?
   /// Its code is a part of the next frame's function.
   public var isInlined: Bool
   /// Code that has source lines outside of /usr, or that lies in a program without any.

@@ -62,8 +62,8 @@ extension Explanation {
   private static func lines(_ stack: [Frame]) -> [String] {
     let last = stack.lastIndex { $0.isOfProgram && $0.function != "_start" } ?? stack.count - 1
     return stack.prefix(last + 1).prefix(12).map { frame in
-      let name = frame.function ?? frame.address
-      let place = frame.file != nil && frame.line != nil ? Sentences.location(frame) : frame.module ?? ""
+      let place = frame.file == nil || frame.line == nil ? frame.module ?? "" : Sentences.location(frame)
+      guard let name = frame.function else { return "         " + Sentences.location(frame) }
       return "         \(name)\(frame.isInlined ? " (inlined)" : "")  \(place)"
     }
   }

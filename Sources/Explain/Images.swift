@@ -9,6 +9,7 @@ final class Images {
   private struct Module {
     var range: GuestRange
     var name: String
+    var bias: UInt64
     var isExecutable: Bool
   }
   private let debug: DebugImages?
@@ -21,7 +22,7 @@ final class Images {
     for image in loaded {
       let name = image.path.split(separator: "/").last.map(String.init) ?? image.path
       debug?.add(image.file, name: image.path, bias: image.bias)
-      modules.append(Module(range: image.range, name: name, isExecutable: image.path == executable))
+      modules.append(Module(range: image.range, name: name, bias: image.bias, isExecutable: image.path == executable))
     }
     self.modules = modules
   }
@@ -44,16 +45,20 @@ final class Images {
   /// The functions at an instruction, the innermost first; at least one frame.
   func frames(at instruction: UInt64, pc: UInt64? = nil) -> [Frame] {
     let address = hexadecimal(pc ?? instruction)
-    let module = module(at: instruction)?.name
+    let module = module(at: instruction)
+    let moduleAddress = module.map { hexadecimal((pc ?? instruction) &- $0.bias) }
     let isOfProgram = isProgram(instruction)
     let places = debug?.places(at: instruction) ?? []
     if places.isEmpty {
-      return [Frame(address: address, module: module, isInlined: false, isOfProgram: isOfProgram)]
+      return [
+        Frame(
+          address: address, module: module?.name, moduleAddress: moduleAddress, isInlined: false, isOfProgram: isOfProgram)
+      ]
     }
     return places.map {
       Frame(
-        address: address, function: $0.function, file: $0.file, line: $0.line, column: $0.column, module: module,
-        isInlined: $0.isInlined, isOfProgram: isOfProgram && $0.file?.hasPrefix("/usr/") != true)
+        address: address, function: $0.function, file: $0.file, line: $0.line, column: $0.column, module: module?.name,
+        moduleAddress: moduleAddress, isInlined: $0.isInlined, isOfProgram: isOfProgram && $0.file?.hasPrefix("/usr/") != true)
     }
   }
 
@@ -187,20 +192,19 @@ extension InspectedReplay {
       place.name = "the stack of task \(owner) at \(hexadecimal(address))"
       return place
     }
+    if let module = images.moduleName(at: address) {
+      place.kind = .global
+      place.name = "data of \(module) at \(hexadecimal(address))"
+      return place
+    }
     switch mapping(at: GuestAddress(address), in: space)?.source {
     case .sharedObject:
       place.kind = .sharedMemory
       place.name = "shared memory at \(hexadecimal(address))"
     case .privateObject:
       place.kind = .file
-      place.name = "data of \(images.moduleName(at: address) ?? "a file") at \(hexadecimal(address))"
-    case .anonymous, nil:
-      if let module = images.moduleName(at: address) {
-        place.kind = .global
-        place.name = "data of \(module) at \(hexadecimal(address))"
-      } else {
-        place.name = "the heap at \(hexadecimal(address))"
-      }
+      place.name = "a mapped file at \(hexadecimal(address))"
+    case .anonymous, nil: place.name = "the heap at \(hexadecimal(address))"
     }
     return place
   }

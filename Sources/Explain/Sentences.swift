@@ -17,7 +17,8 @@ enum Sentences {
   static func location(_ frame: Frame) -> String {
     if let file = frame.file, let line = frame.line { return "\(last(file)):\(line)" }
     if let function = frame.function { return "\(function)" + (frame.module.map { " in \($0)" } ?? "") }
-    return frame.address + (frame.module.map { " in \($0)" } ?? "")
+    if let module = frame.module, let address = frame.moduleAddress { return "\(module)+\(address)" }
+    return frame.address
   }
 
   static func place(_ place: SharedPlace) -> String {
@@ -46,6 +47,13 @@ enum Sentences {
 
   private static func who(_ access: AccessReport) -> String {
     access.isInHandler ? "a signal handler of task \(access.task)" : "task \(access.task)"
+  }
+
+  /// A search's or an end's words for a failure, with the signal's name.
+  static func failure(_ words: String) -> String {
+    if words == "exit status 0" { return "no failure (exit status 0)" }
+    guard words.hasPrefix("signal "), let number = Int(words.dropFirst(7)) else { return words }
+    return "\(words) (\(SignalNumber.name(number)))"
   }
 
   /// What raced, in one sentence.
