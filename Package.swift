@@ -113,7 +113,7 @@ let package = Package(
       dependencies: ["RecordReplay", "Trace", "CLinux", "Kernel", "LinuxABI", "Platform", "PtracePlatform"], swiftSettings: strict),
     .testTarget(
       name: "ExploreTests",
-      dependencies: ["Explore", "CLinux", "Kernel", "LinuxABI", "Platform", "PtracePlatform", "RecordReplay"],
+      dependencies: ["Explain", "Explore", "CLinux", "Kernel", "LinuxABI", "Platform", "PtracePlatform", "RecordReplay", "Trace"],
       swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

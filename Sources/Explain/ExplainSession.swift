@@ -191,8 +191,9 @@ private struct Explainer {
         kind: .heap, address: shared.touch.access.address.description, size: Int(shared.touch.access.size),
         name: "memory at \(shared.touch.access.address)")
     let accesses = touches.map { access($0.touch, $0.role, history, conflict.switchIndex) }
+    let entry = history.histories[conflict.switchIndex].entry
     var race = Race(
-      switchIndex: conflict.switchIndex, place: place, accesses: accesses, isProgramData: conflict.rank <= .mixed, summary: "")
+      switchIndex: entry.isLateStart ? nil : conflict.switchIndex, place: place, accesses: accesses, isProgramData: conflict.rank <= .mixed, summary: "")
     race.summary = Sentences.summary(of: race)
     return race
   }

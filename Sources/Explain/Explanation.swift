@@ -66,8 +66,8 @@ public struct AccessReport: Hashable, Sendable, Encodable {
 
 /// Accesses of two tasks whose order mattered, in the order in which they happened.
 public struct Race: Hashable, Sendable, Encodable {
-  /// Of the switch that brought the order about, in `switches`.
-  public var switchIndex: Int
+  /// Of the switch that brought the order about, in `switches`; nil for a task that started late or never.
+  public var switchIndex: Int?
   public var place: SharedPlace
   public var accesses: [AccessReport]
   /// The program's data; otherwise something inside a library, or a lock.

@@ -68,12 +68,12 @@ enum Sentences {
     case (let before?, let after?):
       return start + "\(who(other)) \(past(other)) \(at(other)) between task \(before.task)'s "
         + "\(noun(before)) \(at(before)) and its \(noun(after)) \(at(after))"
-        + (after.happened ? "" : ", which the run ended before")
+        + (after.happened ? "" : ", which the run did not get to")
     case (let before?, nil):
       return start + "\(who(other)) \(past(other)) \(at(other)) after task \(before.task)'s "
         + "\(noun(before)) \(at(before)), before that task went on"
     case (nil, let after?):
-      let ending = after.happened ? "" : ", which the run ended before"
+      let ending = after.happened ? "" : ", which the run did not get to"
       return start + "\(who(lastOther)) \(past(lastOther)) \(at(lastOther)) before task \(after.task)'s "
         + "\(noun(after)) \(at(after))" + ending
     case (nil, nil): return start + "\(who(other)) \(past(other)) \(at(other))"
