@@ -85,11 +85,18 @@ extension ExploreTests {
         _ = try HuntSession.record(found, options, to: path)
         return try ExplainSession.explain(path)
       }
-      // The counter, and its two lines.
-      let race = try #require(plain.races.first { $0.place.symbol == "counter" && $0.accesses.contains { $0.role == .after } })
-      let store = try #require(race.accesses.last)
+      // A store of another task to the counter, while one was held that then stored, too.
+      let race = try #require(
+        plain.races.first { race in
+          race.place.symbol == "counter" && race.accesses.last?.role == .after && race.accesses.last?.operation == .write
+            && race.accesses.contains { $0.role == .meanwhile && $0.operation == .write }
+        }, "\(plain.text)")
+      let store = try #require(race.accesses.first { $0.role == .meanwhile && $0.operation == .write })
       let pc = try #require(UInt64(store.stack[0].address.dropFirst(2), radix: 16))
-      let preemption = try #require(found.schedule.switches.lastIndex { $0.kind == .preemption })
+      // All its preemptions are told, in their order.
+      let preemptions = found.schedule.switches.indices.filter { found.schedule.switches[$0].kind == .preemption }
+      #expect(plain.switches.count == preemptions.count)
+      let preemption = preemptions[try #require(race.switchIndex)]
       let held = found.schedule.switches[preemption].place
       // Every store of the other task could be the one that came first: each of them is told as such, in the event that it is in.
       let places = try onTracer { () throws(SessionError) in
