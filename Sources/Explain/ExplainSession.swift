@@ -145,7 +145,8 @@ private struct Explainer {
 
   private mutating func look(at conflicts: [Conflict], _ history: HistoryVisitor) throws(SessionError) {
     let touches = conflicts.flatMap(\.touches).map(\.touch)
-    let visitor = StopVisitor(touches.filter { !$0.isAhead } + history.waiting.flatMap { [$0.taken, $0.used].compactMap(\.self) }, table, history.resources)
+    let ofLocks = history.waiting.flatMap { [$0.taken, $0.used].compactMap(\.self) }
+    let visitor = StopVisitor(touches.filter { !$0.isAhead } + ofLocks, table, history.resources)
     try replay { (replay) throws(SessionError) in try replay.play(visitor) }
     sights = visitor.sights
     for index in aheadPoints.keys.sorted() {
@@ -178,7 +179,8 @@ private struct Explainer {
     let stack = sight?.stack ?? history.histories[switchIndex].images?.frames(at: pc) ?? []
     return AccessReport(
       task: who.task, taskName: who.name, role: role, operation: operation, event: touch.isAhead ? nil : touch.event,
-      happened: !touch.isAhead, systemCall: sight?.call, isInHandler: touch.handlerDepth > history.histories[switchIndex].entry.handlerDepth,
+      happened: !touch.isAhead, systemCall: sight?.call,
+      isInHandler: touch.handlerDepth > history.histories[switchIndex].entry.handlerDepth,
       valueBefore: sight?.before, valueAfter: operation == .read ? nil : sight?.after, stack: stack)
   }
 
@@ -193,7 +195,8 @@ private struct Explainer {
     let accesses = touches.map { access($0.touch, $0.role, history, conflict.switchIndex) }
     let entry = history.histories[conflict.switchIndex].entry
     var race = Race(
-      switchIndex: entry.isLateStart ? nil : conflict.switchIndex, place: place, accesses: accesses, isProgramData: conflict.rank <= .mixed, summary: "")
+      switchIndex: entry.isLateStart ? nil : conflict.switchIndex, place: place, accesses: accesses,
+      isProgramData: conflict.rank <= .mixed, summary: "")
     race.summary = Sentences.summary(of: race)
     return race
   }
@@ -241,7 +244,9 @@ private struct Explainer {
           + "which need not be what made the run fail")
     }
     if survey.switchesLeftOut > 0 { remarks.append("\(survey.switchesLeftOut) earlier preemptions were not looked at") }
-    if survey.switchesNotFound > 0 { remarks.append("\(survey.switchesNotFound) changes of turn of the search's note are not in the trace") }
+    if survey.switchesNotFound > 0 {
+      remarks.append("\(survey.switchesNotFound) changes of turn of the search's note are not in the trace")
+    }
     if survey.turnsLeftOut > 0 { remarks.append("\(survey.turnsLeftOut) turns are left out of the timeline") }
     if survey.isTruncated { remarks.append("the trace is cut: its recorder was killed") }
     if survey.creation == nil { remarks.append("the program has one task only") }

@@ -145,7 +145,10 @@ import Testing
       try #require(process.terminationStatus == 0)
     }
     func live(_ bytes: [UInt8]) -> Int {
-      (0..<program.sectionCount).count { index in bytes[program.sectionTable + 64 * index + 4..<program.sectionTable + 64 * index + 8].contains { $0 != 0 } }
+      (0..<program.sectionCount).count { index in
+        let type = program.sectionTable + 64 * index + 4
+        return bytes[type..<type + 4].contains { $0 != 0 }
+      }
     }
     let file = try #require(ElfFile(program.bytes))
     #expect(live(file.bytes) == live(program.bytes) - 1)

@@ -56,7 +56,8 @@ public final class InspectedReplay {
     reader = try ReplaySession.opened(path)
     let (engine, processor) = try ReplaySession.checkReplayable(reader.header)
     guard engine == .translated else {
-      throw SessionError("only traces of the translated engine can be looked into by instruction; this one is of the \(engine.rawValue) one")
+      throw SessionError(
+        "only traces of the translated engine can be looked into by instruction; this one is of the \(engine.rawValue) one")
     }
     hosted = try makeMachine(engine, seed: reader.header.seed, arguments: reader.header.arguments, processor: processor)
     guard let observing = hosted as? any ObservingMachine else { throw SessionError("the engine cannot observe") }
