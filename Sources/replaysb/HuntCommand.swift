@@ -5,6 +5,7 @@ import CLinux
 import Explain
 import Explore
 import Kernel
+import PtracePlatform
 import RecordReplay
 import Trace
 
@@ -16,6 +17,10 @@ struct HuntCommand: ParsableCommand {
   var schedules: UInt64 = 2000
   @Option(help: "walk, pct, hold, feedback or mix: how schedules are chosen.") var strategy: Strategy = .mix
   @Option(help: ArgumentHelp("Seed of the schedules that are tried.", valueName: "seed")) var searchSeed: UInt64 = 1
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp("Executions at the same time (default: as many as there are processors).", valueName: "count"))
+  var jobs: Int?
   @Option(help: ArgumentHelp("Only this exit status is a failure.", valueName: "status")) var exitCode: Int32?
   @Flag(help: "Output that differs from the first run's is a failure too.") var expectSame = false
   @Flag(help: "Try all schedules and count the failures.") var keepGoing = false
@@ -44,6 +49,7 @@ struct HuntCommand: ParsableCommand {
     search.predicate.exitStatus = exitCode
     search.predicate.expectsSameOutput = expectSame
     search.countsFailures = keepGoing
+    search.jobs = max(1, jobs ?? Processors.allowed)
     let progress = Progress(enabled: !guest.quiet)
     // Read once, for all executions and the recording.
     let input = CapturedInput.fromStandardInput()
