@@ -26,6 +26,7 @@ final class AheadVisitor: ReplayVisitor {
   private let wanted: [Touch]
   private let reached: (Touch, Registers, AddressSpaceID, InspectedReplay) throws(MachineError) -> Void
   private(set) var touches: [Touch] = []
+  private var occurrences = Occurrences()
   private(set) var isDone = false
 
   private static let ticksMax: UInt64 = 200_000
@@ -126,11 +127,8 @@ final class AheadVisitor: ReplayVisitor {
   }
 
   private func take(_ context: ExecutionContext, _ replay: InspectedReplay) {
-    var occurrences: [GuestAddress: Int] = [:]
-    for touch in touches { occurrences[touch.access.pc, default: 0] += 1 }
     for access in replay.takeAccesses() where touches.count < Self.touchesMax {
-      let occurrence = occurrences[access.pc, default: 0]
-      occurrences[access.pc] = occurrence + 1
+      let occurrence = occurrences.count(access)
       let stack = replay.mapping(at: GuestAddress(context.registers.rsp), in: context.space)?.range
       touches.append(
         Touch(
@@ -145,8 +143,8 @@ final class AheadVisitor: ReplayVisitor {
     _ context: ExecutionContext, to touch: Touch, _ began: UInt64, _ replay: InspectedReplay
   ) throws(MachineError) -> Bool {
     take(context, replay)
-    let passed = touches.count { $0.access.pc == touch.access.pc }
-    if passed > touch.occurrence { return true }
+    let passed = occurrences.passed(touch.access.pc)
+    if passed > touch.occurrence { return false }
     let standsThere = context.registers.rip == touch.access.pc.rawValue
     if standsThere && passed == touch.occurrence { return true }
     try replay.setSchedulingPoints([touch.access.pc])

@@ -10,7 +10,7 @@ struct Touch: Hashable {
   /// Signal handlers that the task was in: its handlers count as others do.
   var handlerDepth: Int
   var event: UInt64
-  /// Its number among the event's accesses, and among those by the same instruction.
+  /// Its number among the event's accesses, and how often its instruction had come before.
   var index: Int
   var occurrence: Int
   var space: AddressSpaceID
@@ -33,6 +33,20 @@ struct Touch: Hashable {
     (access.isWrite || other.access.isWrite) && overlaps(other)
       && !(isOnOwnStack && other.isOnOwnStack && context != other.context)
   }
+}
+
+/// How often instructions came, by their accesses; of those that make two the first counts.
+struct Occurrences {
+  private var counts: [GuestAddress: Int] = [:]
+
+  /// Takes an access in; how often its instruction had come before.
+  mutating func count(_ access: MemoryAccess) -> Int {
+    let known = counts[access.pc, default: 0]
+    if access.isSecond { return max(0, known - 1) }
+    counts[access.pc] = known + 1
+    return known
+  }
+  func passed(_ pc: GuestAddress) -> Int { counts[pc, default: 0] }
 }
 
 /// What happened around one switch.
@@ -170,14 +184,13 @@ final class HistoryVisitor: ReplayVisitor {
   static func touches(
     _ accesses: [MemoryAccess], _ event: Event, _ depth: Int, _ replay: InspectedReplay
   ) -> [Touch] {
-    var occurrences: [GuestAddress: Int] = [:]
+    var occurrences = Occurrences()
     var touches: [Touch] = []
     touches.reserveCapacity(accesses.count)
     let hasSharing = replay.spacesMade > 1
     let stack = replay.registers(of: event.context).flatMap { replay.mapping(at: GuestAddress($0.rsp), in: event.space)?.range }
     for (index, access) in accesses.enumerated() {
-      let occurrence = occurrences[access.pc, default: 0]
-      occurrences[access.pc] = occurrence + 1
+      let occurrence = occurrences.count(access)
       var touch = Touch(
         context: event.context, handlerDepth: depth, event: event.number.rawValue, index: index, occurrence: occurrence,
         space: event.space, access: access, home: UInt64(event.space.rawValue), homeAddress: access.address.rawValue)

@@ -43,24 +43,25 @@ final class StopVisitor: ReplayVisitor {
       try replay.setAccessLog(true)
     }
     _ = replay.takeAccesses()
-    var passed: [GuestAddress: Int] = [:]
-    for touch in touches where !turn.hasEnded {
+    var occurrences = Occurrences()
+    for touch in touches where sights[touch] == nil && !turn.hasEnded {
       let pc = touch.access.pc
-      let count = passed[pc, default: 0]
+      let passed = occurrences.passed(pc)
       let standsThere = turn.registers.rip == pc.rawValue
-      if !(standsThere && count == touch.occurrence) {
-        if count > touch.occurrence { continue }
+      if !(standsThere && passed == touch.occurrence) {
+        if passed > touch.occurrence { continue }
         try replay.setSchedulingPoints([pc])
-        let number = touch.occurrence - count + (standsThere ? 0 : 1)
+        let number = touch.occurrence - passed + (standsThere ? 0 : 1)
         guard try turn.run(toPoint: UInt32(number)) else { return }
       }
-      for access in replay.takeAccesses() { passed[access.pc, default: 0] += 1 }
+      for access in replay.takeAccesses() { _ = occurrences.count(access) }
       guard turn.registers.rip == pc.rawValue else { continue }
-      var sight = Self.sight(of: touch, turn.registers, table, replay)
+      // An instruction can make two accesses.
+      let same = touches.filter { $0.access.pc == pc && $0.occurrence == touch.occurrence }
+      for touch in same { sights[touch] = Self.sight(of: touch, turn.registers, table, replay) }
       try turn.step()
-      for access in replay.takeAccesses() { passed[access.pc, default: 0] += 1 }
-      sight.after = Self.value(of: touch, replay)
-      sights[touch] = sight
+      for access in replay.takeAccesses() { _ = occurrences.count(access) }
+      for touch in same { sights[touch]!.after = Self.value(of: touch, replay) }
     }
   }
 

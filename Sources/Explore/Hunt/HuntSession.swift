@@ -31,7 +31,6 @@ public enum HuntSession {
       epoch: Nanoseconds(options.epochNanoseconds), random: SeededDecisions.randomSource(seed: options.seed),
       schedule: found.schedule)
     let output = KeptOutput()
-    var options = options
     // A livelock is recorded as far as it was watched.
     if found.outcome.verdict == nil { options.timeoutSeconds = Double(found.outcome.virtualNanoseconds) / 1e9 }
     let result = try RecordSession.record(

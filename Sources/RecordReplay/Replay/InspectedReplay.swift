@@ -128,7 +128,7 @@ public final class InspectedReplay {
 
   // MARK: Observation
 
-  public func setAccessLog(_ isOn: Bool) throws(MachineError) { try machine.setAccessLog(isOn) }
+  public func setAccessLog(_ isOn: Bool) throws(MachineError) { try machine.setAccessLog(isOn ? .all : .off) }
   public func takeAccesses() -> [MemoryAccess] { machine.takeAccesses() }
   public func setSchedulingPoints(_ points: Set<GuestAddress>) throws(MachineError) { try machine.setSchedulingPoints(points) }
 
