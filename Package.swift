@@ -23,6 +23,13 @@ let package = Package(
     .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
     .systemLibrary(name: "CSeccomp", providers: [.apt(["libseccomp-dev"])]),
     .systemLibrary(name: "CXXHash", providers: [.apt(["libxxhash-dev"])]),
+    // libdw and what it needs, in the order in which a linker asks for them.
+    .target(
+      name: "CDebugInfo", exclude: ["README.md"], cSettings: strictC,
+      linkerSettings: [
+        .linkedLibrary(":libdw.a"), .linkedLibrary(":libelf.a"), .linkedLibrary(":liblzma.a"), .linkedLibrary(":libbz2.a"),
+        .linkedLibrary(":libz.a"), .linkedLibrary("stdc++"),
+      ]),
     // For tests only, and not among Debian's static libraries.
     .systemLibrary(name: "CZydis", providers: [.apt(["libzydis-dev", "libzycore-dev"])]),
     .target(
@@ -62,6 +69,7 @@ let package = Package(
       exclude: ["README.md"],
       swiftSettings: strict,
       linkerSettings: [.linkedLibrary(":libzstd.a")]),
+    .target(name: "DebugInfo", dependencies: ["CDebugInfo"], exclude: ["README.md"], swiftSettings: strict),
     .target(
       name: "RecordReplay",
       dependencies: ["CLinux", "KeptFiles", "Kernel", "LinuxABI", "Platform", "PtracePlatform", "Trace"],
@@ -72,10 +80,15 @@ let package = Package(
       dependencies: ["CLinux", "Kernel", "LinuxABI", "Platform", "PtracePlatform", "RecordReplay", "Trace"],
       exclude: ["README.md"],
       swiftSettings: strict),
+    .target(
+      name: "Explain",
+      dependencies: ["DebugInfo", "LinuxABI", "Platform", "RecordReplay", "Trace"],
+      exclude: ["README.md"],
+      swiftSettings: strict),
     .executableTarget(
       name: "replaysb",
       dependencies: [
-        "Explore", "RecordReplay", "Trace", "Kernel", "Platform", "PtracePlatform", "LinuxABI", "CLinux",
+        "Explain", "Explore", "RecordReplay", "Trace", "Kernel", "Platform", "PtracePlatform", "LinuxABI", "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       exclude: ["README.md"],
@@ -90,6 +103,7 @@ let package = Package(
     .testTarget(
       name: "TraceTests", dependencies: ["Trace", "TraceFuzz", "KeptFiles", "Platform", "CLinux"], swiftSettings: strict),
     .testTarget(name: "TranslatorTests", dependencies: ["Translator", "DecoderCheck", "CZydisFacts"], swiftSettings: strict),
+    .testTarget(name: "DebugInfoTests", dependencies: ["DebugInfo"], swiftSettings: strict),
     .testTarget(name: "KernelTests", dependencies: ["Kernel", "Platform", "LinuxABI"], swiftSettings: strict),
     .testTarget(
       name: "PtracePlatformTests", dependencies: ["PtracePlatform", "Platform", "LinuxABI", "CLinux", "Translator"],
@@ -99,7 +113,7 @@ let package = Package(
       dependencies: ["RecordReplay", "Trace", "CLinux", "Kernel", "LinuxABI", "Platform", "PtracePlatform"], swiftSettings: strict),
     .testTarget(
       name: "ExploreTests",
-      dependencies: ["Explore", "CLinux", "Kernel", "LinuxABI", "Platform", "PtracePlatform", "RecordReplay"],
+      dependencies: ["Explain", "Explore", "CLinux", "Kernel", "LinuxABI", "Platform", "PtracePlatform", "RecordReplay", "Trace"],
       swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

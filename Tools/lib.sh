@@ -2,7 +2,7 @@
 ROOT=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
 cd "$ROOT"
 
-packages="libzstd-dev libseccomp-dev libxxhash-dev libzydis-dev libzycore-dev zstd gcc g++ make python3 sqlite3 gdb bash coreutils util-linux procps binutils libc6-dev"
+packages="libzstd-dev libseccomp-dev libxxhash-dev libdw-dev libelf-dev liblzma-dev libbz2-dev zlib1g-dev libzydis-dev libzycore-dev zstd gcc g++ make python3 sqlite3 gdb bash coreutils util-linux procps binutils libc6-dev"
 
 say() { printf '== %s\n' "$*"; }
 

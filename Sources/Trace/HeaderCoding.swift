@@ -3,7 +3,7 @@
 extension TraceHeader {
   private enum Field: UInt64 {
     case toolVersion = 1, engine, tickDefinition, cpuFingerprint, seed, epochNanoseconds, scheduler, guestCPUCount
-    case argument, workingDirectory, environmentName, withheldName, option
+    case argument, workingDirectory, environmentName, withheldName, option, search
   }
 
   /// Most bytes of an encoded header: larger ones are refused on both sides.
@@ -42,6 +42,12 @@ extension TraceHeader {
     for name in environmentNames { text(.environmentName, name) }
     for name in withheldNames { text(.withheldName, name) }
     for option in options { text(.option, option) }
+    if let search {
+      let bytes = search.encoded()
+      number(Field.search.rawValue)
+      number(UInt64(bytes.count))
+      out.append(contentsOf: bytes)
+    }
     return out
   }
 
@@ -68,6 +74,9 @@ extension TraceHeader {
       case .environmentName: environmentNames.append(text)
       case .withheldName: withheldNames.append(text)
       case .option: options.append(text)
+      case .search:
+        var inner = ByteSource(bytes)
+        search = try SearchNote(from: &inner)
       }
     }
   }

@@ -32,12 +32,14 @@ public struct TraceHeader: Hashable, Sendable {
   public var withheldNames: [String]
   /// Options that change behaviour, in canonical order, as the command line spells them.
   public var options: [String]
+  /// What a search knows of the run; nil for a recording that no search made.
+  public var search: SearchNote?
 
   public init(
     toolVersion: String = "", engine: String = "direct", tickDefinition: UInt32 = 0, cpuFingerprint: String = "",
     seed: UInt64 = 0, epochNanoseconds: UInt64 = 0, scheduler: String = "", guestCPUCount: UInt32 = 4,
     arguments: [String] = [], workingDirectory: String = "", environmentNames: [String] = [],
-    withheldNames: [String] = [], options: [String] = []
+    withheldNames: [String] = [], options: [String] = [], search: SearchNote? = nil
   ) {
     self.toolVersion = toolVersion
     self.engine = engine
@@ -52,6 +54,7 @@ public struct TraceHeader: Hashable, Sendable {
     self.environmentNames = environmentNames
     self.withheldNames = withheldNames
     self.options = options
+    self.search = search
   }
 }
 

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import CLinux
+import Explain
 import Explore
 import Kernel
 import PtracePlatform
@@ -94,7 +95,12 @@ struct HuntCommand: ParsableCommand {
     let path = try tracePath()
     let recorded = try HuntSession.record(found, options, to: path, input: input)
     if !recorded { Console.line("the recording of schedule \(found.number) does not fail: this is a defect of replaysb") }
-    if !guest.quiet { Console.line("recorded in \(path): replaysb replay \(path)") }
+    if guest.quiet { return }
+    Console.line("recorded in \(path): replaysb replay \(path)")
+    // The trace is there, whatever becomes of this.
+    do throws(SessionError) { Console.write(try ExplainSession.explain(path).text + "\n") } catch {
+      Console.line("it cannot be explained: \(error)")
+    }
   }
 }
 

@@ -13,8 +13,8 @@ import RecordReplay
       + "spin, 125 tool error or divergence, 126 cannot execute, 127 not found.",
     version: Tool.version,
     subcommands: [
-      RecordCommand.self, ReplayCommand.self, RunCommand.self, VerifyCommand.self, HuntCommand.self, DumpCommand.self, InfoCommand.self,
-      DoctorCommand.self,
+      RecordCommand.self, ReplayCommand.self, RunCommand.self, VerifyCommand.self, HuntCommand.self, ExplainCommand.self, DumpCommand.self,
+      InfoCommand.self, DoctorCommand.self,
     ])
 
   /// Usage errors are the tool's own: 125, where ArgumentParser says 64.

@@ -28,6 +28,51 @@ import Testing
     #expect(try TraceReader(path: directory.file("t")).header == header)
   }
 
+  /// What a search knows stands in the header; readers skip it, and any bytes there give a note or an error.
+  @Test func searchNoteComesBack() throws {
+    func place(_ task: Int32, _ ticks: UInt64, _ pc: UInt64) -> SearchNote.Place { .init(task: task, ticks: ticks, pc: pc) }
+    let note = SearchNote(
+      failure: "signal 6",
+      switches: [
+        .init(kind: .preemption, isInCode: true, place: place(3, 1 << 40, 0x7fff_ffff_0000), next: 4),
+        .init(kind: .choice, isInCode: false, place: place(4, 0, 0x40_1000), next: .max),
+        .init(kind: .fairness, isInCode: true, place: place(-1, .max, .max), next: 3),
+      ],
+      reorderings: [.init(switchIndex: 2, first: place(4, 5, 6), second: place(3, 7, 8))])
+    var header = sampleHeader
+    header.search = note
+    let directory = TemporaryDirectory()
+    let writer = try TraceWriter(path: directory.file("t"), header: header)
+    try writer.close(TraceEnd())
+    #expect(try TraceReader(path: directory.file("t")).header == header)
+    header.search = SearchNote(failure: "", switches: Array(repeating: note.switches[2], count: 100_000))
+    let many = try TraceWriter(path: directory.file("many"), header: header)
+    try many.close(TraceEnd())
+    let kept = try #require(try TraceReader(path: directory.file("many")).header.search)
+    #expect(kept.switches.count > 10_000 && kept.switches.allSatisfy { $0 == note.switches[2] })
+  }
+
+  @Test func brokenSearchNotes() throws {
+    let good = SearchNote(
+      failure: "deadlock", switches: [.init(kind: .preemption, isInCode: true, place: .init(task: 3, ticks: 9, pc: 0x1000), next: 4)],
+      reorderings: [.init(switchIndex: 0, first: .init(task: 4, ticks: 1, pc: 2), second: .init(task: 3, ticks: 1, pc: 2))]
+    ).encoded()
+    var random = SeededRandom(seed: 9)
+    var refused = 0
+    for round in 0..<5000 {
+      var bytes = round < good.count ? Array(good.prefix(round)) : good
+      if round >= good.count { for _ in 0...random.below(4) { bytes[Int(random.below(bytes.count))] = UInt8(random.below(256)) } }
+      var source = ByteSource(bytes)
+      do throws(DecodeFailure) {
+        if let note = try SearchNote(from: &source) { #expect(note.switches.count < 256) }
+      } catch { refused += 1 }
+    }
+    #expect(refused > good.count)
+    // A later version's is not an error.
+    var later = ByteSource([2, 1, 2, 3])
+    #expect(try SearchNote(from: &later) == nil)
+  }
+
   @Test(arguments: [1, 5, 16]) func sameRecordsSameBytes(seed: UInt64) throws {
     let records = sampleRecords(seed: seed, 30_000)
     #expect(try traceBytes(records) == traceBytes(records))

@@ -3,6 +3,7 @@
 import Kernel
 import Platform
 import RecordReplay
+import Trace
 
 public enum HuntSession {
   /// Searches, and shrinks what was found. `progress` is called now and then; false ends the search.
@@ -18,20 +19,23 @@ public enum HuntSession {
     return result
   }
 
-  /// Records the schedule that was found, from exec. False when the recording does not fail in the same way.
+  /// Records the schedule that was found, from exec, with a note of the search and what explaining needs. False when the
+  /// recording does not fail in the same way.
   public static func record(
-    _ found: FoundFailure, _ options: RunOptions, to path: String, input: CapturedInput? = nil
+    _ found: FoundFailure, _ options: RunOptions, to path: String, input: CapturedInput? = nil,
+    reorderings: [SearchNote.Reordering] = []
   ) throws(SessionError) -> Bool {
+    var options = options
+    options.embedsWholePrograms = true
     let decisions = FollowDecisions(
       epoch: Nanoseconds(options.epochNanoseconds), random: SeededDecisions.randomSource(seed: options.seed),
       schedule: found.schedule)
     let output = KeptOutput()
-    var options = options
     // A livelock is recorded as far as it was watched.
     if found.outcome.verdict == nil { options.timeoutSeconds = Double(found.outcome.virtualNanoseconds) / 1e9 }
     let result = try RecordSession.record(
       options, to: path, input: input.map { .captured($0) } ?? .captured(CapturedInput(bytes: [], kind: .null)),
-      outputs: .keep(output), decisions: decisions)
+      outputs: .keep(output), decisions: decisions, search: SearchNote(found, reorderings))
     switch (result.end, found.outcome.verdict) {
     case (.exited(let recorded), .exited(let found)?): return recorded == found
     case (.timedOut, nil), (.deadlock, .deadlock?), (.timedOut, .timedOut?), (.spin, .spin?): return true
@@ -57,4 +61,25 @@ extension Hunt {
     return best
   }
 
+}
+
+extension SearchNote {
+  init(_ found: FoundFailure, _ reorderings: [Reordering]) {
+    self.init(
+      failure: found.kind,
+      switches: found.schedule.switches.map {
+        let place = Place(task: $0.place.task.rawValue, ticks: $0.place.ticks, pc: $0.place.pc.rawValue)
+        return Switch(kind: .init($0.kind), isInCode: $0.isInCode, place: place, next: $0.next.rawValue)
+      }, reorderings: reorderings)
+  }
+}
+
+extension SearchNote.Switch.Kind {
+  fileprivate init(_ kind: Explore.Switch.Kind) {
+    switch kind {
+    case .preemption: self = .preemption
+    case .choice: self = .choice
+    case .fairness: self = .fairness
+    }
+  }
 }

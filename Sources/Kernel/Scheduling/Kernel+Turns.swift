@@ -23,7 +23,8 @@ extension Kernel {
     var point: StopPoint?
     if case .budget(let stop) = trap { point = stop }
     if configuration.hasTicks {
-      let executed = machine.ticks(of: task.context.id).rawValue - before.rawValue
+      task.ticks = machine.ticks(of: task.context.id).rawValue
+      let executed = task.ticks - before.rawValue
       clock.ticksPassed(executed)
       task.usage.userTime += Timekeeper.duration(ofTicks: executed)
       let endedInside = (point?.updates ?? 0) > 0
@@ -99,9 +100,7 @@ extension Kernel {
   }
 
   private func place(of task: Task) -> SchedulePlace {
-    SchedulePlace(
-      task: task.id, ticks: machine.ticks(of: task.context.id).rawValue,
-      pc: GuestAddress(task.context.registers.rip))
+    SchedulePlace(task: task.id, ticks: task.ticks, pc: GuestAddress(task.context.registers.rip))
   }
 
   private func askForPreemption(of task: Task) {

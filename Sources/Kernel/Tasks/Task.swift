@@ -79,6 +79,8 @@ public final class Task: DeepCopyable {
   var usage = TaskUsage()
   /// Where the task stands in the run queue; kept by the scheduler.
   var isQueued = false
+  /// Ticks that it had executed at its last stop: they stay known when its context is gone.
+  var ticks: UInt64 = 0
   /// How many choices of the next task still pass this one over (`Slice.picksHeldBack`).
   var picksHeldBack = 0
   /// How often it stopped in guest code, for whatever reason (`SliceAge`).
@@ -126,6 +128,7 @@ public final class Task: DeepCopyable {
     new.timerSlack = timerSlack
     new.usage = usage
     new.isQueued = isQueued
+    new.ticks = ticks
     new.picksHeldBack = picksHeldBack
     new.stops = stops
     new.yielding = yielding

@@ -16,13 +16,17 @@ public final class RecordingMachine: Machine {
   private let inner: any Machine
   private let hashing: (any MemoryHashing)?
   private let writer: TraceWriter
+  private let embedsWholePrograms: Bool
   /// Registers at each context's last trap, by id; what the kernel changed since is what the trace keeps.
   private var lastTrap: [Registers] = []
   private var content = UnseenContent()
   /// The writer's first failure: the run ends with it.
   public private(set) var failure: TraceError?
 
-  public init(_ inner: any Machine, writer: TraceWriter) {
+  /// `embedsWholePrograms`: the file of every executable mapping goes into the trace whole, if it is not larger than
+  /// `UnseenContent.wholeFileMax`: with what no mapping shows, the symbols and debug information.
+  public init(_ inner: any Machine, writer: TraceWriter, embedsWholePrograms: Bool = false) {
+    self.embedsWholePrograms = embedsWholePrograms
     self.inner = inner
     self.writer = writer
     hashing = inner as? any MemoryHashing
@@ -115,7 +119,10 @@ public final class RecordingMachine: Machine {
     switch source {
     case .anonymous: break
     case .privateObject(let id, let offset), .sharedObject(let id, let offset):
-      try note { (w) throws(TraceError) in try content.show(id, offset, range.length, to: w) }
+      try note { (w) throws(TraceError) in
+        try content.show(id, offset, range.length, to: w)
+        if embedsWholePrograms && protection.contains(.execute) { try content.showWhole(id, to: w) }
+      }
     }
     try note { (w) throws(TraceError) in try w.map(space, range, protection, source) }
   }

@@ -33,6 +33,15 @@ struct UnseenContent {
     try note(index, Int(offset) / TraceFormat.filePieceLimit...Int(last) / TraceFormat.filePieceLimit, to: writer)
   }
 
+  /// Larger files are embedded as far as they are mapped, whatever is asked.
+  static let wholeFileMax = 256 << 20
+
+  /// The object's file is to be in the trace whole.
+  mutating func showWhole(_ id: MemoryObjectID, to writer: TraceWriter) throws(TraceError) {
+    guard let index = entries.firstIndex(where: { $0.id == id }), entries[index].bytes.count <= Self.wholeFileMax else { return }
+    try note(index, 0...entries[index].isNoted.count - 1, to: writer)
+  }
+
   /// The object changes: what it held before goes first.
   mutating func showAll(of id: MemoryObjectID, to writer: TraceWriter) throws(TraceError) {
     guard let index = entries.firstIndex(where: { $0.id == id }) else { return }

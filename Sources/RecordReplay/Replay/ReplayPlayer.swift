@@ -35,6 +35,8 @@ final class ReplayPlayer {
   private let checksRegisterHashes: Bool
   private(set) var lastEvent: Event?
   var registerLog: RegisterLog?
+  /// Who runs the guest for an event, up to the trap that the event names; nil for the machine, in one run.
+  var runner: ((Event, ExecutionContext, RunLimit) throws(MachineError) -> Trap)?
   /// The memory that traces may make a replay create; a guest's own limit is far below.
   private static let objectSizeMax: UInt64 = 1 << 44
 
@@ -87,7 +89,7 @@ final class ReplayPlayer {
     context.space = event.space
     context.registers = event.changes.applied(to: context.registers)
     if !executedTasks.isEmpty { noteInitialStack(context) }
-    let trap = try machine.run(context, limit: limit)
+    let trap = if let runner { try runner(event, context, limit) } else { try machine.run(context, limit: limit) }
     if trap == .interrupted { throw MachineError("interrupted") }
     let ticks = machine.ticks(of: event.context)
     lastEvent = event

@@ -41,6 +41,9 @@ public struct RunOptions: Sendable {
   /// Holds the kernel at each call that creates a task, and goes on with a deep copy: the test of the held kernel.
   public var copiesKernelAtClones = false
 
+  /// A recording embeds the whole file of every program and library that is executed, its debug information too.
+  public var embedsWholePrograms = false
+
   public var hidden = HiddenPaths()
   /// Directory that receives the files the guest changed; nil drops them.
   public var exportDirectory: String?

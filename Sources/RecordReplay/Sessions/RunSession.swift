@@ -25,16 +25,16 @@ public enum RunSession {
 public enum RecordSession {
   /// Records into a new file at `path`. Whatever stands in the way of writing it is known before the guest starts; a
   /// failure later ends the run, with the trace closed after its last whole record. `decisions`: nil for those that follow from
-  /// the options.
+  /// the options. `search`: what a search knows of the run.
   public static func record(
     _ options: RunOptions, to path: String, input: InputStream = .descriptor,
-    outputs: OutputPolicy = .passThrough, decisions: (any Decisions)? = nil
+    outputs: OutputPolicy = .passThrough, decisions: (any Decisions)? = nil, search: SearchNote? = nil
   ) throws(SessionError) -> RunResult {
     try ProcessorCheck.check(options.processorShown)
     // The writer first: its thread must not inherit the tracing thread's processor and trapped counter.
     let writer: TraceWriter
     do throws(TraceError) {
-      writer = try TraceWriter(path: path, header: header(options), keeper: KeptFolder.filePieces)
+      writer = try TraceWriter(path: path, header: header(options, search), keeper: KeptFolder.filePieces)
     } catch {
       throw SessionError("cannot write the trace: \(error)")
     }
@@ -45,7 +45,7 @@ public enum RecordSession {
     }
     defer { machine.shutdown() }
     let host = PosixHostView(hidden: options.hidden, input: input, outputs: outputs)
-    let recording = RecordingMachine(machine, writer: writer)
+    let recording = RecordingMachine(machine, writer: writer, embedsWholePrograms: options.embedsWholePrograms)
     let seam: any Machine = options.traceCalls ? CallTracingMachine(recording) : recording
     let run = GuestRun(
       options, machine: seam, observer: RecordingObserver(recording), host: host, decisions: decisions)
@@ -78,7 +78,7 @@ public enum RecordSession {
       virtualNanoseconds: UInt64(max(0, result.virtualNanoseconds)))
   }
 
-  private static func header(_ options: RunOptions) -> TraceHeader {
+  private static func header(_ options: RunOptions, _ search: SearchNote?) -> TraceHeader {
     var extra: [String] = []
     if let seconds = options.timeoutSeconds { extra.append("--timeout \(seconds)") }
     if options.deadlockPolicy == .report { extra.append("--deadlock report") }
@@ -93,7 +93,7 @@ public enum RecordSession {
       guestCPUCount: UInt32(options.cpuCount),
       arguments: options.argumentTexts,
       workingDirectory: String(decoding: options.workingDirectory, as: UTF8.self),
-      environmentNames: options.environmentNames, withheldNames: options.withheldNames, options: extra)
+      environmentNames: options.environmentNames, withheldNames: options.withheldNames, options: extra, search: search)
   }
 }
 

@@ -1,0 +1,333 @@
+// The second look: the trace is executed again with the log of accesses on, and what tasks touch around each critical switch is kept.
+
+import Platform
+import RecordReplay
+import Trace
+
+/// One access, and where in the execution it stands.
+struct Touch: Hashable {
+  var context: ContextID
+  /// Signal handlers that the task was in: its handlers count as others do.
+  var handlerDepth: Int
+  var event: UInt64
+  /// Its number among the event's accesses, and how often its instruction had come before.
+  var index: Int
+  var occurrence: Int
+  var space: AddressSpaceID
+  var access: MemoryAccess
+  /// Where the bytes are, so that processes that share memory touch the same: a space's number, or that of a shared object.
+  var home: UInt64
+  var homeAddress: UInt64
+  /// In the mapping that the task's stack pointer was in at the event's end. Threads are given the stacks of ended ones, and what
+  /// two tasks do there, each on its own, is no conflict.
+  var isOnOwnStack = false
+  /// Of a task that was run beyond what the trace holds.
+  var isAhead = false
+
+  func overlaps(_ other: Touch) -> Bool {
+    home == other.home && homeAddress < other.homeAddress + UInt64(max(1, other.access.size))
+      && other.homeAddress < homeAddress + UInt64(max(1, access.size))
+  }
+  /// Whether their order can matter.
+  func conflicts(with other: Touch) -> Bool {
+    (access.isWrite || other.access.isWrite) && overlaps(other)
+      && !(isOnOwnStack && other.isOnOwnStack && context != other.context)
+  }
+}
+
+/// How often instructions came, by their accesses; of those that make two the first counts.
+struct Occurrences {
+  private var counts: [GuestAddress: Int] = [:]
+
+  /// Takes an access in; how often its instruction had come before.
+  mutating func count(_ access: MemoryAccess) -> Int {
+    let known = counts[access.pc, default: 0]
+    if access.isSecond { return max(0, known - 1) }
+    counts[access.pc] = known + 1
+    return known
+  }
+  func passed(_ pc: GuestAddress) -> Int { counts[pc, default: 0] }
+}
+
+/// What happened around one switch.
+struct SwitchHistory {
+  var entry: CriticalSwitch
+  /// What the stopped task touched before, oldest first; what others touched until it went on; what it touched then.
+  var before: [Touch] = []
+  var meanwhile: [Touch] = []
+  var after: [Touch] = []
+  var images: Images?
+  var space: AddressSpaceID?
+  var stack: [Frame] = []
+  /// The call before or behind which it stood.
+  var call: String?
+}
+
+/// A task that waits at the end of a run that came to a standstill.
+struct WaitingTask {
+  var task: InspectedTask
+  var call: SyscallWords
+  var text: String
+  var stack: [Frame]
+  var lock: SharedPlace?
+  var holder: Int32?
+  /// The holder's last access to the lock.
+  var taken: Touch?
+  /// Where nobody holds it (a condition, a semaphore): the last access of another task to it.
+  var used: Touch?
+  /// The holder is of another process: this one has a copy of the lock as it was at its fork.
+  var isCopied = false
+  /// Where the process was forked.
+  var forkStack: [Frame]?
+}
+
+final class HistoryVisitor: ReplayVisitor {
+  private let survey: Survey
+  private let table: ImageTable
+  private(set) var histories: [SwitchHistory]
+  private(set) var waiting: [WaitingTask] = []
+  /// Touches of a note's places: by index in `reorderings`.
+  private(set) var reordered: [(first: Touch?, second: Touch?)]
+  private(set) var isDone = false
+
+  private enum State { case coming, open, after, over }
+  private var states: [State]
+  private var depths: [ContextID: Int] = [:]
+  private var recent: [ContextID: [Touch]] = [:]
+  private var isLogging = false
+  /// Words that atomic instructions touched, with the last touch by each task.
+  private(set) var locks = LockWords()
+  /// Of a run that came to a standstill: who touched which words last, and where processes were forked.
+  private var lastTouches = LastTouches()
+  private var forkStacks: [Int32: [Frame]] = [:]
+  private(set) var resources: Resources
+
+  /// Accesses kept on each side of a switch.
+  static let sideMax = 4096
+  private static let meanwhileMax = 300_000
+
+  init(_ survey: Survey, _ table: ImageTable, workingDirectory: String) {
+    resources = Resources(workingDirectory: workingDirectory)
+    self.survey = survey
+    self.table = table
+    histories = survey.switches.map { SwitchHistory(entry: $0) }
+    states = Array(repeating: .coming, count: histories.count)
+    reordered = Array(repeating: (nil, nil), count: survey.note?.reorderings.count ?? 0)
+  }
+
+  func willPlay(_ record: Record, in replay: InspectedReplay) throws(MachineError) {
+    switch record {
+    case .annotation(.signalDelivered(let task, _, _, _, let handler)):
+      if handler.rawValue > 1, let context = replay.tasks.last(where: { $0.task == task })?.context {
+        depths[context, default: 0] += 1
+      }
+    case .annotation(.taskStarted(let task, _, let process, let parent, _)):
+      if task == process {
+        resources.starts(process, from: parent)
+        noteFork(of: process, replay)
+      }
+    case .end: isDone = true
+    default: break
+    }
+  }
+
+  func run(_ turn: ReplayTurn, in replay: InspectedReplay) throws(MachineError) {
+    resources.goesOn(turn, replay)
+    guard let creation = survey.creation, turn.event.number.rawValue >= creation else { return }
+    if !isLogging {
+      isLogging = true
+      try replay.setAccessLog(true)
+    }
+    guard let note = survey.note else { return }
+    for (index, entry) in note.reorderings.enumerated() {
+      try find(entry.first, \.first, index, turn, replay)
+      try find(entry.second, \.second, index, turn, replay)
+    }
+  }
+
+  /// Accesses of the present event so far, where it was run in parts.
+  private var taken: [MemoryAccess] = []
+
+  /// Runs to a place of the note when it lies in this event, and marks the access that follows.
+  private func find(
+    _ place: SearchNote.Place, _ side: WritableKeyPath<(first: Touch?, second: Touch?), Touch?>, _ index: Int, _ turn: ReplayTurn,
+    _ replay: InspectedReplay
+  ) throws(MachineError) {
+    guard reordered[index][keyPath: side] == nil, replay.task(of: turn.event.context)?.task == place.task,
+      turn.ticks <= place.ticks, place.ticks <= turn.event.ticks.rawValue
+    else { return }
+    guard try turn.run(toTicks: place.ticks, pc: GuestAddress(place.pc)) else { return }
+    taken += replay.takeAccesses()
+    wanted.append((taken.count, { self.reordered[index][keyPath: side] = $0 }, place.pc))
+  }
+  private var wanted: [(index: Int, take: (Touch) -> Void, pc: UInt64)] = []
+
+  func didRun(_ event: Event, in replay: InspectedReplay) throws(MachineError) {
+    let accesses = taken + (isLogging ? replay.takeAccesses() : [])
+    taken = []
+    let depth = depths[event.context] ?? 0
+    var touches = Self.touches(accesses, event, depth, replay)
+    for (index, take, pc) in wanted where index < touches.count && touches[index].access.pc.rawValue == pc { take(touches[index]) }
+    wanted = []
+    locks.add(touches, replay)
+    if survey.verdict == "deadlock" { lastTouches.add(touches) }
+    if let call = resources.touch(event, depth, touches.count, replay), isLogging { touches.append(call) }
+    lastContext = event.context
+    let number = event.number.rawValue
+    for index in histories.indices { advance(index, event, depth, touches) }
+    keepRecent(touches, event.context)
+    for index in histories.indices where histories[index].entry.event == number { snapshot(index, event, depth, replay) }
+    if event.trap == .syscall, event.syscall.number == 15, depth > 0 { depths[event.context] = depth - 1 }
+    if number == survey.lastEvent && !survey.verdict.isEmpty { takeWaiting(replay) }
+  }
+
+  static func touches(
+    _ accesses: [MemoryAccess], _ event: Event, _ depth: Int, _ replay: InspectedReplay
+  ) -> [Touch] {
+    var occurrences = Occurrences()
+    var touches: [Touch] = []
+    touches.reserveCapacity(accesses.count)
+    let hasSharing = replay.spacesMade > 1
+    let stack = replay.registers(of: event.context).flatMap { replay.mapping(at: GuestAddress($0.rsp), in: event.space)?.range }
+    for (index, access) in accesses.enumerated() {
+      let occurrence = occurrences.count(access)
+      var touch = Touch(
+        context: event.context, handlerDepth: depth, event: event.number.rawValue, index: index, occurrence: occurrence,
+        space: event.space, access: access, home: UInt64(event.space.rawValue), homeAddress: access.address.rawValue)
+      touch.isOnOwnStack = stack?.contains(access.address) == true
+      if hasSharing, let mapping = replay.mapping(at: access.address, in: event.space),
+        case .sharedObject(let object, let offset) = mapping.source
+      {
+        touch.home = 1 << 32 | UInt64(object.rawValue)
+        touch.homeAddress = offset + (access.address - mapping.range.start)
+      }
+      touches.append(touch)
+    }
+    return touches
+  }
+
+  private func advance(_ index: Int, _ event: Event, _ depth: Int, _ touches: [Touch]) {
+    let entry = histories[index].entry
+    let isOwn = event.context == entry.context && depth <= entry.handlerDepth
+    if states[index] == .open && isOwn && event.number.rawValue == entry.resume { states[index] = .after }
+    switch states[index] {
+    case .open:
+      if isOwn { break }
+      histories[index].meanwhile += touches
+      let extra = histories[index].meanwhile.count - Self.meanwhileMax
+      // The first and the last matter most.
+      if extra > 0 {
+        let start = Self.meanwhileMax / 2
+        histories[index].meanwhile.removeSubrange(start..<start + extra)
+      }
+    case .after:
+      if !isOwn { break }
+      histories[index].after += touches.prefix(Self.sideMax - histories[index].after.count)
+      if histories[index].after.count >= Self.sideMax { states[index] = .over }
+    case .coming, .over: break
+    }
+  }
+
+  private func keepRecent(_ touches: [Touch], _ context: ContextID) {
+    guard histories.indices.contains(where: { states[$0] == .coming && histories[$0].entry.context == context }) else { return }
+    recent[context, default: []] += touches.suffix(Self.sideMax)
+    let extra = recent[context]!.count - Self.sideMax
+    if extra > Self.sideMax { recent[context]!.removeFirst(extra) }
+  }
+
+  /// The task stands where it loses its turn.
+  private func snapshot(_ index: Int, _ event: Event, _ depth: Int, _ replay: InspectedReplay) {
+    states[index] = .open
+    if histories[index].entry.isLateStart {
+      let executable = replay.task(of: event.context)?.executable ?? ""
+      histories[index].space = event.space
+      histories[index].images = table.images(of: event.space, executable: executable, in: replay)
+      return
+    }
+    histories[index].before = (recent[event.context] ?? []).filter { $0.handlerDepth == depth }
+    histories[index].space = event.space
+    guard let task = replay.task(of: event.context), let registers = replay.registers(of: event.context) else { return }
+    let images = table.images(of: event.space, executable: task.executable, in: replay)
+    histories[index].images = images
+    histories[index].stack = images.stack(registers.atInstruction(behind: event.trap)) { replay.word(event.space, $0) }
+    if event.trap == .syscall {
+      histories[index].call = replay.describe(event.syscall, in: event.space)
+    } else if replay.read(event.space, GuestAddress(registers.rip), 2) == [0x0f, 0x05] {
+      var call = SyscallWords(registers)
+      call.number = registers.rax
+      histories[index].call = replay.describe(call, in: event.space)
+    }
+  }
+
+  // MARK: The end
+
+  private func noteFork(of process: Int32, _ replay: InspectedReplay) {
+    guard survey.verdict == "deadlock", let context = lastContext, let space = replay.space(of: context),
+      let registers = replay.registers(of: context)
+    else { return }
+    let images = table.images(of: space, executable: replay.task(of: context)?.executable ?? "", in: replay)
+    forkStacks[process] = images.stack(registers.atInstruction(behind: .syscall)) { replay.word(space, $0) }
+  }
+  private var lastContext: ContextID?
+
+  private func takeWaiting(_ replay: InspectedReplay) {
+    for task in replay.tasks where !task.hasEnded {
+      guard let space = replay.space(of: task.context), let registers = replay.registers(of: task.context),
+        registers.origRax != ~0
+      else { continue }
+      let call = SyscallWords(registers)
+      let images = table.images(of: space, executable: task.executable, in: replay)
+      var entry = WaitingTask(
+        task: task, call: call, text: replay.describe(call, in: space),
+        stack: images.stack(registers.atInstruction(behind: .syscall)) { replay.word(space, $0) })
+      if call.number == 202 {
+        entry.lock = replay.place(call.a0, 4, in: space, images)
+        let owner = holder(of: call, of: task, in: space, replay)
+        entry.holder = owner?.task
+        if let owner, owner.process != task.process {
+          entry.isCopied = true
+          entry.forkStack = forkStacks[task.process]
+        }
+        if owner == nil {
+          let range = images.variable(at: call.a0).map { call.a0 - $0.offset...call.a0 - $0.offset + max($0.size, 8) - 1 }
+          entry.used = lastTouches.last(
+            in: range ?? call.a0 - min(call.a0, 48)...call.a0 + 48, home: UInt64(space.rawValue), butOf: task.context)
+        }
+        if let holder = entry.holder, let context = replay.tasks.last(where: { $0.task == holder })?.context {
+          entry.taken = locks.lastTouch(of: call.a0, in: space, by: context)
+        }
+      }
+      waiting.append(entry)
+    }
+  }
+
+  /// Who holds a lock of glibc's, or is joined: pthread_mutex_t has its owner's id eight bytes behind the word, a word that
+  /// names a task is one that the kernel clears at that task's end.
+  private func holder(
+    of call: SyscallWords, of task: InspectedTask, in space: AddressSpaceID, _ replay: InspectedReplay
+  ) -> InspectedTask? {
+    let bytes = replay.read(space, GuestAddress(call.a0), 12)
+    guard bytes.count == 12 else { return nil }
+    let word = littleEndian(Array(bytes[0..<4]))
+    if word == 2 {
+      let owner = littleEndian(Array(bytes[8..<12]))
+      // One of another process may have ended since, and nothing changes for the copy.
+      return replay.tasks.last { UInt64(UInt32(bitPattern: $0.task)) == owner && ($0.process != task.process || !$0.hasEnded) }
+    }
+    // Nobody joins a process's first task by such a word.
+    return replay.tasks.first {
+      !$0.hasEnded && UInt64(UInt32(bitPattern: $0.task)) == word && $0.process == task.process && $0.task != $0.process
+    }
+  }
+}
+
+extension Registers {
+  /// Of a task that stands behind a system call: at its instruction, which has the stack's description that holds there (behind
+  /// clone(2) that of the new task begins).
+  func atInstruction(behind trap: Trap) -> Registers {
+    if trap != .syscall { return self }
+    var registers = self
+    registers.rip -= min(rip, 2)
+    return registers
+  }
+}

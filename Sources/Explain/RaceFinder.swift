@@ -1,0 +1,156 @@
+// Which accesses around a switch made the difference.
+//
+// Task A was stopped, others ran, A went on (or never did). Two orders were decided by that: an access of A from before against the
+// first one of the others that conflicts with it (what A relied on did not stay so), and the last one of the others against
+// an access of A from after (A saw, or overwrote, what they left). The first and the last, since these are the ones whose order a
+// change of the switch would turn: what lies between follows from them. Where both meet in the same bytes, A's two accesses were
+// meant to be one step, and others came between.
+//
+// What others came between is told first. Of the two orders alone the second is what the switch turned; the first would hold
+// without it.
+//
+// Conflicts are looked for near the switch: of A's accesses the nearest to it on either side. Data that the program's own code
+// touches comes first, then what libraries touch on its behalf, then locks: those conflict wherever tasks meet, and
+// say nothing unless there is nothing else.
+
+import Platform
+
+/// Conflicting accesses to the same bytes around one switch.
+struct Conflict {
+  enum Rank: Int, Comparable {
+    /// By the program's own code; by that and a library's, or system calls to the same file; by libraries; a lock's; what
+    /// the run-time system does for itself.
+    case program, mixed, library, lock, runtime
+    static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+  }
+  var switchIndex: Int
+  var rank: Rank
+  /// A's access before, and the first one of others that conflicts with it.
+  var before: (own: Touch, other: Touch)?
+  /// The last one of others that conflicts with A's access after, and that.
+  var after: (other: Touch, own: Touch)?
+  /// A's accesses between the switch and these.
+  var distance: Int
+  /// Found by the search itself, by turning the order round.
+  var isKnown = false
+
+  /// In the order of the execution, each once.
+  var touches: [(touch: Touch, role: AccessReport.Role)] {
+    var list: [(touch: Touch, role: AccessReport.Role)] = []
+    if let before { list += [(before.own, .before), (before.other, .meanwhile)] }
+    if let after {
+      if before?.other != after.other { list.append((after.other, .meanwhile)) }
+      list.append((after.own, .after))
+    }
+    return list
+  }
+  var isBetween: Bool { before != nil && after != nil }
+
+  /// What is told first. The switch decides the order of others' accesses and those of the task from after it; one from before
+  /// came first anyway, and matters as a step that was meant to be one with what follows.
+  var standing: [Int] { [max(rank, .mixed).rawValue, isBetween ? 0 : after != nil ? 1 : 2, rank.rawValue] }
+}
+
+struct RaceFinder {
+  let locks: LockWords
+  let history: SwitchHistory
+  let switchIndex: Int
+
+  private struct Key: Hashable {
+    var home: UInt64
+    var word: UInt64
+  }
+
+  /// Conflicts told of each switch.
+  private static let conflictsMax = 4
+
+  /// The conflicts around the switch, the most telling first. `after`: what the task did, or would have done, when it went on.
+  func conflicts(after: [Touch], includesLocks: Bool) -> [Conflict] {
+    let others = index(history.meanwhile)
+    var list: [Conflict] = []
+    var befores = nearest(history.before.reversed(), others) { $0.first }
+    for (distance, own, other) in nearest(after, others, { $0.last }) {
+      var conflict = Conflict(switchIndex: switchIndex, rank: .lock, after: (other, own), distance: distance)
+      // The same bytes before and after: one conflict.
+      if let index = befores.firstIndex(where: { $0.own.overlaps(own) && $0.other.overlaps(own) && $0.own.overlaps(other) }) {
+        let before = befores.remove(at: index)
+        conflict.before = (before.own, before.other)
+        conflict.distance += before.distance
+      }
+      list.append(conflict)
+    }
+    for (distance, own, other) in befores {
+      list.append(Conflict(switchIndex: switchIndex, rank: .lock, before: (own, other), distance: distance))
+    }
+    for index in list.indices { list[index].rank = rank(list[index]) }
+    return chosen(list.enumerated().sorted { Self.isBefore($0.element, $1.element, $0.offset < $1.offset) }.map(\.element), includesLocks)
+  }
+
+  /// For the bytes that the task touched the access nearest to the switch that conflicts with others', and which of those it is.
+  private func nearest(
+    _ own: some Sequence<Touch>, _ others: [Key: [Int]], _ choose: ([Touch]) -> Touch?
+  ) -> [(distance: Int, own: Touch, other: Touch)] {
+    var found: [(distance: Int, own: Touch, other: Touch)] = []
+    for (distance, touch) in own.enumerated() {
+      for key in Self.keys(touch) {
+        guard let numbers = others[key] else { continue }
+        if found.contains(where: { $0.own.overlaps(touch) }) { continue }
+        guard let other = choose(numbers.map { history.meanwhile[$0] }.filter { $0.conflicts(with: touch) }) else { continue }
+        found.append((distance, touch, other))
+      }
+    }
+    return found
+  }
+
+  private static func isBefore(_ a: Conflict, _ b: Conflict, _ isEarlier: Bool) -> Bool {
+    if a.standing != b.standing { return a.standing.lexicographicallyPrecedes(b.standing) }
+    return a.distance != b.distance ? a.distance < b.distance : isEarlier
+  }
+
+  /// The first of them. What libraries do among themselves only where there is nothing else or where others came between, locks
+  /// too unless they are the matter.
+  private func chosen(_ list: [Conflict], _ includesLocks: Bool) -> [Conflict] {
+    guard let best = list.first?.rank else { return [] }
+    return Array(
+      list.filter { conflict in
+        switch conflict.rank {
+        case .program, .mixed: true
+        // Two tasks that come between each other's steps, on whoever's behalf.
+        case .library: best >= .library || conflict.isBetween
+        case .lock: best == .lock || includesLocks
+        case .runtime: false
+        }
+      }.prefix(Self.conflictsMax))
+  }
+
+  private func rank(_ conflict: Conflict) -> Conflict.Rank {
+    let touches = conflict.touches.map(\.touch)
+    if touches.contains(where: Resources.isResource) { return .mixed }
+    let ranks = touches.map(rank)
+    // A thread's own block, which lies on its stack.
+    if !ranks.contains(.program) && touches.contains(where: \.isOnOwnStack) || ranks.contains(.runtime) { return .runtime }
+    if ranks.contains(.lock) { return .lock }
+    let ofProgram = ranks.count { $0 == .program }
+    return ofProgram == ranks.count ? .program : ofProgram > 0 ? .mixed : .library
+  }
+
+  private func rank(_ touch: Touch) -> Conflict.Rank {
+    if history.images?.isProgram(touch.access.pc.rawValue) == true { return .program }
+    if history.images?.isLinker(touch.access.pc.rawValue) == true { return .runtime }
+    return locks.isNearLock(touch) ? .lock : .library
+  }
+
+  private func index(_ touches: [Touch]) -> [Key: [Int]] {
+    var index: [Key: [Int]] = [:]
+    for (number, touch) in touches.enumerated() {
+      for key in Self.keys(touch) { index[key, default: []].append(number) }
+    }
+    return index
+  }
+
+  private static func keys(_ touch: Touch) -> [Key] {
+    let last = (touch.homeAddress &+ UInt64(max(1, touch.access.size)) &- 1) >> 3
+    let first = touch.homeAddress >> 3
+    return first <= last ? (first...last).map { Key(home: touch.home, word: $0) } : []
+  }
+}

@@ -1,0 +1,110 @@
+// Plain English for what was found.
+
+import LinuxABI
+import Platform
+
+enum Sentences {
+  /// The last part of a path.
+  static func last(_ path: String) -> String { path.split(separator: "/").last.map(String.init) ?? path }
+
+  /// Where a stack stands for a developer: the innermost frame of the program's own code, else the innermost one of all.
+  static func location(_ stack: [Frame]) -> String {
+    guard let frame = stack.first(where: { $0.isOfProgram && $0.line != nil }) ?? stack.first(where: \.isOfProgram) ?? stack.first
+    else { return "an unknown place" }
+    return location(frame)
+  }
+
+  static func location(_ frame: Frame) -> String {
+    if let file = frame.file, let line = frame.line { return "\(last(file)):\(line)" }
+    if let function = frame.function { return "\(function)" + (frame.module.map { " in \($0)" } ?? "") }
+    if let module = frame.module, let address = frame.moduleAddress { return "\(module)+\(address)" }
+    return frame.address
+  }
+
+  static func place(_ place: SharedPlace) -> String {
+    if place.size == 0 { return place.name }
+    let bytes = place.size == 1 ? "1 byte" : "\(place.size) bytes"
+    return place.symbol == nil ? "\(place.name) (\(bytes))" : "\(place.name) (\(bytes) at \(place.address))"
+  }
+
+  private static func past(_ access: AccessReport) -> String {
+    if let call = access.systemCall { return "called \(call)" }
+    return switch access.operation {
+    case .read: "read it"
+    case .write: "wrote it"
+    case .atomicUpdate: "atomically updated it"
+    }
+  }
+
+  private static func noun(_ access: AccessReport) -> String {
+    if let call = access.systemCall { return call }
+    return switch access.operation {
+    case .read: "read"
+    case .write: "write"
+    case .atomicUpdate: "atomic update"
+    }
+  }
+
+  private static func who(_ access: AccessReport) -> String {
+    access.isInHandler ? "a signal handler of task \(access.task)" : "task \(access.task)"
+  }
+
+  /// A search's or an end's words for a failure, with the signal's name.
+  static func failure(_ words: String) -> String {
+    if words == "exit status 0" { return "no failure (exit status 0)" }
+    guard words.hasPrefix("signal "), let number = Int(words.dropFirst(7)) else { return words }
+    return "\(words) (\(SignalNumber.name(number)))"
+  }
+
+  /// What raced, in one sentence.
+  static func summary(of race: Race) -> String {
+    let start = "race on \(place(race.place)): "
+    let before = race.accesses.first { $0.role == .before }
+    let after = race.accesses.last { $0.role == .after }
+    guard let other = race.accesses.first(where: { $0.role == .meanwhile }) else { return start + "one task only" }
+    let lastOther = race.accesses.last { $0.role == .meanwhile } ?? other
+    func at(_ access: AccessReport) -> String { "at \(location(access.stack))" }
+    switch (before, after) {
+    case (let before?, let after?):
+      return start + "\(who(other)) \(past(other)) \(at(other)) between task \(before.task)'s "
+        + "\(noun(before)) \(at(before)) and its \(noun(after)) \(at(after))"
+        + (after.happened ? "" : ", which the run did not get to")
+    case (let before?, nil):
+      return start + "\(who(other)) \(past(other)) \(at(other)) after task \(before.task)'s "
+        + "\(noun(before)) \(at(before)), before that task went on"
+    case (nil, let after?):
+      let ending = after.happened ? "" : ", which the run did not get to"
+      return start + "\(who(lastOther)) \(past(lastOther)) \(at(lastOther)) before task \(after.task)'s "
+        + "\(noun(after)) \(at(after))" + ending
+    case (nil, nil): return start + "\(who(other)) \(past(other)) \(at(other))"
+    }
+  }
+
+  /// Who waits for whom; nil when nobody does.
+  static func deadlock(_ blocked: [BlockedTask]) -> String? {
+    let parts = blocked.compactMap { task -> String? in
+      guard let lock = task.lock, let holder = task.holder else { return nil }
+      var since = task.heldSince.map { ", who took it at \(location($0))" } ?? ""
+      if task.isCopyOfLock { since = " of another process when this one was forked" + (task.forkedAt.map { " at \(location($0))" } ?? "") }
+      return "task \(task.task) waits at \(location(task.stack)) for \(lock.name), held by "
+        + (holder == task.task ? "itself" : "task \(holder)") + since
+    }
+    return parts.isEmpty ? nil : "deadlock: " + parts.joined(separator: "; ")
+  }
+
+  /// How a turn ended.
+  static func end(of turn: SurveyedTurn, isLast: Bool, _ history: SwitchHistory?) -> String {
+    if turn.hasEnded { return "ended" }
+    if isLast { return "the run's end" }
+    if let history, !history.stack.isEmpty {
+      if let call = history.call { return "stopped at \(call)" }
+      return "stopped at \(location(history.stack))"
+    }
+    switch turn.trap {
+    case .syscall: return turn.call.map { "in \(SyscallNumber.name($0))" } ?? "in a system call"
+    case .budget: return "its time was up"
+    case .fault(let fault): return "signal \(fault.signal)"
+    default: return "stopped"
+    }
+  }
+}

@@ -1,0 +1,102 @@
+// The third look: the trace is executed once more and stopped before each access that is told of, for its stack and the values.
+
+import Platform
+import RecordReplay
+import Trace
+
+/// What was seen where an access was about to happen.
+struct Sight {
+  var stack: [Frame] = []
+  var place: SharedPlace
+  var before: String?
+  var after: String?
+  /// The system call that it is.
+  var call: String?
+}
+
+final class StopVisitor: ReplayVisitor {
+  private let table: ImageTable
+  private let resources: Resources
+  /// By event, in order of their index.
+  private let wanted: [UInt64: [Touch]]
+  private let first: UInt64
+  private let last: UInt64
+  private(set) var sights: [Touch: Sight] = [:]
+  private(set) var isDone = false
+  private var isLogging = false
+
+  init(_ touches: [Touch], _ table: ImageTable, _ resources: Resources) {
+    self.resources = resources
+    self.table = table
+    wanted = Dictionary(grouping: Set(touches), by: \.event).mapValues { $0.sorted { $0.index < $1.index } }
+    first = touches.map(\.event).min() ?? 0
+    last = touches.map(\.event).max() ?? 0
+    isDone = touches.isEmpty
+  }
+
+  func willPlay(_ record: Record, in replay: InspectedReplay) throws(MachineError) {}
+
+  func run(_ turn: ReplayTurn, in replay: InspectedReplay) throws(MachineError) {
+    guard let touches = wanted[turn.event.number.rawValue]?.filter({ !Resources.isResource($0) }), !touches.isEmpty else { return }
+    if !isLogging {
+      isLogging = true
+      try replay.setAccessLog(true)
+    }
+    _ = replay.takeAccesses()
+    var occurrences = Occurrences()
+    for touch in touches where sights[touch] == nil && !turn.hasEnded {
+      let pc = touch.access.pc
+      let passed = occurrences.passed(pc)
+      let standsThere = turn.registers.rip == pc.rawValue
+      if !(standsThere && passed == touch.occurrence) {
+        if passed > touch.occurrence { continue }
+        try replay.setSchedulingPoints([pc])
+        let number = touch.occurrence - passed + (standsThere ? 0 : 1)
+        guard try turn.run(toPoint: UInt32(number)) else { return }
+      }
+      for access in replay.takeAccesses() { _ = occurrences.count(access) }
+      guard turn.registers.rip == pc.rawValue else { continue }
+      // An instruction can make two accesses.
+      let same = touches.filter { $0.access.pc == pc && $0.occurrence == touch.occurrence }
+      for touch in same { sights[touch] = Self.sight(of: touch, turn.registers, table, replay) }
+      try turn.step()
+      for access in replay.takeAccesses() { _ = occurrences.count(access) }
+      for touch in same { sights[touch]!.after = Self.value(of: touch, replay) }
+    }
+  }
+
+  func didRun(_ event: Event, in replay: InspectedReplay) throws(MachineError) {
+    for touch in wanted[event.number.rawValue] ?? [] where Resources.isResource(touch) {
+      guard let registers = replay.registers(of: event.context)?.atInstruction(behind: event.trap) else { continue }
+      let executable = replay.task(of: event.context)?.executable ?? ""
+      let images = table.images(of: touch.space, executable: executable, in: replay)
+      var sight = Sight(
+        stack: images.stack(registers) { replay.word(touch.space, $0) },
+        place: SharedPlace(kind: .file, address: "", size: 0, name: resources.name(of: touch)))
+      sight.call = replay.describe(event.syscall, in: event.space)
+      sights[touch] = sight
+    }
+    if event.number.rawValue >= last { isDone = true }
+  }
+
+  static func sight(of touch: Touch, _ registers: Registers, _ table: ImageTable, _ replay: InspectedReplay) -> Sight {
+    let executable = replay.task(of: touch.context)?.executable ?? ""
+    let images = table.images(of: touch.space, executable: executable, in: replay)
+    var sight = Sight(
+      stack: images.stack(registers) { replay.word(touch.space, $0) },
+      place: replay.place(touch.access.address.rawValue, Int(touch.access.size), in: touch.space, images))
+    sight.before = value(of: touch, replay)
+    return sight
+  }
+
+  /// Up to eight bytes as a number, more as bytes.
+  static func value(of touch: Touch, _ replay: InspectedReplay) -> String? {
+    let bytes = replay.read(touch.space, touch.access.address, Int(touch.access.size))
+    if bytes.count < Int(touch.access.size) || bytes.isEmpty { return nil }
+    if bytes.count <= 8 {
+      let value = littleEndian(bytes)
+      return value < 1 << 20 ? String(value) : hexadecimal(value)
+    }
+    return bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
+  }
+}
