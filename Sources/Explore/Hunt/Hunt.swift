@@ -9,6 +9,8 @@ public struct HuntOptions: Sendable {
   /// Schedules to try at most.
   public var schedulesMax: UInt64 = 2000
   public var strategy = Strategy.mix
+  /// Of the strategy that enumerates: preemptions at most.
+  public var preemptionsMax = 2
   /// Of all choices of schedules. What the guest sees (random bytes, epoch) follows from the run's own seed.
   public var seed: UInt64 = 1
   public var predicate = FailurePredicate()
@@ -25,8 +27,13 @@ public struct FoundFailure: Sendable {
   public var kind: String
   public var schedule: Schedule
   public var outcome: Outcome
-  /// Executions that shrinking took.
-  public var executionsOfShrinking = 0
+  /// What shrinking made of it; nil before, and when it did not fail again. Its indices are those of `schedule`.
+  public var shrinking: ShrinkResult?
+  /// Wall time of shrinking, in nanoseconds.
+  public var shrinkingNanoseconds: Int64 = 0
+
+  /// The operations whose order decides, of those preemptions of which they could be found.
+  public var reorderings: [Reordering] { shrinking?.reorderings ?? [] }
 }
 
 /// What a search came to.
@@ -44,6 +51,8 @@ public struct HuntResult: Sendable {
   public var refusal: String?
   /// The program creates no thread and no child: all its executions are one.
   public var hasOneTask = false
+  /// What an enumeration came to, in words: whether all schedules were tried. nil when it ended before, at a failure.
+  public var exhausted: String?
 }
 
 /// One search on one machine. Used on the machine's thread.
@@ -62,7 +71,7 @@ public final class Hunt {
   private var corpus = Corpus()
   private var isLogging = false
   private(set) var firstOutcome: Outcome?
-  public private(set) var result = HuntResult()
+  public internal(set) var result = HuntResult()
 
   /// Executions under access log, and how their schedules are drawn.
   private static let profileRuns: UInt64 = 4
@@ -85,6 +94,10 @@ public final class Hunt {
     result.schedulesTried = 1
     if note(first, number: 1) && !options.countsFailures || result.hasOneTask { return finished() }
     try findPoints()
+    if options.strategy == .bounded {
+      try enumerate(progress: progress)
+      return finished()
+    }
     let start = now()
     while result.schedulesTried < options.schedulesMax {
       let number = result.schedulesTried + 1
@@ -119,12 +132,16 @@ public final class Hunt {
     return (made!, outcome)
   }
 
-  /// Whether it failed.
   private func note(_ tried: (decisions: ExploringDecisions, outcome: Outcome), number: UInt64) -> Bool {
-    guard let kind = options.predicate.failure(tried.outcome, first: firstOutcome) else { return false }
+    note(tried.decisions.schedule, tried.outcome, number: number)
+  }
+
+  /// Whether it failed.
+  func note(_ schedule: Schedule, _ outcome: Outcome, number: UInt64) -> Bool {
+    guard let kind = options.predicate.failure(outcome, first: firstOutcome) else { return false }
     result.failures += 1
     if result.first == nil {
-      result.first = FoundFailure(number: number, kind: kind, schedule: tried.decisions.schedule, outcome: tried.outcome)
+      result.first = FoundFailure(number: number, kind: kind, schedule: schedule, outcome: outcome)
     }
     return true
   }
@@ -161,13 +178,14 @@ public final class Hunt {
     try usePoints()
   }
 
-  private func setLog(_ isOn: Bool) throws(SessionError) {
+  func setLog(_ isOn: Bool) throws(SessionError) {
+    if isOn == isLogging { return }
     do throws(MachineError) { try machine.setAccessLog(isOn) } catch { throw SessionError(error.description) }
     program.takesAccesses(isOn ? { self.memory.add($0, by: $1, in: $2) } : nil)
     isLogging = isOn
   }
 
-  private func usePoints() throws(SessionError) {
+  func usePoints() throws(SessionError) {
     let points = memory.schedulingPoints
     if points.count == result.schedulingPoints { return }
     do throws(MachineError) { try machine.setSchedulingPoints(Set(points)) } catch {
@@ -187,7 +205,7 @@ public final class Hunt {
 
   /// Tries schedule `number`. Whether it failed.
   private func tryNext(_ number: UInt64) throws(SessionError) -> Bool {
-    if Self.isLogged(number) != isLogging { try setLog(!isLogging) }
+    try setLog(Self.isLogged(number))
     if number % Self.triesBetweenPoints == 0 { try usePoints() }
     let strategy = options.strategy.part(of: number)
     let tried: (decisions: ExploringDecisions, outcome: Outcome)

@@ -41,25 +41,3 @@ public enum HuntSession {
     }
   }
 }
-
-extension Hunt {
-  /// The same failure with as few switches as delta debugging finds.
-  func shrunk(_ found: FoundFailure) throws(SessionError) -> FoundFailure {
-    var best = found
-    var shrink = Shrink { [self] (schedule) throws(SessionError) in
-      let tried = try follow(schedule)
-      guard options.predicate.failure(tried.outcome, first: firstOutcome) == found.kind else { return nil }
-      return tried.decisions.schedule
-    }
-    best.schedule = try shrink.minimal(found.schedule)
-    best.executionsOfShrinking = shrink.executions
-    let last = try follow(best.schedule)
-    best.outcome = last.outcome
-    best.schedule = last.decisions.schedule
-    return best
-  }
-
-  private func follow(_ schedule: Schedule) throws(SessionError) -> (decisions: ExploringDecisions, outcome: Outcome) {
-    try execute { FollowDecisions(epoch: epoch, random: random, schedule: schedule) }
-  }
-}

@@ -54,10 +54,6 @@ public final class FollowDecisions: ExploringDecisions {
   }
 
   override func limit(_ slice: inout Slice, place: SchedulePlace, queue: [TaskID]) {
-    guard let entry = coming(place), entry.isInCode, entry.place != place else { return }
-    let distance = entry.place.ticks - place.ticks
-    if distance > slice.ticks { return }
-    slice.ticks = distance
-    slice.pc = entry.place.pc
+    if let entry = coming(place), entry.isInCode { slice.end(at: entry.place, from: place) }
   }
 }

@@ -14,8 +14,10 @@ public enum Strategy: String, Hashable, Sendable, CaseIterable {
   case hold
   /// The same, and what led to new places is tried again with one more.
   case feedback
-  /// The others in turn.
+  /// The four above in turn.
   case mix
+  /// All schedules with few preemptions are enumerated: nothing is drawn.
+  case bounded
 
   /// The strategy of execution `number`.
   func part(of number: UInt64) -> Strategy {
@@ -28,7 +30,7 @@ public enum Strategy: String, Hashable, Sendable, CaseIterable {
     SeededGenerator(seed: seed &+ number &* 0x9e37_79b9_7f4a_7c15)
   }
 
-  /// The decisions of execution `number`. Not of those that hold tasks: the search makes their plans, from what it has seen.
+  /// The decisions of execution `number`. Not of those that go by a plan: the search makes it, from what it has seen.
   /// `stepsExpected`: scheduling points and traps of an ordinary execution, at least 1.
   func decisions(
     number: UInt64, seed: UInt64, stepsExpected: UInt64, epoch: Nanoseconds, random: SeededGenerator
@@ -46,7 +48,7 @@ public enum Strategy: String, Hashable, Sendable, CaseIterable {
     case .pct:
       let depth = 1 + draw.next(below: 4)
       return PriorityDecisions(epoch: epoch, random: random, seed: own, depth: depth, stepsExpected: stepsExpected)
-    case .hold, .feedback: preconditionFailure("execution \(number) holds tasks by a plan")
+    case .hold, .feedback, .bounded: preconditionFailure("execution \(number) goes by a plan")
     case .mix:
       let part = part(of: number)
       return part.decisions(

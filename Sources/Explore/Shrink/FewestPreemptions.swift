@@ -1,0 +1,55 @@
+// The fewest preemptions with which a program fails in the same way: after delta debugging, which finds a schedule from which nothing
+// can be taken, all schedules with fewer preemptions are enumerated. First those that preempt where the failing one does (at
+// other times, other tasks, with other choices), then everything, until the bound of executions.
+
+import Kernel
+import Platform
+import RecordReplay
+
+/// Whether a failing schedule has the fewest preemptions.
+public enum Fewest: Hashable, Sendable {
+  /// All schedules with fewer were executed, and none failed in the same way.
+  case proved
+  /// Not all with fewer could be executed.
+  case notProved
+}
+
+struct FewestPreemptions {
+  /// Executions at most, in all.
+  let executionsMax: Int
+  /// Of them at most so many with each number of preemptions that preempt where the failing schedule does.
+  let guidedMax: Int
+
+  /// The best that was found: `failing` itself where none with fewer preemptions was.
+  func search(
+    _ failing: Schedule, _ runner: inout ScheduleRunner
+  ) throws(SessionError) -> (schedule: Schedule, fewest: Fewest) {
+    var best = failing
+    // With one preemption fewer than two there is none to guide.
+    if best.preemptions > 1 {
+      let places = best.switches.filter { $0.kind == .preemption }.map(\.place.pc)
+      let guided = BoundedSchedules.Limits(
+        preemptionsMax: best.preemptions - 1, schedulesMaxPerLevel: guidedMax, instructions: Set(places))
+      best = try first(guided, &runner).schedule ?? best
+    }
+    if best.preemptions == 0 { return (best, .proved) }
+    let all = BoundedSchedules.Limits(preemptionsMax: best.preemptions - 1, schedulesMax: executionsMax)
+    let found = try first(all, &runner)
+    best = found.schedule ?? best
+    return (best, found.completed ?? -1 >= best.preemptions - 1 ? .proved : .notProved)
+  }
+
+  /// The first schedule that fails, and up to how many preemptions all were executed.
+  private func first(
+    _ limits: BoundedSchedules.Limits, _ runner: inout ScheduleRunner
+  ) throws(SessionError) -> (schedule: Schedule?, completed: Int?) {
+    var schedules = BoundedSchedules(limits)
+    while let schedule = schedules.next() {
+      let (run, fails) = try runner.note(schedule)
+      // One that went another way did so from a beginning that others share: it is still an execution.
+      if fails { return (run.schedule, schedules.completed) }
+      schedules.took(run)
+    }
+    return (nil, schedules.completed)
+  }
+}
