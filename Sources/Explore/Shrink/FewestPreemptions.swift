@@ -1,6 +1,7 @@
-// The fewest preemptions with which a program fails in the same way: after delta debugging, which finds a schedule from which nothing
-// can be taken, all schedules with fewer preemptions are enumerated. First those that preempt where the failing one does (at
-// other times, other tasks, with other choices), then everything, until the bound of executions.
+// The fewest preemptions with which a program fails in the same way. Delta debugging ends at a schedule from which nothing can be
+// taken; another one may need fewer preemptions, of other tasks, at other times, with other choices of who is next. First those
+// are enumerated that preempt before the instructions where the failing one does, which are few and find most; then all with
+// fewer preemptions, which proves that there are none, until the bound of executions.
 
 import Kernel
 import Platform
@@ -46,8 +47,7 @@ struct FewestPreemptions {
     var schedules = BoundedSchedules(limits)
     while let schedule = schedules.next() {
       let (run, fails) = try runner.note(schedule)
-      // One that went another way did so from a beginning that others share: it is still an execution.
-      if fails { return (run.schedule, schedules.completed) }
+      if fails && run.schedule.preemptions <= limits.preemptionsMax { return (run.schedule, schedules.completed) }
       schedules.took(run)
     }
     return (nil, schedules.completed)

@@ -19,17 +19,23 @@ public struct ShrinkResult: Sendable {
 /// Shrinks by executing other schedules.
 struct Shrinking {
   var runner: ScheduleRunner
-  /// Executions at most of each part: delta debugging, the enumeration, and that which preempts at known places alone.
-  static let reductionMax = 2000
-  static let enumerationMax = 3000
-  static let guidedMax = 300
+  /// Scheduling points and traps of an ordinary execution: what an execution costs.
+  let steps: UInt64
+  /// Executions of delta debugging at most.
+  private static let reductionMax = 2000
+  /// Executions of the enumeration at most, and their steps, so that it takes seconds: fewer of long executions.
+  private static let enumerationMax: UInt64 = 3000
+  private static let enumerationStepsMax: UInt64 = 800_000
+  /// Executions that preempt where the failing one does, at most with each number of preemptions.
+  private static let guidedMax = 300
 
   /// nil when the schedule does not fail again.
   mutating func shrunk(_ failing: Schedule) throws(SessionError) -> ShrinkResult? {
     guard var best = try runner.failing(failing) else { return nil }
     best = try Shrink(executionsMax: Self.reductionMax).minimal(best, &runner)
     var result = ShrinkResult(schedule: best, preemptionsBefore: best.preemptions)
-    let search = FewestPreemptions(executionsMax: Self.enumerationMax, guidedMax: Self.guidedMax)
+    let most = min(Self.enumerationMax, Self.enumerationStepsMax / max(1, steps))
+    let search = FewestPreemptions(executionsMax: Int(most), guidedMax: Self.guidedMax)
     let found = try search.search(best, &runner)
     if found.schedule != best, let again = try runner.failing(found.schedule) {
       best = try Shrink(executionsMax: runner.executions + Self.reductionMax).minimal(again, &runner)
@@ -57,14 +63,15 @@ extension Hunt {
       let tried = try self.bounded(schedule, from: from)
       return (tried.run, isSame(tried.outcome))
     }
-    var shrinking = Shrinking(runner: runner)
+    var shrinking = Shrinking(runner: runner, steps: result.steps)
     let start = now()
-    guard let result = try shrinking.shrunk(found.schedule) else { return found }
+    guard let shrunk = try shrinking.shrunk(found.schedule) else { return found }
+    let last = try follow(shrunk.schedule)
+    if last.decisions.schedule != shrunk.schedule || !isSame(last.outcome) { return found }
     var best = found
-    let last = try follow(result.schedule)
     best.outcome = last.outcome
-    best.schedule = last.decisions.schedule
-    best.shrinking = result
+    best.schedule = shrunk.schedule
+    best.shrinking = shrunk
     best.shrinkingNanoseconds = now() - start
     return best
   }
