@@ -43,15 +43,17 @@ extension Hunt {
   private static let loggedPreemptionsMax = 1
 
   private static func words(_ schedules: BoundedSchedules, _ options: HuntOptions, _ failures: UInt64) -> String {
+    func number(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
     func with(_ preemptions: Int) -> String {
-      preemptions == 0 ? "without preemptions" : "with at most \(preemptions) preemption\(preemptions == 1 ? "" : "s")"
+      preemptions == 0 ? "without preemptions" : "with at most \(number(preemptions, "preemption"))"
     }
     let failed = failures == 0 ? "no failure" : "\(failures) failed"
+    let tried = number(schedules.given, "schedule")
     if schedules.completed == options.preemptionsMax {
-      return "all \(schedules.given) schedules \(with(options.preemptionsMax)) tried: \(failed)"
+      return "all schedules \(with(options.preemptionsMax)) tried, \(tried): \(failed)"
     }
     let all = schedules.completed.map { ", but all \(with($0))" } ?? ""
     let strayed = schedules.strayed > 0 ? "; \(schedules.strayed) went another way than they should" : ""
-    return "not all schedules \(with(options.preemptionsMax)) tried\(all): \(schedules.given), \(failed)\(strayed)"
+    return "not all schedules \(with(options.preemptionsMax)) tried\(all), \(tried): \(failed)\(strayed)"
   }
 }
