@@ -5,28 +5,27 @@ import Kernel
 import RecordReplay
 
 extension Hunt {
-  /// Enumerates from the scheduling points that are known. The points that schedules of few preemptions show beside them are taken in
-  /// when all of a number were tried, and the enumeration begins anew: what it says in the end is said of all of them. Numbers
-  /// of schedules count through.
+  /// Enumerates over the scheduling points that are known. When executions show others, the enumeration begins anew with them: what it
+  /// says in the end is said of all that were known then. Looked for are they when all of a number of preemptions were tried, and
+  /// now and then before, so that little is done twice. Numbers of schedules count through.
   func enumerate(progress: (HuntResult) -> Bool) throws(SessionError) {
     let start = now()
     result.schedulesTried = 0
-    let limits = BoundedSchedules.Limits(preemptionsMax: options.preemptionsMax, schedulesMax: Int(clamping: options.schedulesMax))
-    var schedules = BoundedSchedules(limits)
+    var schedules = BoundedSchedules(limitsOfRest)
     var failures: UInt64 = 0
     while true {
       let level = schedules.level
       let next = schedules.next()
-      if next == nil || schedules.level != level {
+      if next == nil || schedules.level != level || schedules.given.nonzeroBitCount == 1 {
         let known = result.schedulingPoints
         try usePoints()
         if result.schedulingPoints != known {
-          schedules = BoundedSchedules(limits)
+          schedules = BoundedSchedules(limitsOfRest)
           failures = 0
           continue
         }
       }
-      guard let schedule = next, result.schedulesTried < options.schedulesMax else { break }
+      guard let schedule = next else { break }
       try setLog(schedules.level <= Self.loggedPreemptionsMax)
       let (run, outcome) = try bounded(schedule)
       schedules.took(run)
@@ -37,6 +36,11 @@ extension Hunt {
       if failures > 0 && !options.countsFailures || !progress(result) { return }
     }
     result.exhausted = Self.words(schedules, options, failures)
+  }
+
+  private var limitsOfRest: BoundedSchedules.Limits {
+    let rest = options.schedulesMax - result.schedulesTried
+    return BoundedSchedules.Limits(preemptionsMax: options.preemptionsMax, schedulesMax: Int(clamping: rest))
   }
 
   /// Schedules with more preemptions are too many to log what they touch.
