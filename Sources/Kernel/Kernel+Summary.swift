@@ -1,10 +1,14 @@
 // What the end of a run has to say, for whoever started it.
 
 import LinuxABI
+import Platform
 
 extension Kernel {
   /// Virtual time since the guest's start.
   public var virtualTimeElapsed: Nanoseconds { clock.monotonic - Timekeeper.uptimeAtStart }
+
+  /// The task whose turn it is, and the machine's name for it.
+  public var currentTask: (id: TaskID, context: ContextID)? { scheduler.current.map { ($0.id, $0.context.id) } }
 
   /// Processes that have not ended, other than our init: "pid (name)", in order of creation.
   public func livingProcesses() -> [String] {

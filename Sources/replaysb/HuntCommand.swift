@@ -4,6 +4,7 @@ import ArgumentParser
 import CLinux
 import Explore
 import Kernel
+import PtracePlatform
 import RecordReplay
 import Trace
 
@@ -17,6 +18,10 @@ struct HuntCommand: ParsableCommand {
   @Option(help: ArgumentHelp("With --strategy bounded: try all schedules with so many preemptions.", valueName: "count"))
   var preemptions = 2
   @Option(help: ArgumentHelp("Seed of the schedules that are tried.", valueName: "seed")) var searchSeed: UInt64 = 1
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp("Executions at the same time (default: as many as there are processors).", valueName: "count"))
+  var jobs: Int?
   @Option(help: ArgumentHelp("Only this exit status is a failure.", valueName: "status")) var exitCode: Int32?
   @Flag(help: "Output that differs from the first run's is a failure too.") var expectSame = false
   @Flag(help: "Try all schedules and count the failures.") var keepGoing = false
@@ -47,6 +52,7 @@ struct HuntCommand: ParsableCommand {
     search.predicate.exitStatus = exitCode
     search.predicate.expectsSameOutput = expectSame
     search.countsFailures = keepGoing
+    search.jobs = max(1, jobs ?? Processors.allowed)
     let progress = Progress(enabled: !guest.quiet)
     // Read once, for all executions and the recording.
     let input = CapturedInput.fromStandardInput()

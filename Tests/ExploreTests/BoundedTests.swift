@@ -2,6 +2,7 @@
 
 import Kernel
 import Platform
+import PtracePlatform
 import Testing
 
 @testable import Explore
@@ -193,20 +194,25 @@ extension ExploreTests {
     }
 
     @Test(.timeLimit(.minutes(2))) func differentExecutions() throws {
-      try withProgram(.twoStores) { program, findings in
-        let machine = try #require(program.shared.machine as? any ObservingMachine)
+      let guestOptions = try options(.twoStores)
+      let findings = Findings()
+      nonisolated(unsafe) var failure: (any Error)?
+      let body = {
+        let worker = try Worker(guestOptions, input: nil)
+        defer { worker.end() }
         var options = HuntOptions()
         options.strategy = .bounded
         options.preemptionsMax = 0
-        let hunt = Hunt(program, machine, options)
-        _ = try hunt.run { _ in true }
+        let hunt = Hunt(worker, options)
+        _ = try hunt.run(hasOneTask: false) { _ in true }
         var fingerprints: Set<Fingerprint> = []
         let runs = try (0..<2).map { _ in
           var schedules = BoundedSchedules(.init(preemptionsMax: 2))
           var cameAbout: [Schedule] = []
           while let schedule = schedules.next() {
-            let (run, outcome) = try hunt.bounded(schedule)
-            fingerprints.insert(outcome.fingerprint)
+            let tried = try hunt.execute(hunt.bounded(schedule))
+            let run = tried.bounded!
+            fingerprints.insert(tried.outcome.fingerprint)
             findings.check(run.hasFollowed, "\(schedule) was left")
             cameAbout.append(run.schedule)
             schedules.took(run)
@@ -219,6 +225,9 @@ extension ExploreTests {
         // Twice the same executions, and all of them different.
         findings.check(fingerprints.count == count, "\(fingerprints.count) executions, not \(count)")
       }
+      onTracerThread { do { try body() } catch { failure = error } }
+      if let failure { throw failure }
+      #expect(findings.all == [])
     }
 
     @Test(.timeLimit(.minutes(2))) func findsWithOnePreemption() throws {

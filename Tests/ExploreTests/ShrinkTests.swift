@@ -37,6 +37,18 @@ extension Guest {
     child: "if (word[0]) { word[1] = 1; word[1] = 0; if (word[2]) status = 1; }")
 }
 
+/// Keeps the accesses to one word.
+private final class AccessesTo: GuestWatcher {
+  private let address: UInt64
+  private(set) var all: [MemoryAccess] = []
+  init(_ address: UInt64) { self.address = address }
+
+  func touched(_ accesses: [MemoryAccess], aliases: [Alias], by task: ContextID, inHandler: Bool, in space: AddressSpaceID) {
+    all += accesses.filter { $0.address.rawValue == address }
+  }
+  func calls(_ registers: Registers, at pc: GuestAddress, by task: ContextID) {}
+}
+
 extension ExploreTests {
   @Suite(.serialized) struct ShrinkTests {
     /// By construction: see the comments of the programs. In start_order it is enough who starts first.
@@ -118,14 +130,16 @@ extension ExploreTests {
       try withProgram(guest) { program, _ in
         let machine = try #require(program.shared.machine as? any ObservingMachine)
         try program.hold()
-        try machine.setAccessLog(true)
-        program.takesAccesses { accesses, _, _ in all += accesses.filter { $0.address.rawValue == address } }
+        try machine.setAccessLog(.all)
+        let watcher = AccessesTo(address)
+        program.watcher = watcher
+        defer { all = watcher.all }
         _ = try program.execute {
           FollowDecisions(
             epoch: Nanoseconds(program.options.epochNanoseconds), random: program.randomAtHold, schedule: Schedule())
         }
-        program.takesAccesses(nil)
-        try machine.setAccessLog(false)
+        program.watcher = nil
+        try machine.setAccessLog(.off)
       }
       return all
     }

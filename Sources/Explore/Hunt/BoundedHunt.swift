@@ -8,35 +8,52 @@ extension Hunt {
   /// Enumerates over the scheduling points that are known. When executions show others, the enumeration begins anew with them: what it
   /// says in the end is said of all that were known then. Looked for are they when all of a number of preemptions were tried, and
   /// now and then before, so that little is done twice. Numbers of schedules count through.
-  func enumerate(progress: (HuntResult) -> Bool) throws(SessionError) {
-    let start = now()
+  func enumerate(from start: Int64, progress: (HuntResult) -> Bool) throws(SessionError) {
     result.schedulesTried = 0
     var schedules = BoundedSchedules(limitsOfRest)
     var failures: UInt64 = 0
-    while true {
-      let level = schedules.level
-      let next = schedules.next()
-      if next == nil || schedules.level != level || schedules.given.nonzeroBitCount == 1 {
+    while !schedules.isFinished {
+      let before = schedules
+      let group = trials(&schedules)
+      for tried in try executor.execute(group, setting) {
+        learn(from: tried)
+        schedules.took(tried.bounded!)
+        if try take(tried) { failures += 1 }
+        result.failures = failures
+        if failures > 0 && !options.countsFailures { return }
+      }
+      result.searchNanoseconds = now() - start
+      if !progress(result) { return }
+      let isDoubled = schedules.given.leadingZeroBitCount != before.given.leadingZeroBitCount
+      if isDoubled || group.isEmpty || schedules.level != before.level {
         let known = result.schedulingPoints
-        try usePoints()
+        usePoints()
         if result.schedulingPoints != known {
           schedules = BoundedSchedules(limitsOfRest)
           failures = 0
-          continue
         }
       }
-      guard let schedule = next else { break }
-      try setLog(schedules.level <= Self.loggedPreemptionsMax)
-      let (run, outcome) = try bounded(schedule)
-      schedules.took(run)
-      result.schedulesTried += 1
-      result.searchNanoseconds = now() - start
-      if note(run.schedule, outcome, number: result.schedulesTried) { failures += 1 }
-      result.failures = failures
-      if failures > 0 && !options.countsFailures || !progress(result) { return }
     }
     result.exhausted = Self.words(schedules, options, failures)
   }
+
+  /// The next schedules, all with as many preemptions.
+  private func trials(_ schedules: inout BoundedSchedules) -> [Trial] {
+    var trials: [Trial] = []
+    while trials.count < Self.groupSize, let schedule = schedules.next() {
+      trials.append(bounded(schedule, number: result.schedulesTried + UInt64(trials.count) + 1))
+    }
+    setting.log = schedules.level <= Self.loggedPreemptionsMax ? .all : .off
+    return trials
+  }
+
+  /// Executes exactly a schedule that came about, or a beginning and one more switch.
+  func bounded(_ schedule: Schedule, notesFrom: Int? = nil, number: UInt64 = 0) -> Trial {
+    Trial(manner: .bounded(schedule, notesFrom: notesFrom), number: number, trapsMax: trapsMax &* Self.trapsFactor)
+  }
+
+  /// Stops at scheduling points count as traps.
+  private static let trapsFactor: UInt64 = 4
 
   private var limitsOfRest: BoundedSchedules.Limits {
     let rest = options.schedulesMax - result.schedulesTried

@@ -45,10 +45,14 @@ struct FewestPreemptions {
     _ limits: BoundedSchedules.Limits, _ runner: inout ScheduleRunner
   ) throws(SessionError) -> (schedule: Schedule?, completed: Int?) {
     var schedules = BoundedSchedules(limits)
-    while let schedule = schedules.next() {
-      let (run, fails) = try runner.note(schedule)
-      if fails && run.schedule.preemptions <= limits.preemptionsMax { return (run.schedule, schedules.completed) }
-      schedules.took(run)
+    // In groups of one size, whatever number of machines executes them: so the executions are always the same.
+    while !schedules.isFinished {
+      var group: [Schedule] = []
+      while group.count < Hunt.groupSize, let schedule = schedules.next() { group.append(schedule) }
+      for (run, fails) in try runner.note(group) {
+        if fails && run.schedule.preemptions <= limits.preemptionsMax { return (run.schedule, schedules.completed) }
+        schedules.took(run)
+      }
     }
     return (nil, schedules.completed)
   }

@@ -33,16 +33,21 @@ struct Narrow {
   /// Places that are tried one by one, from the first.
   static let scannedMax = 64
 
-  /// The schedule with each preemption as late as it can be, and what their order means.
-  func narrowed(
-    _ failing: Schedule, _ runner: inout ScheduleRunner
-  ) throws(SessionError) -> (schedule: Schedule, clear: [Reordering], unclear: [UnclearPreemption]) {
+  /// The schedule with each preemption as late as it can be.
+  func late(_ failing: Schedule, _ runner: inout ScheduleRunner) throws(SessionError) -> Schedule {
     var schedule = failing
     // What comes later stays in place when something earlier moves, not the other way round.
     for index in failing.switches.indices.reversed()
     where schedule.switches.indices.contains(index) && schedule.switches[index].kind == .preemption {
       schedule = try moved(schedule, index, &runner)
     }
+    return schedule
+  }
+
+  /// What the order means that the preemptions of a schedule make; they are as late as they can be.
+  func narrowed(
+    _ schedule: Schedule, _ runner: inout ScheduleRunner
+  ) throws(SessionError) -> (clear: [Reordering], unclear: [UnclearPreemption]) {
     var clear: [Reordering] = []
     var unclear: [UnclearPreemption] = []
     for index in schedule.switches.indices where schedule.switches[index].kind == .preemption {
@@ -53,7 +58,7 @@ struct Narrow {
       case .unclear(let reason): unclear.append(UnclearPreemption(switchIndex: index, reason: reason))
       }
     }
-    return (schedule, clear, unclear)
+    return (clear, unclear)
   }
 
   /// The number of the first candidate that is `isBehind`, which the last one is taken to be; candidates are numbered from 0.

@@ -11,14 +11,15 @@ struct ScheduleRunner {
 
   /// Executes what fits of a schedule, the default in place of the rest.
   let followed: (Schedule) throws(SessionError) -> Followed
-  /// Executes a schedule that a `BoundedSchedules` gave, or that came about, and notes places behind so many of its switches (nil: all).
-  let noted: (Schedule, Int?) throws(SessionError) -> Noted
+  /// Executes schedules that a `BoundedSchedules` gave, or that came about, perhaps at the same time, and notes places behind so
+  /// many of their switches (nil: all).
+  let noted: ([Schedule], Int?) throws(SessionError) -> [Noted]
   /// Executions so far.
   private(set) var executions = 0
 
   init(
     followed: @escaping (Schedule) throws(SessionError) -> Followed,
-    noted: @escaping (Schedule, Int?) throws(SessionError) -> Noted
+    noted: @escaping ([Schedule], Int?) throws(SessionError) -> [Noted]
   ) {
     self.followed = followed
     self.noted = noted
@@ -37,6 +38,11 @@ struct ScheduleRunner {
 
   mutating func note(_ schedule: Schedule, from switches: Int? = nil) throws(SessionError) -> Noted {
     executions += 1
-    return try noted(schedule, switches)
+    return try noted([schedule], switches)[0]
+  }
+
+  mutating func note(_ schedules: [Schedule]) throws(SessionError) -> [Noted] {
+    executions += schedules.count
+    return try noted(schedules, nil)
   }
 }

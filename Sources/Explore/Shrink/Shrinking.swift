@@ -32,42 +32,60 @@ struct Shrinking {
   /// nil when the schedule does not fail again.
   mutating func shrunk(_ failing: Schedule) throws(SessionError) -> ShrinkResult? {
     guard var best = try runner.failing(failing) else { return nil }
-    best = try Shrink(executionsMax: Self.reductionMax).minimal(best, &runner)
+    best = try minimal(best)
     var result = ShrinkResult(schedule: best, preemptionsBefore: best.preemptions)
+    best = try settled(best)
     let most = min(Self.enumerationMax, Self.enumerationStepsMax / max(1, steps))
     let search = FewestPreemptions(executionsMax: Int(most), guidedMax: Self.guidedMax)
     let found = try search.search(best, &runner)
     if found.schedule != best, let again = try runner.failing(found.schedule) {
-      best = try Shrink(executionsMax: runner.executions + Self.reductionMax).minimal(again, &runner)
+      best = try settled(minimal(again))
     }
     result.fewest = best.preemptions == found.schedule.preemptions ? found.fewest : .notProved
     result.executionsToFewest = runner.executions
-    (best, result.reorderings, result.unclearPreemptions) = try Narrow().narrowed(best, &runner)
+    (result.reorderings, result.unclearPreemptions) = try Narrow().narrowed(best, &runner)
     result.schedule = best
     result.executions = runner.executions
     return result
   }
+
+  private mutating func minimal(_ schedule: Schedule) throws(SessionError) -> Schedule {
+    try Shrink(executionsMax: runner.executions + Self.reductionMax).minimal(schedule, &runner)
+  }
+
+  /// With its preemptions as late as can be. Some may not be needed any more then: so in turn with taking out.
+  private mutating func settled(_ schedule: Schedule) throws(SessionError) -> Schedule {
+    var best = try Narrow().late(schedule, &runner)
+    while true {
+      let less = try minimal(best)
+      if less == best { return best }
+      let late = try Narrow().late(less, &runner)
+      if late.deviations.count >= best.deviations.count { return late }
+      best = late
+    }
+  }
 }
 
 extension Hunt {
-  /// The same failure with as few preemptions as can be found, and what their order means. Known scheduling points are taken;
+  /// The same failure with as few preemptions as can be found, and what their order means. Over the scheduling points that are known;
   /// accesses are not logged.
   func shrunk(_ found: FoundFailure) throws(SessionError) -> FoundFailure {
-    try setLog(false)
-    try usePoints()
-    let isSame = { (outcome: Outcome) in self.options.predicate.failure(outcome, first: self.firstOutcome) == found.kind }
+    let start = now()
+    usePoints()
+    setting.log = .off
     let runner = ScheduleRunner { (schedule) throws(SessionError) in
-      let tried = try self.follow(schedule)
-      return (tried.decisions.schedule, isSame(tried.outcome))
-    } noted: { (schedule, from) throws(SessionError) in
-      let tried = try self.bounded(schedule, from: from)
-      return (tried.run, isSame(tried.outcome))
+      let tried = try self.execute(Trial(manner: .follow(schedule), trapsMax: self.trapsMax))
+      return (tried.schedule, self.isSame(tried, found))
+    } noted: { (schedules, notesFrom) throws(SessionError) in
+      let trials = schedules.map { self.bounded($0, notesFrom: notesFrom) }
+      return try self.executor.execute(trials, self.setting).map { ($0.bounded!, self.isSame($0, found)) }
     }
     var shrinking = Shrinking(runner: runner, steps: result.steps)
-    let start = now()
     guard let shrunk = try shrinking.shrunk(found.schedule) else { return found }
-    let last = try follow(shrunk.schedule)
-    if last.decisions.schedule != shrunk.schedule || !isSame(last.outcome) { return found }
+    // On the way a livelock is what has many traps; in the end it must have as many as make it one.
+    let most = found.outcome.verdict == nil ? livelockTraps : trapsMax
+    let last = try execute(Trial(manner: .follow(shrunk.schedule), trapsMax: most))
+    if !isSame(last, found) { return found }
     var best = found
     best.outcome = last.outcome
     best.schedule = shrunk.schedule
@@ -76,18 +94,7 @@ extension Hunt {
     return best
   }
 
-  private func follow(_ schedule: Schedule) throws(SessionError) -> (decisions: ExploringDecisions, outcome: Outcome) {
-    try execute { FollowDecisions(epoch: epoch, random: random, schedule: schedule) }
-  }
-
-  /// Executes exactly a schedule that came about, or a beginning and one more switch.
-  func bounded(_ schedule: Schedule, from: Int? = nil) throws(SessionError) -> (run: BoundedRun, outcome: Outcome) {
-    var made: BoundedDecisions?
-    let tried = try execute {
-      let decisions = BoundedDecisions(epoch: epoch, random: random, schedule: schedule, notesFrom: from)
-      made = decisions
-      return decisions
-    }
-    return (made!.run, tried.outcome)
+  private func isSame(_ tried: TrialResult, _ found: FoundFailure) -> Bool {
+    options.predicate.failure(tried.outcome, first: firstOutcome) == found.kind
   }
 }

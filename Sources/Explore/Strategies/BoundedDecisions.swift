@@ -16,10 +16,12 @@ public final class BoundedDecisions: ExploringDecisions {
   private var turns: [TurnPlace] = []
 
   /// `notesFrom`: behind how many switches places are noted; nil: behind all of the schedule's.
-  public init(epoch: Nanoseconds, random: SeededGenerator, schedule: Schedule, notesFrom: Int? = nil) {
+  init(
+    epoch: Nanoseconds, random: SeededGenerator, history: History? = nil, schedule: Schedule, notesFrom: Int? = nil
+  ) {
     plan = schedule.switches
     self.notesFrom = notesFrom ?? plan.count
-    super.init(epoch: epoch, random: random)
+    super.init(epoch: epoch, random: random, history: history)
   }
 
   /// What came about. Once the execution has ended.
