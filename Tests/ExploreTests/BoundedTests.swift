@@ -174,6 +174,20 @@ extension ExploreTests {
       }
     }
 
+    /// What was not executed as it should is no proof.
+    @Test(arguments: [\BoundedRun.hasFollowed, \BoundedRun.hasEnded]) func notAll(_ property: WritableKeyPath<BoundedRun, Bool>) {
+      let model = Model(places: [2, 2])
+      var number = 0
+      let made = enumerate(BoundedSchedules(.init(preemptionsMax: 1)), atOnce: 1) { schedule in
+        number += 1
+        var run = model.run(schedule)
+        run[keyPath: property] = number != 3
+        return run
+      }
+      #expect(made.rest.isFinished && made.rest.completed == nil)
+      #expect(made.rest.strayed + made.rest.stopped == 1)
+    }
+
     @Test func goesOnFromACopy() {
       let model = Model(places: [2, 2, 2])
       var schedules = BoundedSchedules(.init(preemptionsMax: 2))

@@ -13,7 +13,7 @@ extension Hunt {
     var schedules = BoundedSchedules(limitsOfRest)
     var failures: UInt64 = 0
     while !schedules.isFinished {
-      let before = schedules
+      let (level, given) = (schedules.level, schedules.given)
       let group = trials(&schedules)
       for tried in try executor.execute(group, setting) {
         learn(from: tried)
@@ -24,8 +24,8 @@ extension Hunt {
       }
       result.searchNanoseconds = now() - start
       if !progress(result) { return }
-      let isDoubled = schedules.given.leadingZeroBitCount != before.given.leadingZeroBitCount
-      if isDoubled || group.isEmpty || schedules.level != before.level {
+      let isDoubled = schedules.given.leadingZeroBitCount != given.leadingZeroBitCount
+      if isDoubled || group.isEmpty || schedules.level != level {
         let known = result.schedulingPoints
         usePoints()
         if result.schedulingPoints != known {
@@ -75,6 +75,7 @@ extension Hunt {
     }
     let all = schedules.completed.map { ", but all \(with($0))" } ?? ""
     let strayed = schedules.strayed > 0 ? "; \(schedules.strayed) went another way than they should" : ""
-    return "not all schedules \(with(options.preemptionsMax)) tried\(all), \(tried): \(failed)\(strayed)"
+    let stopped = schedules.stopped > 0 ? "; \(schedules.stopped) were stopped before their end" : ""
+    return "not all schedules \(with(options.preemptionsMax)) tried\(all), \(tried): \(failed)\(strayed)\(stopped)"
   }
 }

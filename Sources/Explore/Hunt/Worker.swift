@@ -74,8 +74,10 @@ final class Worker: TrialExecutor {
       made = decisions
       return decisions
     }
+    var bounded = (made as? BoundedDecisions)?.run
+    bounded?.hasEnded = outcome.verdict != nil
     return TrialResult(
-      trial: trial, outcome: outcome, schedule: made!.schedule, bounded: (made as? BoundedDecisions)?.run,
+      trial: trial, outcome: outcome, schedule: made!.schedule, bounded: bounded,
       steps: made!.steps, findings: Findings(history), memory: history.memory)
   }
 

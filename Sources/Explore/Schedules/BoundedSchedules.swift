@@ -10,7 +10,8 @@
 // "All" is therefore: every schedule that differs from the default in at most k preemptions and any choices, each once. An
 // execution tells where it could have gone another way behind its last switch that was asked for; each such place with each other
 // task is a new schedule. A schedule is reached from the one without its last deviation, so none comes twice and none is missed,
-// provided that the same schedule is the same execution; what did not follow its schedule is counted, and then it is not all.
+// provided that the same schedule is the same execution; what did not follow its schedule, or did not end, is counted, and then it is
+// not all.
 //
 // Nothing is pruned. Two preemptions with only a task's own code between them lead to the same states, and so do preemptions
 // before accesses that commute with all that others do meanwhile; but what others do is known only once the execution was made,
@@ -124,6 +125,8 @@ public struct BoundedSchedules: Sendable {
   public private(set) var given = 0
   /// Executions that did not follow their schedule, and were left at that.
   public private(set) var strayed = 0
+  /// Executions that were stopped before their end.
+  public private(set) var stopped = 0
   /// From this number of preemptions on schedules were left out for a limit.
   private var cutFrom = Int.max
   /// Nothing is to come any more, now or later.
@@ -139,7 +142,7 @@ public struct BoundedSchedules: Sendable {
   public var completed: Int? {
     var completed = min(isFinished ? limits.preemptionsMax : level - 1, cutFrom - 1)
     if limits.instructions != nil { completed = min(completed, 0) }
-    return completed < 0 || strayed > 0 ? nil : completed
+    return completed < 0 || strayed > 0 || stopped > 0 ? nil : completed
   }
 
   /// The next schedule to execute; nil when there is none, or none before executions that are under way were taken in.
@@ -166,6 +169,7 @@ public struct BoundedSchedules: Sendable {
       strayed += 1
       return
     }
+    if !run.hasEnded { stopped += 1 }
     precondition(run.schedule.preemptions == level, "an execution of another level")
     add(run.turns.filter { $0.kind == .choice }, of: run, to: level)
     if level == limits.preemptionsMax { return }

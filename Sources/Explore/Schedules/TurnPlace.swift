@@ -26,6 +26,8 @@ public struct BoundedRun: Sendable {
   public var turns: [TurnPlace]
   /// Whether all switches that were asked for were made, and no others among them.
   public var hasFollowed: Bool
+  /// Whether it came to its end: otherwise it could have gone another way later too.
+  public var hasEnded = true
   public init(schedule: Schedule, turns: [TurnPlace], hasFollowed: Bool) {
     self.schedule = schedule
     self.turns = turns
