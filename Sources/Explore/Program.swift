@@ -13,12 +13,15 @@ public final class HeldState {
   let host: CapturingHost
   /// The only task.
   let task: (id: TaskID, context: ContextID)?
+  /// Where the program itself is, without its libraries.
+  let image: GuestRange?
 
   init(_ kernel: Kernel, _ machine: MachineBranch, _ host: CapturingHost) {
     self.kernel = kernel
     self.machine = machine
     self.host = host
     task = kernel.currentTask
+    image = kernel.currentProgramImage
   }
 
   /// Traps from exec to here.

@@ -128,7 +128,7 @@ public final class Hunt {
     var hasFailed = false
     for tried in try executor.execute(trials, setting) {
       learn(from: tried)
-      if case .hold(let plan) = tried.trial.manner { corpus.add(plan, tried.findings) }
+      if case .hold(let plan) = tried.trial.manner { corpus.add(plan, tried.findings, isMet: tried.isMet) }
       if try take(tried) {
         hasFailed = true
         if !options.countsFailures { return true }

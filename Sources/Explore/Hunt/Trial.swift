@@ -42,6 +42,8 @@ struct TrialResult: Sendable {
   var steps: UInt64
   /// Without a log of accesses nothing but its system calls.
   var findings: Findings
+  /// Whether what the last hold waited for has happened.
+  var isMet: Bool
   /// While all accesses are logged: what it touched.
   var memory: SharedMemory?
 }

@@ -32,6 +32,7 @@ final class Worker: TrialExecutor {
     }
     random = program.randomAtHold
     program.watcher = history
+    history.image = program.held?.image
   }
 
   /// The program creates no task: all its executions are one.
@@ -77,8 +78,8 @@ final class Worker: TrialExecutor {
     var bounded = (made as? BoundedDecisions)?.run
     bounded?.hasEnded = outcome.verdict != nil
     return TrialResult(
-      trial: trial, outcome: outcome, schedule: made!.schedule, bounded: bounded,
-      steps: made!.steps, findings: Findings(history), memory: history.memory)
+      trial: trial, outcome: outcome, schedule: made!.schedule, bounded: bounded, steps: made!.steps,
+      findings: Findings(history), isMet: (made as? HoldDecisions)?.isMet ?? true, memory: history.memory)
   }
 
   private func decisions(_ manner: Trial.Manner) -> ExploringDecisions {

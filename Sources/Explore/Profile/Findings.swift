@@ -20,6 +20,19 @@ public struct Arrival: Hashable, Sendable {
 struct InstructionPair: Hashable, Sendable {
   var first: GuestAddress
   var second: GuestAddress
+
+  /// A number that is the same in every run of the tool, unlike a hash value.
+  var mixed: UInt64 {
+    var generator = SeededGenerator(seed: first.rawValue &* 0x9e37_79b9_7f4a_7c15 &+ second.rawValue)
+    return generator.next()
+  }
+}
+
+/// An instruction came to what another task's had left.
+struct Meeting: Hashable, Sendable {
+  var instructions: InstructionPair
+  /// Both by the program itself, or on its variables.
+  var isOwn: Bool
 }
 
 /// Two events of one execution on one object, at least one of which changes it: `earlier` could be held back until `later` has
@@ -27,6 +40,8 @@ struct InstructionPair: Hashable, Sendable {
 struct Reversal: Hashable, Sendable {
   var earlier: Moment
   var later: Moment
+  /// Both by the program itself, or on its variables.
+  var isOwn: Bool
   var instructions: InstructionPair { InstructionPair(first: earlier.pc, second: later.pc) }
 }
 
@@ -34,8 +49,10 @@ struct Findings: Sendable {
   /// In the order of their first occurrence, each once.
   private(set) var arrivals: [Arrival] = []
   /// Which instruction's effect met which: likewise.
-  private(set) var meetings: [InstructionPair] = []
+  private(set) var meetings: [Meeting] = []
   private(set) var reversals: [Reversal] = []
+  /// Equal for executions with the same meetings of the program's own.
+  private(set) var whole: UInt64 = 0
 
   /// A task's later arrivals at one instruction differ little.
   private static let occurrencesMax: UInt32 = 4
@@ -47,7 +64,8 @@ struct Findings: Sendable {
   private struct Object {
     var last: Moment
     var lastIsWrite: Bool
-    var known: [(moment: Moment, isWrite: Bool, event: Int)] = []
+    var lastIsOwn: Bool
+    var known: [(moment: Moment, isWrite: Bool, isOwn: Bool, event: Int)] = []
   }
 
   init() {}
@@ -77,13 +95,17 @@ struct Findings: Sendable {
           if seenArrivals.insert(arrival).inserted { arrivals.append(arrival) }
         }
       }
-      var object = objects[event.object] ?? Object(last: moment, lastIsWrite: event.isWrite)
+      var object = objects[event.object] ?? Object(last: moment, lastIsWrite: event.isWrite, lastIsOwn: event.isOwn)
       if object.last.task != moment.task, event.isWrite || object.lastIsWrite {
         let pair = InstructionPair(first: object.last.pc, second: moment.pc)
-        if seenMeetings.insert(pair).inserted { meetings.append(pair) }
+        if seenMeetings.insert(pair).inserted {
+          let meeting = Meeting(instructions: pair, isOwn: event.isOwn && object.lastIsOwn)
+          meetings.append(meeting)
+          if meeting.isOwn { whole &+= pair.mixed }
+        }
       }
       for other in object.known where other.moment.task != moment.task && (event.isWrite || other.isWrite) {
-        let reversal = Reversal(earlier: other.moment, later: moment)
+        let reversal = Reversal(earlier: other.moment, later: moment, isOwn: other.isOwn && event.isOwn)
         let count = counts[reversal.instructions, default: 0]
         if count >= Self.reversalsMax || waits(moment.task, for: other.moment.task, at: other.event) { continue }
         counts[reversal.instructions] = count + 1
@@ -91,8 +113,9 @@ struct Findings: Sendable {
       }
       object.last = moment
       object.lastIsWrite = event.isWrite
+      object.lastIsOwn = event.isOwn
       object.known.removeAll { $0.moment.task == moment.task && $0.moment.pc == moment.pc }
-      object.known.append((moment, event.isWrite, index))
+      object.known.append((moment, event.isWrite, event.isOwn, index))
       if object.known.count > Self.instructionsMax * 4 { object.known.removeFirst() }
       objects[event.object] = object
     }

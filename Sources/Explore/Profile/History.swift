@@ -26,6 +26,8 @@ struct HistoryEvent {
   var object: UInt64
   var isWrite: Bool
   var isCall: Bool
+  /// By code of the program itself, or on its variables: not what libraries do among themselves.
+  var isOwn: Bool
 }
 
 /// Used for one execution after the other, on the machine's thread.
@@ -43,6 +45,8 @@ final class History: GuestWatcher {
   var memory: SharedMemory?
   /// The scheduling points; of other instructions nothing is noted here.
   var points: Set<GuestAddress> = []
+  /// Where the program itself is, without its libraries.
+  var image: GuestRange?
   /// What an execution does beyond that is counted, but not noted.
   private static let eventsMax = 1 << 15
 
@@ -86,15 +90,16 @@ final class History: GuestWatcher {
       let isShared = alias < aliases.count && aliases[alias].index == index
       let space = isShared ? Self.noSpace : UInt64(space.rawValue)
       let address = (isShared ? aliases[alias].address : access.address).rawValue
-      note(moment, space << 48 ^ address >> 3, access.isWrite)
+      let isOwn = image.map { $0.contains(access.pc) || $0.contains(access.address) } ?? false
+      note(moment, space << 48 ^ address >> 3, access.isWrite, isOwn: isOwn)
       let last = (address &+ UInt64(max(1, access.size)) - 1) >> 3
-      if last != address >> 3 { note(moment, space << 48 ^ last, access.isWrite) }
+      if last != address >> 3 { note(moment, space << 48 ^ last, access.isWrite, isOwn: isOwn) }
     }
   }
   private static let noSpace: UInt64 = 0xffff
 
-  private func note(_ moment: Moment, _ object: UInt64, _ isWrite: Bool, isCall: Bool = false) {
-    events.append(HistoryEvent(moment: moment, object: object, isWrite: isWrite, isCall: isCall))
+  private func note(_ moment: Moment, _ object: UInt64, _ isWrite: Bool, isCall: Bool = false, isOwn: Bool = false) {
+    events.append(HistoryEvent(moment: moment, object: object, isWrite: isWrite, isCall: isCall, isOwn: isOwn))
   }
 
   func calls(_ registers: Registers, at pc: GuestAddress, by context: ContextID) {

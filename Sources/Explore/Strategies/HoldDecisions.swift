@@ -18,6 +18,7 @@ public final class HoldDecisions: ExploringDecisions {
   private var generator: SeededGenerator
   /// By target: whether a task was held there.
   private var isUsed: [Bool]
+  private var metTargets: Set<Int> = []
   /// Who is held, the one held first at the front.
   private var holds: [Hold] = []
   private var hasHeld = false
@@ -31,6 +32,9 @@ public final class HoldDecisions: ExploringDecisions {
     isUsed = plan.targets.map { _ in false }
     super.init(epoch: epoch, random: random, history: history)
   }
+
+  /// Whether a task was held at the last target until what was awaited had happened.
+  var isMet: Bool { plan.targets.last?.until == nil || metTargets.contains(plan.targets.count - 1) }
 
   private func isHeld(_ task: TaskID) -> Bool { holds.contains { $0.task == task } }
 
@@ -55,7 +59,8 @@ public final class HoldDecisions: ExploringDecisions {
     default:
       arrival.occurrence = history.visits(of: place.task, to: GuestAddress(place.pc.rawValue &- 2))
     }
-    if release(butFor: moment), plan.goesOnAtOnce { return true }
+    release(butFor: moment)
+    if released != nil { return true }
     if let target = plan.targets.indices.first(where: { isMet($0, arrival, by: place.task) }) {
       isUsed[target] = true
       hold(Hold(task: place.task, target: target))
@@ -84,23 +89,24 @@ public final class HoldDecisions: ExploringDecisions {
   }
 
   /// Frees who waited for something that has happened. `moment`: what the current task is about to do, but has not done.
-  private func release(butFor moment: Moment? = nil) -> Bool {
+  private func release(butFor moment: Moment? = nil) {
     guard
       let index = holds.firstIndex(where: {
         guard let target = $0.target, let until = plan.targets[target].until else { return false }
         return until != moment && history.hasHappened(until)
       })
-    else { return false }
-    released = holds[index].task
+    else { return }
+    let target = holds[index].target!
+    if plan.targets[target].goesOnAtOnce { released = holds[index].task }
+    metTargets.insert(target)
     holds.remove(at: index)
-    return true
   }
 
   override func next(from queue: [TaskID], after place: SchedulePlace?, kind: Switch.Kind) -> Int {
     // Who blocked may have done what another waits for.
-    if released == nil { _ = release() }
+    if released == nil { release() }
     defer { released = nil }
-    if let released, plan.goesOnAtOnce, let index = queue.firstIndex(of: released) { return index }
+    if let released, let index = queue.firstIndex(of: released) { return index }
     let free = queue.indices.filter { !isHeld(queue[$0]) }
     if !free.isEmpty { return free[plan.picksRandomly ? generator.next(below: free.count) : 0] }
     let order = plan.releasesLast ? Array(holds.reversed()) : holds

@@ -13,14 +13,14 @@ public struct HoldPlan: Hashable, Sendable {
     public var holdsFirstOnly: Bool
     /// It goes on once this has happened; nil: when nobody else can.
     public var until: Moment?
+    /// Whether it then takes the turn from the task that did it.
+    public var goesOnAtOnce: Bool
   }
   public var targets: [Target] = []
   /// Who is next of those that are not held: a random one, or the one that waited longest.
   var picksRandomly: Bool
   /// Who goes on when all are held: the one held last, or first.
   var releasesLast: Bool
-  /// Whether what a task is held for takes the turn from the one that did it.
-  var goesOnAtOnce: Bool
   /// While some task is held, one trap in so many holds another task too; 0 for none.
   var trapInterval: Int
   /// Of the random picks.
@@ -28,9 +28,14 @@ public struct HoldPlan: Hashable, Sendable {
 
   /// Without targets.
   init(_ generator: inout SeededGenerator) {
+    (picksRandomly, releasesLast, trapInterval, seed) = (false, false, 0, 0)
+    drawAnew(&generator)
+  }
+
+  /// Other choices for the same targets.
+  mutating func drawAnew(_ generator: inout SeededGenerator) {
     picksRandomly = generator.next(below: 4) != 0
     releasesLast = generator.next(below: 4) == 0
-    goesOnAtOnce = generator.next(below: 4) != 0
     trapInterval = [0, 0, 2, 4][generator.next(below: 4)]
     seed = generator.next()
   }
@@ -39,16 +44,18 @@ public struct HoldPlan: Hashable, Sendable {
   mutating func addTarget(of arrivals: [Arrival], _ generator: inout SeededGenerator) {
     if arrivals.isEmpty { return }
     targets.append(
-      Target(arrival: arrivals[generator.next(below: arrivals.count)], holdsFirstOnly: generator.next(below: 2) == 0))
+      Target(
+        arrival: arrivals[generator.next(below: arrivals.count)], holdsFirstOnly: generator.next(below: 2) == 0,
+        goesOnAtOnce: false))
   }
 
-  /// The earlier event shall come after the later one.
-  mutating func add(_ reversal: Reversal) {
-    trapInterval = 0
+  /// The earlier event shall come after the later one: right behind it, later, or when nobody else can go on.
+  mutating func add(_ reversal: Reversal, distance: Int) {
     targets.append(
       Target(
         arrival: Arrival(pc: reversal.earlier.pc, occurrence: reversal.earlier.occurrence), task: reversal.earlier.task,
-        holdsFirstOnly: true, until: reversal.later))
+        holdsFirstOnly: true, until: distance == 2 ? nil : reversal.later,
+        goesOnAtOnce: distance == 0))
   }
 
   /// One target, seldom two or three.
