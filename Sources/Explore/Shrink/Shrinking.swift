@@ -26,8 +26,9 @@ struct Shrinking {
   /// Executions of the enumeration at most, and their steps, so that it takes seconds: fewer of long executions.
   private static let enumerationMax: UInt64 = 3000
   private static let enumerationStepsMax: UInt64 = 800_000
-  /// Executions that preempt where the failing one does, at most with each number of preemptions.
-  private static let guidedMax = 300
+  /// Executions that preempt where the failing one does, at most with each number of preemptions, and their steps.
+  private static let guidedMax: UInt64 = 300
+  private static let guidedStepsMax: UInt64 = 200_000
 
   /// nil when the schedule does not fail again.
   mutating func shrunk(_ failing: Schedule) throws(SessionError) -> ShrinkResult? {
@@ -36,7 +37,8 @@ struct Shrinking {
     var result = ShrinkResult(schedule: best, preemptionsBefore: best.preemptions)
     best = try settled(best)
     let most = min(Self.enumerationMax, Self.enumerationStepsMax / max(1, steps))
-    let search = FewestPreemptions(executionsMax: Int(most), guidedMax: Self.guidedMax)
+    let guided = min(Self.guidedMax, Self.guidedStepsMax / max(1, steps))
+    let search = FewestPreemptions(executionsMax: Int(most), guidedMax: Int(guided))
     let found = try search.search(best, &runner)
     if found.schedule != best, let again = try runner.failing(found.schedule) {
       best = try settled(minimal(again))
