@@ -22,7 +22,13 @@ public enum Strategy: String, Hashable, Sendable, CaseIterable {
   /// The strategy of execution `number`.
   func part(of number: UInt64) -> Strategy {
     if self != .mix { return self }
-    return number % 2 == 0 ? .feedback : number % 4 == 1 ? .pct : .walk
+    // What is easy to find is found soon by any of them, and what is hard by what was learnt.
+    let period: UInt64 = number <= 64 ? 4 : 8
+    switch number % period {
+    case 1: return .pct
+    case 3: return .walk
+    default: return .feedback
+    }
   }
 
   /// What the random choices of execution `number` come from.

@@ -113,17 +113,25 @@ private struct Trial {
     let points = choosePoints(walk)
     try machine.setSchedulingPoints(Set(points.map { GuestAddress($0) }))
     try runner.prepare(guest)
-    defer { runner.end() }
+    defer {
+      runner.end()
+      try? machine.setWatchedPoints([])
+    }
     let before = runner.ticks
     var position = 0
+    var watched: Set<UInt64> = []
     while true {
       if dice.chance(1, in: 10) { try runner.fork() }
+      if dice.chance(1, in: 5) {
+        watched = Set(walk.steps.map(\.registers.rip).filter { _ in dice.chance(1, in: 12) })
+        try machine.setWatchedPoints(Set(watched.map { GuestAddress($0) }))
+      }
       let limit = RunLimit(
         ticks: dice.chance(1, in: 3) ? UInt64(1 + dice.below(4)) : nil, points: dice.chance(1, in: 8) ? 0 : UInt32(1 + dice.below(3)))
       let trap = try machine.run(runner.context, limit: limit)
-      let end = walk.end(from: position, ticks: limit.ticks, points: limit.points, in: points)
+      let end = walk.end(from: position, ticks: limit.ticks, points: limit.points, in: points, watched: watched)
       pointStops += 1
-      if !check("\(limit)", trap, runner, runner.ticks - before, walk, end) { return }
+      if !check("\(limit), \(watched.count) watched", trap, runner, runner.ticks - before, walk, end) { return }
       if machine.pointsOfLastRun != end.points {
         return fail("\(limit): \(machine.pointsOfLastRun) points, not \(end.points), to step \(end.position)")
       }

@@ -136,7 +136,7 @@ struct Walk {
   }
 
   /// The end of a run that begins at step `first`.
-  func end(from first: Int, ticks: UInt64?, points limit: UInt32, in points: Set<UInt64>) -> End {
+  func end(from first: Int, ticks: UInt64?, points limit: UInt32, in points: Set<UInt64>, watched: Set<UInt64> = []) -> End {
     var count: UInt32 = 0
     for position in first..<steps.count {
       if position > first {
@@ -145,7 +145,7 @@ struct Walk {
         }
         if points.contains(steps[position].registers.rip), steps[position].hasMemoryOperand {
           count += 1
-          if count == limit { return End(trap: .budget(StopPoint(isAtPoint: true)), position: position, points: count) }
+          if count == limit || watched.contains(steps[position].registers.rip) { return End(trap: .budget(StopPoint(isAtPoint: true)), position: position, points: count) }
         }
       }
       if let trap = traps[position] { return End(trap: trap.trap, position: position, points: count) }
