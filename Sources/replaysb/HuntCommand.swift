@@ -15,7 +15,9 @@ struct HuntCommand: ParsableCommand {
     discussion: "Exit status: 1 when a failure was found, 0 when none was, 125 when the tool cannot go on.")
   @Option(name: [.customShort("n"), .long], help: ArgumentHelp("Schedules to try at most.", valueName: "count"))
   var schedules: UInt64 = 2000
-  @Option(help: "walk, pct, hold, feedback or mix: how schedules are chosen.") var strategy: Strategy = .mix
+  @Option(help: "walk, pct, hold, feedback, mix or bounded: how schedules are chosen.") var strategy: Strategy = .mix
+  @Option(help: ArgumentHelp("With --strategy bounded: try all schedules with so many preemptions.", valueName: "count"))
+  var preemptions = 2
   @Option(help: ArgumentHelp("Seed of the schedules that are tried.", valueName: "seed")) var searchSeed: UInt64 = 1
   @Option(
     name: .shortAndLong,
@@ -31,6 +33,7 @@ struct HuntCommand: ParsableCommand {
   func validate() throws {
     try guest.showHelpIfAsked(for: Self.self)
     if guest.engine != .translated { throw ValidationError("hunt needs the translated engine") }
+    if !(0...100).contains(preemptions) { throw ValidationError("--preemptions must be between 0 and 100") }
   }
 
   func run() throws {
@@ -45,6 +48,7 @@ struct HuntCommand: ParsableCommand {
     var search = HuntOptions()
     search.schedulesMax = max(1, schedules)
     search.strategy = strategy
+    search.preemptionsMax = preemptions
     search.seed = searchSeed
     search.predicate.exitStatus = exitCode
     search.predicate.expectsSameOutput = expectSame
@@ -82,13 +86,34 @@ struct HuntCommand: ParsableCommand {
     Console.line(
       "\(result.schedulesTried) schedules tried (\(rate) a second), \(result.failures) failed; "
         + "\(result.schedulingPoints) instructions touch shared memory, \(result.steps) steps in a run")
+    if let exhausted = result.exhausted { Console.line(exhausted) }
     if let found = result.first {
-      Console.line(
-        "schedule \(found.number) fails: \(found.kind), with \(found.schedule.preemptions) preemptions")
-      if guest.verbose { for entry in found.schedule.switches { Console.line("  \(entry)") } }
+      tell(found)
     } else {
       Console.line("no failure found")
     }
+  }
+
+  private func tell(_ found: FoundFailure) {
+    guard let shrinking = found.shrinking else {
+      return Console.line("schedule \(found.number) fails: \(found.kind); executed again it does not: this is a defect of replaysb")
+    }
+    let count = found.schedule.preemptions
+    Console.line(
+      "schedule \(found.number) fails: \(found.kind), with \(count) preemption\(count == 1 ? "" : "s") "
+        + "(fewest: \(shrinking.fewest == .proved ? "proved" : "not proved"))")
+    if !guest.verbose { return }
+    for entry in found.schedule.deviations { Console.line("  \(entry)") }
+    for entry in shrinking.reorderings {
+      Console.line(
+        "  fails when task \(entry.first.task) at \(entry.first.pc) comes before task \(entry.second.task) at \(entry.second.pc)")
+    }
+    for entry in shrinking.unclearPreemptions {
+      Console.line("  no two operations decide at \(found.schedule.switches[entry.switchIndex].place.pc): \(entry.reason)")
+    }
+    Console.line(
+      "  shrunk by \(shrinking.executions) executions in \(found.shrinkingNanoseconds / 1_000_000) ms, "
+        + "from \(shrinking.preemptionsBefore) preemptions after delta debugging")
   }
 
   private func record(_ found: FoundFailure, _ options: RunOptions, _ input: CapturedInput) throws {

@@ -87,6 +87,21 @@ extension Guest {
 
     """
 
+  /// A program of Tests/Guests/bugs.
+  static func bug(_ name: String) throws -> Guest {
+    let folder = #filePath.split(separator: "/").dropLast(2).reduce("") { $0 + "/" + $1 } + "/Guests/bugs/"
+    let header = try text(folder + "bug.h")
+    return Guest(name: name, source: try text(folder + name + ".c").replacing("#include \"bug.h\"", with: header))
+  }
+
+  private static func text(_ path: String) throws -> String {
+    let file = try #require(fopen(path, "r"), "\(path)")
+    defer { fclose(file) }
+    var bytes = [UInt8](repeating: 0, count: 1 << 16)
+    bytes.removeLast(bytes.count - fread(&bytes, 1, bytes.count, file))
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
   init(_ name: String, _ body: String) {
     self.name = name
     source = Self.head + body

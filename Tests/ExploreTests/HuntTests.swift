@@ -97,7 +97,7 @@ extension Guest {
 }
 
 /// A search on a thread of its own.
-private func hunt(_ guest: Guest, _ change: (inout HuntOptions) -> Void = { _ in }) throws -> HuntResult {
+func hunt(_ guest: Guest, _ change: (inout HuntOptions) -> Void = { _ in }) throws -> HuntResult {
   let options = try options(guest)
   var search = HuntOptions()
   change(&search)

@@ -7,17 +7,17 @@ import Platform
 import RecordReplay
 
 public final class Hunt {
-  private let executor: any TrialExecutor
+  let executor: any TrialExecutor
   let options: HuntOptions
   /// Of an ordinary execution.
   private var stepsExpected: UInt64 = 1
   /// An execution with more traps may be one that never ends; with more than the second number, it is.
-  private var trapsMax: UInt64 = .max, livelockTraps: UInt64 = .max
+  private(set) var trapsMax: UInt64 = .max, livelockTraps: UInt64 = .max
   private var memory = SharedMemory()
-  private var setting = TrialSetting()
+  var setting = TrialSetting()
   private var corpus = Corpus()
   private(set) var firstOutcome: Outcome?
-  public private(set) var result = HuntResult()
+  public internal(set) var result = HuntResult()
 
   init(_ executor: any TrialExecutor, _ options: HuntOptions) {
     self.executor = executor
@@ -35,6 +35,10 @@ public final class Hunt {
     result.hasOneTask = hasOneTask
     if try take(first) && !options.countsFailures || hasOneTask { return result }
     try findPoints()
+    if options.strategy == .bounded {
+      try enumerate(from: start, progress: progress)
+      return result
+    }
     while result.schedulesTried < options.schedulesMax {
       let hasFailed = try tryNextGroup()
       result.searchNanoseconds = now() - start
@@ -45,16 +49,12 @@ public final class Hunt {
 
   // MARK: Executions
 
-  private func execute(_ trial: Trial) throws(SessionError) -> TrialResult {
+  func execute(_ trial: Trial) throws(SessionError) -> TrialResult {
     try executor.execute([trial], setting)[0]
   }
 
-  func follow(_ schedule: Schedule) throws(SessionError) -> TrialResult {
-    try execute(Trial(manner: .follow(schedule), trapsMax: trapsMax))
-  }
-
   /// Counts a result. Whether it failed.
-  private func take(_ tried: TrialResult) throws(SessionError) -> Bool {
+  func take(_ tried: TrialResult) throws(SessionError) -> Bool {
     result.schedulesTried = tried.trial.number
     guard let kind = options.predicate.failure(tried.outcome, first: firstOutcome) else { return false }
     if tried.outcome.verdict == nil {
@@ -94,11 +94,11 @@ public final class Hunt {
     corpus.add(HoldPlan(&generator), counted.findings)
   }
 
-  private func learn(from result: TrialResult) {
+  func learn(from result: TrialResult) {
     if let touched = result.memory { memory.merge(touched) }
   }
 
-  private func usePoints() {
+  func usePoints() {
     let points = memory.schedulingPoints
     if points.count == setting.points.count { return }
     setting.points = points
@@ -108,7 +108,7 @@ public final class Hunt {
   // MARK: Tries
 
   /// Trials of a group. Small, since the next one knows more; many enough to keep some machines at work.
-  private static let groupSize: UInt64 = 8
+  static let groupSize: UInt64 = 8
   /// Other schedules go other ways and touch other memory, so the first groups are under the log of all accesses, and some later
   /// ones: in other groups code that is new has no scheduling points.
   private static func isProfiled(_ group: UInt64) -> Bool { group < 24 || group % 32 < 2 }

@@ -8,6 +8,8 @@ public struct HuntOptions: Sendable {
   /// Schedules to try at most.
   public var schedulesMax: UInt64 = 2000
   public var strategy = Strategy.mix
+  /// Of the strategy that enumerates: preemptions at most.
+  public var preemptionsMax = 2
   /// Of all choices of schedules. What the guest sees (random bytes, epoch) follows from the run's own seed.
   public var seed: UInt64 = 1
   public var predicate = FailurePredicate()
@@ -26,8 +28,13 @@ public struct FoundFailure: Sendable {
   public var kind: String
   public var schedule: Schedule
   public var outcome: Outcome
-  /// Executions that shrinking took.
-  public var executionsOfShrinking = 0
+  /// What shrinking made of it; nil before, and when it did not fail again. Its indices are those of `schedule`.
+  public var shrinking: ShrinkResult?
+  /// Wall time of shrinking, in nanoseconds.
+  public var shrinkingNanoseconds: Int64 = 0
+
+  /// The operations whose order decides, of those preemptions of which they could be found.
+  public var reorderings: [Reordering] { shrinking?.reorderings ?? [] }
 }
 
 /// What a search came to.
@@ -45,4 +52,6 @@ public struct HuntResult: Sendable {
   public var refusal: String?
   /// The program creates no thread and no child: all its executions are one.
   public var hasOneTask = false
+  /// What an enumeration came to, in words: whether all schedules were tried. nil when it ended before, at a failure.
+  public var exhausted: String?
 }

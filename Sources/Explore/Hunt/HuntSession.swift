@@ -22,8 +22,7 @@ public enum HuntSession {
   /// Records the schedule that was found, from exec, with a note of the search and what explaining needs. False when the
   /// recording does not fail in the same way.
   public static func record(
-    _ found: FoundFailure, _ options: RunOptions, to path: String, input: CapturedInput? = nil,
-    reorderings: [SearchNote.Reordering] = []
+    _ found: FoundFailure, _ options: RunOptions, to path: String, input: CapturedInput? = nil
   ) throws(SessionError) -> Bool {
     var options = options
     options.embedsWholePrograms = true
@@ -35,7 +34,7 @@ public enum HuntSession {
     if found.outcome.verdict == nil { options.timeoutSeconds = Double(found.outcome.virtualNanoseconds) / 1e9 }
     let result = try RecordSession.record(
       options, to: path, input: input.map { .captured($0) } ?? .captured(CapturedInput(bytes: [], kind: .null)),
-      outputs: .keep(output), decisions: decisions, search: SearchNote(found, reorderings))
+      outputs: .keep(output), decisions: decisions, search: SearchNote(found))
     switch (result.end, found.outcome.verdict) {
     case (.exited(let recorded), .exited(let found)?): return recorded == found
     case (.timedOut, nil), (.deadlock, .deadlock?), (.timedOut, .timedOut?), (.spin, .spin?): return true
@@ -44,33 +43,22 @@ public enum HuntSession {
   }
 }
 
-extension Hunt {
-  /// The same failure with as few switches as delta debugging finds.
-  func shrunk(_ found: FoundFailure) throws(SessionError) -> FoundFailure {
-    var best = found
-    var shrink = Shrink { [self] (schedule) throws(SessionError) in
-      let tried = try follow(schedule)
-      guard options.predicate.failure(tried.outcome, first: firstOutcome) == found.kind else { return nil }
-      return tried.schedule
-    }
-    best.schedule = try shrink.minimal(found.schedule)
-    best.executionsOfShrinking = shrink.executions
-    let last = try follow(best.schedule)
-    best.outcome = last.outcome
-    best.schedule = last.schedule
-    return best
-  }
-
-}
-
 extension SearchNote {
-  init(_ found: FoundFailure, _ reorderings: [Reordering]) {
+  init(_ found: FoundFailure) {
     self.init(
       failure: found.kind,
       switches: found.schedule.switches.map {
-        let place = Place(task: $0.place.task.rawValue, ticks: $0.place.ticks, pc: $0.place.pc.rawValue)
-        return Switch(kind: .init($0.kind), isInCode: $0.isInCode, place: place, next: $0.next.rawValue)
-      }, reorderings: reorderings)
+        Switch(kind: .init($0.kind), isInCode: $0.isInCode, place: .init($0.place), next: $0.next.rawValue)
+      },
+      reorderings: found.reorderings.map {
+        Reordering(switchIndex: $0.switchIndex, first: .init($0.first), second: .init($0.second))
+      })
+  }
+}
+
+extension SearchNote.Place {
+  fileprivate init(_ place: SchedulePlace) {
+    self.init(task: place.task.rawValue, ticks: place.ticks, pc: place.pc.rawValue)
   }
 }
 

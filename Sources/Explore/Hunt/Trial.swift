@@ -14,6 +14,8 @@ struct Trial: Sendable {
     case priorities(seed: UInt64, depth: Int, stepsExpected: UInt64)
     case hold(HoldPlan)
     case follow(Schedule)
+    /// See `BoundedDecisions`.
+    case bounded(Schedule, notesFrom: Int?)
   }
   var manner: Manner
   /// Among all schedules tried; 0 for what does not count.
@@ -34,6 +36,8 @@ struct TrialResult: Sendable {
   var trial: Trial
   var outcome: Outcome
   var schedule: Schedule
+  /// Of a schedule that was executed as `bounded`: where it could have gone another way.
+  var bounded: BoundedRun?
   /// Scheduling points and traps that tasks came by.
   var steps: UInt64
   /// Without a log of accesses nothing but its system calls.

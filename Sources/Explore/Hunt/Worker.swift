@@ -75,10 +75,11 @@ final class Worker: TrialExecutor {
       made = decisions
       return decisions
     }
+    var bounded = (made as? BoundedDecisions)?.run
+    bounded?.hasEnded = outcome.verdict != nil
     return TrialResult(
-      trial: trial, outcome: outcome, schedule: made!.schedule, steps: made!.steps, findings: Findings(history),
-      isMet: (made as? HoldDecisions)?.isMet ?? true,
-      memory: history.memory)
+      trial: trial, outcome: outcome, schedule: made!.schedule, bounded: bounded, steps: made!.steps,
+      findings: Findings(history), isMet: (made as? HoldDecisions)?.isMet ?? true, memory: history.memory)
   }
 
   private func decisions(_ manner: Trial.Manner) -> ExploringDecisions {
@@ -92,6 +93,8 @@ final class Worker: TrialExecutor {
         epoch: epoch, random: random, history: history, seed: seed, depth: depth, stepsExpected: stepsExpected)
     case .hold(let plan): HoldDecisions(epoch: epoch, random: random, plan: plan, history: history)
     case .follow(let schedule): FollowDecisions(epoch: epoch, random: random, schedule: schedule)
+    case .bounded(let schedule, let notesFrom):
+      BoundedDecisions(epoch: epoch, random: random, history: history, schedule: schedule, notesFrom: notesFrom)
     }
   }
 }

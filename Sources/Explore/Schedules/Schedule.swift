@@ -21,12 +21,15 @@ public struct Switch: Hashable, Sendable {
   public var place: SchedulePlace
   /// Who had the next turn.
   public var next: TaskID
+  /// Whether the same happens where a schedule says nothing. It stands in a schedule so that what follows is told apart from it.
+  public var isDefault: Bool
 
-  public init(_ kind: Kind, isInCode: Bool, at place: SchedulePlace, to next: TaskID) {
+  public init(_ kind: Kind, isInCode: Bool, at place: SchedulePlace, to next: TaskID, isDefault: Bool = false) {
     self.kind = kind
     self.isInCode = isInCode
     self.place = place
     self.next = next
+    self.isDefault = isDefault
   }
 }
 
@@ -42,6 +45,8 @@ public struct Schedule: Hashable, Sendable {
   public init(_ switches: [Switch] = []) { self.switches = switches }
 
   public var preemptions: Int { switches.count { $0.kind == .preemption } }
+  /// The switches that would not come about by themselves.
+  public var deviations: [Switch] { switches.filter { !$0.isDefault } }
 }
 
 /// What happens where a schedule says nothing.

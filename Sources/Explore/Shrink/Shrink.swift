@@ -6,35 +6,32 @@ import Kernel
 import Platform
 import RecordReplay
 
-/// Shrinks a failing schedule with a function that executes one.
+/// Takes switches out of a failing schedule.
 struct Shrink {
-  /// Executes a schedule; the schedule that came about when it fails in the same way, otherwise nil.
-  let fails: (Schedule) throws(SessionError) -> Schedule?
-  /// Executions at most.
-  var executionsMax = 2000
-  private(set) var executions = 0
+  /// Executions at most, in all that the runner made.
+  let executionsMax: Int
 
-  init(fails: @escaping (Schedule) throws(SessionError) -> Schedule?) { self.fails = fails }
-
-  /// A locally minimal schedule: without any one of its preemptions, or of its other switches, it does not fail (unless the
-  /// bound of executions came first).
-  mutating func minimal(_ failing: Schedule) throws(SessionError) -> Schedule {
+  /// A locally minimal schedule: without any one of its preemptions, or of its other switches that differ from the default, it
+  /// does not fail (unless the bound of executions came first).
+  func minimal(_ failing: Schedule, _ runner: inout ScheduleRunner) throws(SessionError) -> Schedule {
     var best = failing
-    var before = -1
+    var before: Int?
     // Taking out switches changes what others do, so both kinds are tried until neither gets shorter.
-    while before != best.switches.count, executions < executionsMax {
-      before = best.switches.count
-      best = try reduced(best) { $0.kind == .preemption }
-      best = try reduced(best) { $0.kind != .preemption }
+    while before != best.deviations.count, runner.executions < executionsMax {
+      before = best.deviations.count
+      best = try reduced(best, &runner) { $0.kind == .preemption }
+      best = try reduced(best, &runner) { $0.kind != .preemption && !$0.isDefault }
     }
     return best
   }
 
   /// ddmin over the switches that `isCandidate` names.
-  private mutating func reduced(_ failing: Schedule, _ isCandidate: (Switch) -> Bool) throws(SessionError) -> Schedule {
+  private func reduced(
+    _ failing: Schedule, _ runner: inout ScheduleRunner, _ isCandidate: (Switch) -> Bool
+  ) throws(SessionError) -> Schedule {
     var best = failing
-    var parts = 2
-    while executions < executionsMax {
+    var parts = 1
+    while runner.executions < executionsMax {
       let candidates = best.switches.indices.filter { isCandidate(best.switches[$0]) }
       if candidates.isEmpty { return best }
       parts = min(parts, candidates.count)
@@ -42,10 +39,9 @@ struct Shrink {
       for part in 0..<parts {
         let taken = Set(candidates[(candidates.count * part / parts)..<(candidates.count * (part + 1) / parts)])
         let rest = Schedule(best.switches.indices.filter { !taken.contains($0) }.map { best.switches[$0] })
-        executions += 1
-        guard let found = try fails(rest), Self.isShorter(found, best) else { continue }
+        guard let found = try runner.failing(rest), Self.isShorter(found, best) else { continue }
         best = found
-        parts = max(2, parts - 1)
+        parts = max(1, parts - 1)
         isShorter = true
         break
       }
@@ -57,6 +53,6 @@ struct Shrink {
   }
 
   private static func isShorter(_ one: Schedule, _ other: Schedule) -> Bool {
-    (one.preemptions, one.switches.count) < (other.preemptions, other.switches.count)
+    (one.preemptions, one.deviations.count) < (other.preemptions, other.deviations.count)
   }
 }

@@ -20,7 +20,7 @@ public class ExploringDecisions: Decisions {
   /// Scheduling points and traps that tasks came by so far: the steps between which the turn can change.
   public private(set) var steps: UInt64 = 0
   private var preempts = false
-  /// Places before system calls where the turn has changed.
+  /// Places in code, also before system calls, where the turn has changed.
   private var interrupted: Set<SchedulePlace> = []
   private var endsBySpinning = false
   /// The present turn: whose, since which ticks, and its traps.
@@ -84,6 +84,8 @@ public class ExploringDecisions: Decisions {
       return true
     }
     preempts = wantsPreemption(at: point, place: place, queue: queue)
+    // Whoever stopped before a system call by its place comes there again by the call.
+    if preempts, point.isInCode { interrupted.insert(place) }
     return preempts
   }
 
@@ -94,7 +96,9 @@ public class ExploringDecisions: Decisions {
     turn = nil
     let index = next(from: queue, after: place, kind: kind)
     if let place, kind != .choice || queue.count > 1 {
-      schedule.switches.append(Switch(kind, isInCode: point.isInCode, at: place, to: queue[index]))
+      let isDefault = kind != .preemption && index == 0
+      schedule.switches.append(
+        Switch(kind, isInCode: point.isInCode, at: place, to: queue[index], isDefault: isDefault))
     }
     return index
   }
@@ -119,7 +123,7 @@ public class ExploringDecisions: Decisions {
 
 extension SchedulingPoint {
   /// Whether the task stands at an instruction that it has not begun, rather than behind a trap.
-  fileprivate var isInCode: Bool {
+  var isInCode: Bool {
     switch self {
     case .sliceEnd, .beforeSyscall: true
     case .afterTrap, .yield, .blocked: false

@@ -27,8 +27,15 @@ public final class FollowDecisions: ExploringDecisions {
   /// The next switch of a task that stands at `place`, without those that it has passed.
   private func coming(_ place: SchedulePlace) -> Switch? {
     guard let index = plans.firstIndex(where: { $0.task == place.task }) else { return nil }
-    while let first = plans[index].switches.first, first.place.ticks < place.ticks { plans[index].switches.removeFirst() }
+    while let first = plans[index].switches.first, first.place.ticks < place.ticks, !isAtEnd(first, plans[index].switches) {
+      plans[index].switches.removeFirst()
+    }
     return plans[index].switches.first
+  }
+
+  /// Whether it may be the choice where its task ended: the ticks of a task are gone with it, and there its place says 0.
+  private func isAtEnd(_ entry: Switch, _ switches: ArraySlice<Switch>) -> Bool {
+    switches.count == 1 && entry.kind == .choice && entry.place.ticks == 0
   }
 
   /// The switch planned for this very place, which is then over.
@@ -54,10 +61,6 @@ public final class FollowDecisions: ExploringDecisions {
   }
 
   override func limit(_ slice: inout Slice, place: SchedulePlace, queue: [TaskID]) {
-    guard let entry = coming(place), entry.isInCode, entry.place != place else { return }
-    let distance = entry.place.ticks - place.ticks
-    if distance > slice.ticks { return }
-    slice.ticks = distance
-    slice.pc = entry.place.pc
+    if let entry = coming(place), entry.isInCode { slice.end(at: entry.place, from: place) }
   }
 }

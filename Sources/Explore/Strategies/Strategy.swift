@@ -14,8 +14,10 @@ public enum Strategy: String, Hashable, Sendable, CaseIterable {
   case hold
   /// The same, and what led to new places is tried again with one more.
   case feedback
-  /// The others in turn.
+  /// The four above in turn.
   case mix
+  /// All schedules with few preemptions are enumerated: nothing is drawn.
+  case bounded
 
   /// The strategy of execution `number`.
   func part(of number: UInt64) -> Strategy {
@@ -51,6 +53,7 @@ public enum Strategy: String, Hashable, Sendable, CaseIterable {
       return .priorities(seed: draw.next(), depth: 1 + draw.next(below: 4), stepsExpected: stepsExpected)
     case .hold: return .hold(.random(of: corpus.arrivals, &draw))
     case .feedback: return .hold(corpus.plan(&draw))
+    case .bounded: preconditionFailure("schedule \(number) of an enumeration is not drawn")
     case .mix:
       return part(of: number).manner(
         number: number, seed: seed &+ 1, stepsExpected: stepsExpected, &corpus)

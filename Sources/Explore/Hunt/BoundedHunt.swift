@@ -1,0 +1,81 @@
+// The search that enumerates: all schedules without preemptions, then all with one, and so on, each once, until one fails, none is
+// left, or the bound of schedules is met.
+
+import Kernel
+import RecordReplay
+
+extension Hunt {
+  /// Enumerates over the scheduling points that are known. When executions show others, the enumeration begins anew with them: what it
+  /// says in the end is said of all that were known then. Looked for are they when all of a number of preemptions were tried, and
+  /// now and then before, so that little is done twice. Numbers of schedules count through.
+  func enumerate(from start: Int64, progress: (HuntResult) -> Bool) throws(SessionError) {
+    result.schedulesTried = 0
+    var schedules = BoundedSchedules(limitsOfRest)
+    var failures: UInt64 = 0
+    while !schedules.isFinished {
+      let (level, given) = (schedules.level, schedules.given)
+      let group = trials(&schedules)
+      for tried in try executor.execute(group, setting) {
+        learn(from: tried)
+        schedules.took(tried.bounded!)
+        if try take(tried) { failures += 1 }
+        result.failures = failures
+        if failures > 0 && !options.countsFailures { return }
+      }
+      result.searchNanoseconds = now() - start
+      if !progress(result) { return }
+      let isDoubled = schedules.given.leadingZeroBitCount != given.leadingZeroBitCount
+      if isDoubled || group.isEmpty || schedules.level != level {
+        let known = result.schedulingPoints
+        usePoints()
+        if result.schedulingPoints != known {
+          schedules = BoundedSchedules(limitsOfRest)
+          failures = 0
+        }
+      }
+    }
+    result.exhausted = Self.words(schedules, options, failures)
+  }
+
+  /// The next schedules, all with as many preemptions.
+  private func trials(_ schedules: inout BoundedSchedules) -> [Trial] {
+    var trials: [Trial] = []
+    while trials.count < Self.groupSize, let schedule = schedules.next() {
+      trials.append(bounded(schedule, number: result.schedulesTried + UInt64(trials.count) + 1))
+    }
+    setting.log = schedules.level <= Self.loggedPreemptionsMax ? .all : .off
+    return trials
+  }
+
+  /// Executes exactly a schedule that came about, or a beginning and one more switch.
+  func bounded(_ schedule: Schedule, notesFrom: Int? = nil, number: UInt64 = 0) -> Trial {
+    Trial(manner: .bounded(schedule, notesFrom: notesFrom), number: number, trapsMax: trapsMax &* Self.trapsFactor)
+  }
+
+  /// Stops at scheduling points count as traps.
+  private static let trapsFactor: UInt64 = 4
+
+  private var limitsOfRest: BoundedSchedules.Limits {
+    let rest = options.schedulesMax - result.schedulesTried
+    return BoundedSchedules.Limits(preemptionsMax: options.preemptionsMax, schedulesMax: Int(clamping: rest))
+  }
+
+  /// Schedules with more preemptions are too many to log what they touch.
+  private static let loggedPreemptionsMax = 1
+
+  private static func words(_ schedules: BoundedSchedules, _ options: HuntOptions, _ failures: UInt64) -> String {
+    func number(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+    func with(_ preemptions: Int) -> String {
+      preemptions == 0 ? "without preemptions" : "with at most \(number(preemptions, "preemption"))"
+    }
+    let failed = failures == 0 ? "no failure" : "\(failures) failed"
+    let tried = number(schedules.given, "schedule")
+    if schedules.completed == options.preemptionsMax {
+      return "all schedules \(with(options.preemptionsMax)) tried, \(tried): \(failed)"
+    }
+    let all = schedules.completed.map { ", but all \(with($0))" } ?? ""
+    let strayed = schedules.strayed > 0 ? "; \(schedules.strayed) went another way than they should" : ""
+    let stopped = schedules.stopped > 0 ? "; \(schedules.stopped) were stopped before their end" : ""
+    return "not all schedules \(with(options.preemptionsMax)) tried\(all), \(tried): \(failed)\(strayed)\(stopped)"
+  }
+}

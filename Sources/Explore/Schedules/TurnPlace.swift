@@ -1,0 +1,36 @@
+// Where an execution could have gone another way: what a search that enumerates schedules learns from an execution.
+
+import Kernel
+
+/// A moment of an execution at which another task could have had the next turn.
+public struct TurnPlace: Hashable, Sendable {
+  /// How many switches of the execution's schedule lie before it.
+  public var switchesBefore: Int
+  /// A preemption, where the task went on; a choice, where it blocked, ended or yielded and several could be next.
+  public var kind: Switch.Kind
+  /// See `Switch.isInCode`.
+  public var isInCode: Bool
+  public var place: SchedulePlace
+  /// Who could have had the turn instead, the one that waited longest first.
+  public var others: [TaskID]
+
+  /// The switch to one of `others` here.
+  public func turn(to next: TaskID) -> Switch { Switch(kind, isInCode: isInCode, at: place, to: next) }
+}
+
+/// An execution of a schedule, as far as its schedule goes.
+public struct BoundedRun: Sendable {
+  /// The schedule that came about.
+  public var schedule: Schedule
+  /// Where it could have gone another way behind the switches that were asked for, in order.
+  public var turns: [TurnPlace]
+  /// Whether all switches that were asked for were made, and no others among them.
+  public var hasFollowed: Bool
+  /// Whether it came to its end: otherwise it could have gone another way later too.
+  public var hasEnded = true
+  public init(schedule: Schedule, turns: [TurnPlace], hasFollowed: Bool) {
+    self.schedule = schedule
+    self.turns = turns
+    self.hasFollowed = hasFollowed
+  }
+}

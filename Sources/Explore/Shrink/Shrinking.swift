@@ -1,0 +1,102 @@
+// From a failure that was found to what is worth showing: fewer switches, the fewest preemptions, the operations whose order decides.
+
+import Kernel
+import RecordReplay
+
+/// What shrinking makes of a failing schedule.
+public struct ShrinkResult: Sendable {
+  public var schedule: Schedule
+  public var fewest = Fewest.notProved
+  public var reorderings: [Reordering] = []
+  public var unclearPreemptions: [UnclearPreemption] = []
+  /// Executions that it took, in all, and of these until the fewest preemptions were found.
+  public var executions = 0
+  public var executionsToFewest = 0
+  /// Preemptions after delta debugging alone.
+  public var preemptionsBefore = 0
+}
+
+/// Shrinks by executing other schedules.
+struct Shrinking {
+  var runner: ScheduleRunner
+  /// Scheduling points and traps of an ordinary execution: what an execution costs.
+  let steps: UInt64
+  /// Executions of delta debugging at most.
+  private static let reductionMax = 2000
+  /// Executions of the enumeration at most, and their steps, so that it takes seconds: fewer of long executions.
+  private static let enumerationMax: UInt64 = 3000
+  private static let enumerationStepsMax: UInt64 = 800_000
+  /// Executions that preempt where the failing one does, at most with each number of preemptions, and their steps.
+  private static let guidedMax: UInt64 = 300
+  private static let guidedStepsMax: UInt64 = 200_000
+
+  /// nil when the schedule does not fail again.
+  mutating func shrunk(_ failing: Schedule) throws(SessionError) -> ShrinkResult? {
+    guard var best = try runner.failing(failing) else { return nil }
+    best = try minimal(best)
+    var result = ShrinkResult(schedule: best, preemptionsBefore: best.preemptions)
+    best = try settled(best)
+    let most = min(Self.enumerationMax, Self.enumerationStepsMax / max(1, steps))
+    let guided = min(Self.guidedMax, Self.guidedStepsMax / max(1, steps))
+    let search = FewestPreemptions(executionsMax: Int(most), guidedMax: Int(guided))
+    let found = try search.search(best, &runner)
+    if found.schedule != best, let again = try runner.failing(found.schedule) {
+      best = try settled(minimal(again))
+    }
+    result.fewest = best.preemptions == found.schedule.preemptions ? found.fewest : .notProved
+    result.executionsToFewest = runner.executions
+    (result.reorderings, result.unclearPreemptions) = try Narrow().narrowed(best, &runner)
+    result.schedule = best
+    result.executions = runner.executions
+    return result
+  }
+
+  private mutating func minimal(_ schedule: Schedule) throws(SessionError) -> Schedule {
+    try Shrink(executionsMax: runner.executions + Self.reductionMax).minimal(schedule, &runner)
+  }
+
+  /// With its preemptions as late as can be. Some may not be needed any more then: so in turn with taking out.
+  private mutating func settled(_ schedule: Schedule) throws(SessionError) -> Schedule {
+    var best = try Narrow().late(schedule, &runner)
+    while true {
+      let less = try minimal(best)
+      if less == best { return best }
+      let late = try Narrow().late(less, &runner)
+      if late.deviations.count >= best.deviations.count { return late }
+      best = late
+    }
+  }
+}
+
+extension Hunt {
+  /// The same failure with as few preemptions as can be found, and what their order means. Over the scheduling points that are known;
+  /// accesses are not logged.
+  func shrunk(_ found: FoundFailure) throws(SessionError) -> FoundFailure {
+    let start = now()
+    usePoints()
+    setting.log = .off
+    let runner = ScheduleRunner { (schedule) throws(SessionError) in
+      let tried = try self.execute(Trial(manner: .follow(schedule), trapsMax: self.trapsMax))
+      return (tried.schedule, self.isSame(tried, found))
+    } noted: { (schedules, notesFrom) throws(SessionError) in
+      let trials = schedules.map { self.bounded($0, notesFrom: notesFrom) }
+      return try self.executor.execute(trials, self.setting).map { ($0.bounded!, self.isSame($0, found)) }
+    }
+    var shrinking = Shrinking(runner: runner, steps: result.steps)
+    guard let shrunk = try shrinking.shrunk(found.schedule) else { return found }
+    // On the way a livelock is what has many traps; in the end it must have as many as make it one.
+    let most = found.outcome.verdict == nil ? livelockTraps : trapsMax
+    let last = try execute(Trial(manner: .follow(shrunk.schedule), trapsMax: most))
+    if !isSame(last, found) { return found }
+    var best = found
+    best.outcome = last.outcome
+    best.schedule = shrunk.schedule
+    best.shrinking = shrunk
+    best.shrinkingNanoseconds = now() - start
+    return best
+  }
+
+  private func isSame(_ tried: TrialResult, _ found: FoundFailure) -> Bool {
+    options.predicate.failure(tried.outcome, first: firstOutcome) == found.kind
+  }
+}
