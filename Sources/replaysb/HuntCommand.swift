@@ -15,8 +15,17 @@ struct HuntCommand: ParsableCommand {
   var schedules: UInt64 = 2000
   @Option(help: "walk, pct, hold, feedback or mix: how schedules are chosen.") var strategy: Strategy = .mix
   @Option(help: ArgumentHelp("Seed of the schedules that are tried.", valueName: "seed")) var searchSeed: UInt64 = 1
-  @Option(help: ArgumentHelp("Only this exit status is a failure.", valueName: "status")) var exitCode: Int32?
-  @Flag(help: "Output that differs from the first run's is a failure too.") var expectSame = false
+  @Option(
+    help: ArgumentHelp("Of runs that end by themselves only this exit status is a failure.", valueName: "status"))
+  var exitCode: Int32?
+  @Option(
+    help: ArgumentHelp(
+      "Standard output or error in which this is found is a failure too; may be repeated.", valueName: "regex"),
+    transform: Self.pattern)
+  var failOnOutput: [OutputPattern] = []
+  @Flag(help: "Standard output or an exit status that differs from the first run's is a failure too.")
+  var expectSame = false
+  @Flag(help: "Standard error that differs from the first run's is a failure too.") var expectSameStderr = false
   @Flag(help: "Try all schedules and count the failures.") var keepGoing = false
   @Option(name: .shortAndLong, help: ArgumentHelp("The trace of what was found (default: trace.zst).", valueName: "file"))
   var output: String?
@@ -25,9 +34,25 @@ struct HuntCommand: ParsableCommand {
   func validate() throws {
     try guest.showHelpIfAsked(for: Self.self)
     if guest.engine != .translated { throw ValidationError("hunt needs the translated engine") }
+    if guest.clock != .virtual { throw ValidationError("hunt needs virtual time: the host's clock differs from run to run") }
+    if let exitCode, !(0...255).contains(exitCode) { throw ValidationError("--exit-code takes 0 to 255") }
+  }
+
+  private static func pattern(_ text: String) throws -> OutputPattern {
+    do {
+      if let pattern = try OutputPattern(text) { return pattern }
+    } catch { throw ValidationError("--fail-on-output: '\(text)' is no regular expression: \(error)") }
+    throw ValidationError("--fail-on-output: an empty expression is found everywhere")
   }
 
   func run() throws {
+    do { try search() } catch let error as SessionError {
+      // 126 and 127 would be a test's own.
+      throw SessionError(error.description)
+    }
+  }
+
+  private func search() throws {
     var options = try guest.runOptions(defaultSeed: 1)
     if options.timeoutSeconds == nil { options.timeoutSeconds = Self.timeoutSeconds }
     if let output {
@@ -36,26 +61,37 @@ struct HuntCommand: ParsableCommand {
     } else {
       options.hidden.hideTraces(in: ".")
     }
+    let progress = Progress(enabled: !guest.quiet)
+    // Read once, for all executions and the recording.
+    let input = CapturedInput.fromStandardInput()
+    let result = try HuntSession.run(options, searchOptions, input: input) { result in
+      progress.show("\(result.schedulesTried) schedules tried, \(result.failures) failed")
+      return true
+    }
+    progress.clear()
+    var report = HuntReport(result, countsAll: keepGoing)
+    if !guest.quiet { report.tell(verbose: guest.verbose) }
+    guard let found = result.first else {
+      try report.write(to: guest.report)
+      throw ExitCode(0)
+    }
+    if !guest.quiet { Console.write(String(decoding: found.outcome.standardError, as: UTF8.self)) }
+    report.trace = try record(found, options, input)
+    try report.write(to: guest.report)
+    throw ExitCode(1)
+  }
+
+  private var searchOptions: HuntOptions {
     var search = HuntOptions()
     search.schedulesMax = max(1, schedules)
     search.strategy = strategy
     search.seed = searchSeed
     search.predicate.exitStatus = exitCode
+    search.predicate.outputPatterns = failOnOutput
     search.predicate.expectsSameOutput = expectSame
+    search.predicate.expectsSameErrors = expectSameStderr
     search.countsFailures = keepGoing
-    let progress = Progress(enabled: !guest.quiet)
-    // Read once, for all executions and the recording.
-    let input = CapturedInput.fromStandardInput()
-    let result = try HuntSession.run(options, search, input: input) { result in
-      progress.show("\(result.schedulesTried) schedules tried, \(result.failures) failed")
-      return true
-    }
-    progress.clear()
-    tell(result)
-    guard let found = result.first else { throw ExitCode(0) }
-    if !guest.quiet { Console.write(String(decoding: found.outcome.standardError, as: UTF8.self)) }
-    try record(found, options, input)
-    throw ExitCode(1)
+    return search
   }
 
   private func tracePath() throws -> String {
@@ -66,29 +102,13 @@ struct HuntCommand: ParsableCommand {
   /// A test that lasts longer in virtual time is taken to hang.
   private static let timeoutSeconds = 60.0
 
-  private func tell(_ result: HuntResult) {
-    if guest.quiet { return }
-    if result.hasOneTask { Console.line("the program creates no thread and no child before it ends: there is one schedule") }
-    if let refusal = result.refusal { Console.line("executions start from exec (slower): \(refusal)") }
-    let seconds = Double(result.searchNanoseconds) / 1e9
-    let rate = seconds > 0 ? Int(Double(result.schedulesTried) / seconds) : 0
-    Console.line(
-      "\(result.schedulesTried) schedules tried (\(rate) a second), \(result.failures) failed; "
-        + "\(result.schedulingPoints) instructions touch shared memory, \(result.steps) steps in a run")
-    if let found = result.first {
-      Console.line(
-        "schedule \(found.number) fails: \(found.kind), with \(found.schedule.preemptions) preemptions")
-      if guest.verbose { for entry in found.schedule.switches { Console.line("  \(entry)") } }
-    } else {
-      Console.line("no failure found")
-    }
-  }
-
-  private func record(_ found: FoundFailure, _ options: RunOptions, _ input: CapturedInput) throws {
+  /// The path of the trace.
+  private func record(_ found: FoundFailure, _ options: RunOptions, _ input: CapturedInput) throws -> String {
     let path = try tracePath()
     let recorded = try HuntSession.record(found, options, to: path, input: input)
     if !recorded { Console.line("the recording of schedule \(found.number) does not fail: this is a defect of replaysb") }
     if !guest.quiet { Console.line("recorded in \(path): replaysb replay \(path)") }
+    return path
   }
 }
 

@@ -34,6 +34,8 @@ public struct HuntResult: Sendable {
   public var schedulesTried: UInt64 = 0
   public var failures: UInt64 = 0
   public var first: FoundFailure?
+  /// The failures by kind and place.
+  public var distinct = DistinctFailures()
   /// Instructions that are scheduling points.
   public var schedulingPoints = 0
   /// Scheduling points and traps of an execution without preemptions.
@@ -62,7 +64,7 @@ public final class Hunt {
   private var corpus = Corpus()
   private var isLogging = false
   private(set) var firstOutcome: Outcome?
-  public private(set) var result = HuntResult()
+  public internal(set) var result = HuntResult()
 
   /// Executions under access log, and how their schedules are drawn.
   private static let profileRuns: UInt64 = 4
@@ -81,9 +83,15 @@ public final class Hunt {
     random = program.randomAtHold
     let first = try execute { self.plain() }
     firstOutcome = first.outcome
+    if result.hasOneTask, let problem = StartProblem.find(first.outcome) { throw SessionError(problem) }
     trapsMax = first.outcome.traps &* 50 &+ 20_000
     result.schedulesTried = 1
-    if note(first, number: 1) && !options.countsFailures || result.hasOneTask { return finished() }
+    let firstFails = note(first, number: 1)
+    if result.hasOneTask { return finished() }
+    if firstFails && !options.countsFailures {
+      try tryOthersThanFirst(first.outcome)
+      return finished()
+    }
     try findPoints()
     let start = now()
     while result.schedulesTried < options.schedulesMax {
@@ -120,9 +128,10 @@ public final class Hunt {
   }
 
   /// Whether it failed.
-  private func note(_ tried: (decisions: ExploringDecisions, outcome: Outcome), number: UInt64) -> Bool {
+  func note(_ tried: (decisions: ExploringDecisions, outcome: Outcome), number: UInt64) -> Bool {
     guard let kind = options.predicate.failure(tried.outcome, first: firstOutcome) else { return false }
     result.failures += 1
+    result.distinct.add(FailureKey(kind: kind, tried.outcome), number: number)
     if result.first == nil {
       result.first = FoundFailure(number: number, kind: kind, schedule: tried.decisions.schedule, outcome: tried.outcome)
     }

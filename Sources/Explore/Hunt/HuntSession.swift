@@ -37,6 +37,9 @@ public enum HuntSession {
     switch (result.end, found.outcome.verdict) {
     case (.exited(let recorded), .exited(let found)?): return recorded == found
     case (.deadlock, .deadlock?), (.timedOut, .timedOut?), (.spin, .spin?): return true
+    // The search stopped it at its bound of traps.
+    case (.timedOut, nil): return found.outcome.standingCycle == nil
+    case (.deadlock, nil): return found.outcome.standingCycle != nil
     default: return false
     }
   }

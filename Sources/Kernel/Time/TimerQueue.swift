@@ -51,6 +51,12 @@ struct TimerQueue {
     return heap.min?.deadline
   }
 
+  /// Whether every armed timer calls an object of this class.
+  mutating func hasOnly<Target: TimerTarget>(_ kind: Target.Type) -> Bool {
+    guard nextDeadline() != nil, heap.min?.target is Target else { return armed.isEmpty }
+    return heap.unordered.allSatisfy { $0.target is Target || !armed.contains($0.id) }
+  }
+
   /// The first entry due at `now`, removed.
   mutating func popDue(_ now: Nanoseconds) -> Entry? {
     guard let deadline = nextDeadline(), deadline <= now else { return nil }
