@@ -116,8 +116,8 @@ struct HuntReport: Encodable {
       return
     }
     if let kind = result.alwaysFailing {
-      let all = "in every schedule tried (\(schedulesTried) of \(schedulesTried)): no search needed"
-      Console.line(doesNotEnd ? "does not end \(all) (\(kind))" : "fails \(all)")
+      let all = "schedule tried (\(schedulesTried) of \(schedulesTried)): no search needed"
+      Console.line(doesNotEnd ? "does not end under any \(all) (\(kind))" : "fails in every \(all)")
       return
     }
     var line = "\(schedulesTried) schedules tried"
@@ -137,7 +137,8 @@ struct HuntReport: Encodable {
   }
 
   private func tellDistinct() {
-    if failures < 2 || distinctFailures.count == 1 && distinctFailures[0].place == nil { return }
+    // A search that stopped at the first failure has but one, unless the first schedule failed and others were tried.
+    if failures < 2 || distinctFailures.count == 1 && (!countsAll || distinctFailures[0].place == nil) { return }
     Console.line(distinctFailures.count == 1 ? "one and the same failure:" : "\(distinctFailures.count) distinct failures:")
     for failure in distinctFailures.prefix(20) {
       let place = failure.place.map { " (\($0))" } ?? ""

@@ -18,11 +18,11 @@ public struct FailureKey: Sendable, Hashable {
     }
   }
 
-  /// The code behind the first process's fatal signal: for abort and kin who called it. One that came from elsewhere
+  /// The code behind the first process's fatal signal, and for abort and kin who called it. One that came from elsewhere
   /// has no place.
   private static func place(of signals: [FatalSignal]) -> String? {
     guard let last = signals.last(where: { $0.isOfFirstProcess && $0.isOwnDoing }) else { return nil }
-    return (last.caller ?? last.place).description
+    return last.place.description + (last.caller.map { ", called from \($0)" } ?? "")
   }
 
   /// What the tasks wait for, without who: which of several like tasks got there does not make another failure.

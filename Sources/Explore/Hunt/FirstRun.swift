@@ -1,4 +1,4 @@
-// What the first, unpreempted execution tells before any search: a program that cannot start, or a test that always fails.
+// What the first, unpreempted execution tells before any search: that the program cannot start, or that a test always fails.
 
 import Kernel
 import RecordReplay
@@ -6,8 +6,10 @@ import RecordReplay
 extension Hunt {
   /// Schedules that are tried when the first one fails; few when it did not end, since each lasts as long as is allowed.
   private static func othersMax(_ first: Outcome) -> UInt64 {
-    if case .exited = first.verdict { return 9 }
-    return 2
+    switch first.verdict {
+    case .exited, .deadlock, .interrupted: 9
+    case .spin, .timedOut, nil: 2
+    }
   }
 
   /// The first execution failed: others show whether all do. No search is needed then, nor if some pass.
@@ -38,20 +40,27 @@ extension HuntResult {
   public var estimate: FailureEstimate? { FailureEstimate(failed: failures, of: schedulesTried) }
 }
 
-/// The program never came to run: what ld.so says of it. Not for what a shell says, which may be the test's own failure.
-enum StartProblem {
-  /// In words, for the first execution of a program that made no task.
-  static func find(_ outcome: Outcome) -> String? {
+/// Why a search makes no sense though the program was executed.
+enum Obstacle {
+  /// In words. `isAlone`: the program made no task.
+  static func find(_ outcome: Outcome, isAlone: Bool) -> String? {
     guard case .exited(let status) = outcome.verdict, status & 0x7f == 0 else { return nil }
+    let code = status >> 8 & 0xff
     let text = String(decoding: outcome.standardError.prefix(65536), as: UTF8.self)
-    let lines = text.split(separator: "\n")
-    // glibc's elf/dl-support.c and dl-error.c: 127, and 1 for a version that a library does not have.
+    if code != 0 && text.contains("LeakSanitizer has encountered a fatal error") {
+      return "the leak check of this program's sanitizer needs ptrace, which the sandbox does not give, and so every run fails: "
+        + "set ASAN_OPTIONS=detect_leaks=0 (LSAN_OPTIONS=detect_leaks=0)"
+    }
+    if !isAlone { return nil }
+    // What the dynamic linker says, glibc's (127; 1 for a version that a library does not have) or musl's. What a shell says
+    // may be the test's own failure.
     let phrases =
-      switch status >> 8 & 0xff {
+      switch code {
       case 127: ["error while loading shared libraries: ", "symbol lookup error: ", "Error loading shared library "]
       case 1: ["' not found (required by "]
       default: [String]()
       }
-    return lines.first { line in phrases.contains { line.contains($0) } }.map { "the program cannot start: \($0)" }
+    let line = text.split(separator: "\n").first { line in phrases.contains { line.contains($0) } }
+    return line.map { "the program cannot start: \($0)" }
   }
 }

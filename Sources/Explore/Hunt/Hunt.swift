@@ -83,7 +83,7 @@ public final class Hunt {
     random = program.randomAtHold
     let first = try execute { self.plain() }
     firstOutcome = first.outcome
-    if result.hasOneTask, let problem = StartProblem.find(first.outcome) { throw SessionError(problem) }
+    if let obstacle = Obstacle.find(first.outcome, isAlone: result.hasOneTask) { throw SessionError(obstacle) }
     trapsMax = first.outcome.traps &* 50 &+ 20_000
     result.schedulesTried = 1
     let firstFails = note(first, number: 1)

@@ -48,6 +48,7 @@ public enum HuntSession {
 extension Hunt {
   /// The same failure with as few switches as delta debugging finds.
   func shrunk(_ found: FoundFailure) throws(SessionError) -> FoundFailure {
+    if found.schedule.switches.isEmpty { return found }
     var best = found
     var shrink = Shrink { [self] (schedule) throws(SessionError) in
       let tried = try follow(schedule)

@@ -44,8 +44,8 @@ public struct FatalSignal: Sendable, Hashable {
   /// si_addr of a fault.
   public var faultAddress: GuestAddress?
   public var place: CodePlace
-  /// The innermost return address on the stack that is in another object than `place`: for abort(3), who called it. Found
-  /// without unwind tables, as a word that stands behind a call instruction, so it may be one that an earlier call left
+  /// Where `place` is in a library: the innermost return address on the stack that is in another object, as for abort(3) the
+  /// one who called it. Found without unwind tables, as a word that stands behind a call instruction, so it may be one that an earlier call left
   /// there; the same in equal runs all the same.
   public var caller: CodePlace?
 
@@ -77,6 +77,8 @@ extension Kernel {
 
   private func callerOutside(_ place: CodePlace, _ task: Task) -> CodePlace? {
     let start = GuestAddress(task.context.registers.rsp & ~7)
+    let executable = task.group.executablePath.split(separator: UInt8(ascii: "/")).last ?? []
+    if place.object.utf8.elementsEqual(executable) { return nil }
     guard let stack = try? task.memory.copyInPartial(start, Self.stackBytesMax) else { return nil }
     for index in 0..<(stack.count / 8) {
       let address = GuestAddress(stack.integer(at: index * 8) as UInt64)
