@@ -51,10 +51,9 @@ struct TimerQueue {
     return heap.min?.deadline
   }
 
-  /// Whether every armed timer calls an object of this class.
-  mutating func hasOnly<Target: TimerTarget>(_ kind: Target.Type) -> Bool {
-    guard nextDeadline() != nil, heap.min?.target is Target else { return armed.isEmpty }
-    return heap.unordered.allSatisfy { $0.target is Target || !armed.contains($0.id) }
+  /// Whether every armed timer calls an object of this class. True when none is armed.
+  func hasOnly<Target: TimerTarget>(_ kind: Target.Type) -> Bool {
+    heap.unordered.allSatisfy { $0.target is Target || !armed.contains($0.id) }
   }
 
   /// The first entry due at `now`, removed.
