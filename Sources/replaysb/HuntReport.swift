@@ -177,11 +177,10 @@ struct HuntReport: Encodable {
   private func tellSuspect(_ found: FoundFailure) {
     Console.line("SUSPECT: the failing run asked for \(found.outcome.refusedTargets.joined(separator: ", ")) and was refused")
     Console.line("  There is no network in the sandbox, so the refusal itself may be the cause of this failure, and not the schedule.")
-    if result.alwaysFailing != nil {
-      Console.line("  All schedules fail, which speaks for it.")
-    } else {
-      Console.line("  Other schedules passed; if they were refused the same, the schedule matters.")
-    }
+    Console.line(
+      result.passesThoughRefused
+        ? "  Schedules that were refused as well passed, which speaks for the schedule."
+        : "  No schedule passed that was refused, which speaks for the refusal.")
     Console.line("  No option lets a target in: give the test Unix sockets or a stub, or skip what needs the network.")
   }
 

@@ -44,6 +44,8 @@ public struct HuntResult: Sendable {
   public var searchNanoseconds: Int64 = 0
   /// Why executions start from exec; nil when they start before the first thread or child.
   public var refusal: String?
+  /// A schedule passed that was refused a network target.
+  public var passesThoughRefused = false
   /// The program creates no thread and no child: all its executions are one.
   public var hasOneTask = false
 }
@@ -129,7 +131,10 @@ public final class Hunt {
 
   /// Whether it failed.
   func note(_ tried: (decisions: ExploringDecisions, outcome: Outcome), number: UInt64) -> Bool {
-    guard let kind = options.predicate.failure(tried.outcome, first: firstOutcome) else { return false }
+    guard let kind = options.predicate.failure(tried.outcome, first: firstOutcome) else {
+      if !tried.outcome.refusedTargets.isEmpty { result.passesThoughRefused = true }
+      return false
+    }
     result.failures += 1
     result.distinct.add(FailureKey(kind: kind, tried.outcome), number: number)
     if result.first == nil {

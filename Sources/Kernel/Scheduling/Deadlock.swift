@@ -126,7 +126,7 @@ extension Kernel {
   private func text(_ cycle: LockCycle) -> String {
     var text = "a cycle of lock owners:\n" + cycle.lines.joined(separator: "\n")
     let others = waiters().filter { !cycle.tasks.contains($0.task) }
-    if !others.isEmpty { text += "\nbesides:\n" + others.map(\.line).joined(separator: "\n") }
+    if !others.isEmpty { text += "\nbesides:\n" + describeWaits(others) }
     return text
   }
 

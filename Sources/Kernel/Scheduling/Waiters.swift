@@ -40,8 +40,16 @@ extension Kernel {
     tasks.tasks.values.compactMap { $0.group === initProcess || $0.hasEnded ? nil : waiter($0) }
   }
 
+  /// Lines for people at most; `waiters` has all.
+  private static let linesMax = 64
+
   /// One line a task.
-  func describeWaits() -> String { waiters().map(\.line).joined(separator: "\n") }
+  func describeWaits(_ some: [Waiter]? = nil) -> String {
+    let all = some ?? waiters()
+    var lines = all.prefix(Self.linesMax).map(\.line)
+    if all.count > lines.count { lines.append("and \(all.count - lines.count) more") }
+    return lines.joined(separator: "\n")
+  }
 
   func waiter(_ task: Task) -> Waiter {
     var waiter = Waiter(task: task.id, process: task.group.id, name: task.name, what: "")
@@ -139,8 +147,12 @@ extension Kernel {
   private func holders(of pipe: Pipe, writing: Bool) -> [ThreadGroup] {
     tasks.groups.values.filter { group in
       guard group !== initProcess else { return false }
+      // Threads share a table as a rule.
+      var seen: FDTable?
       return group.livingTasks.contains { task in
-        task.files.slots.contains { slot in
+        if task.files === seen { return false }
+        seen = task.files
+        return task.files.slots.contains { slot in
           guard let end = slot?.file as? PipeEnd, end.pipe === pipe else { return false }
           return writing ? end.isWritable : end.isReadable
         }
