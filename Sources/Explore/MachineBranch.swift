@@ -43,6 +43,8 @@ public final class MachineBranch: Machine {
   }
   /// By context, while accesses are logged.
   private var handlers: [Handlers] = []
+  private var firstToAccess: ContextID?
+  private var accessesPassedOn = 0
   /// By the kernel's identifiers.
   private var spaces: [Space?] = []
   private var contexts: [Context?] = []
@@ -184,11 +186,18 @@ public final class MachineBranch: Machine {
     }
   }
 
+  /// Of one execution; what it touches later is not looked at. Only one that works for long comes there, such as a sanitizer that
+  /// looks for the lines of its report.
+  private static let accessesMax = 1 << 22
+
   private func passOnAccesses(of context: ExecutionContext, _ trap: Trap) {
     guard let observing = machine as? any ObservingMachine, let sink = shared.accessSink else { return }
     let index = Int(context.id.rawValue)
     let accesses = observing.takeAccesses()
-    if !accesses.isEmpty {
+    if !accesses.isEmpty && accessesPassedOn < Self.accessesMax {
+      // Before a second task ran nothing is shared yet, and starting may take long.
+      if firstToAccess == nil { firstToAccess = context.id }
+      if firstToAccess != context.id || accessesPassedOn > 0 { accessesPassedOn += accesses.count }
       let who = ContextID(rawValue: context.id.rawValue | (handlers[index].depth > 0 ? Self.inHandler : 0))
       sink(accesses, who, context.space)
       passOnShared(accesses, who, context.space, sink)
