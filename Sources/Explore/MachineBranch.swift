@@ -44,7 +44,7 @@ public final class MachineBranch: Machine {
   /// By context, while accesses are logged.
   private var handlers: [Handlers] = []
   private var firstToAccess: ContextID?
-  private var accessesPassedOn = 0
+  private var accessesTold = 0
   /// By the kernel's identifiers.
   private var spaces: [Space?] = []
   private var contexts: [Context?] = []
@@ -166,11 +166,11 @@ public final class MachineBranch: Machine {
     let real = try self.context(context.id).real
     real.space = try space(context.space).real
     real.registers = context.registers
-    if shared.accessSink != nil { noteHandler(context) }
+    if shared.watcher != nil { noteHandler(context) }
     let trap = try machine.run(real, limit: limit)
     context.registers = real.registers
     fingerprint.add(context.id, trap, real.registers)
-    if shared.accessSink != nil { passOnAccesses(of: context, trap) }
+    if let watcher = shared.watcher { tell(watcher, of: context, trap) }
     return trap
   }
 
@@ -190,17 +190,21 @@ public final class MachineBranch: Machine {
   /// looks for the lines of its report.
   private static let accessesMax = 1 << 22
 
-  private func passOnAccesses(of context: ExecutionContext, _ trap: Trap) {
-    guard let observing = machine as? any ObservingMachine, let sink = shared.accessSink else { return }
+  private func tell(_ watcher: any GuestWatcher, of context: ExecutionContext, _ trap: Trap) {
     let index = Int(context.id.rawValue)
-    let accesses = observing.takeAccesses()
-    if !accesses.isEmpty && accessesPassedOn < Self.accessesMax {
-      // Before a second task ran nothing is shared yet, and starting may take long.
-      if firstToAccess == nil { firstToAccess = context.id }
-      if firstToAccess != context.id || accessesPassedOn > 0 { accessesPassedOn += accesses.count }
-      let who = ContextID(rawValue: context.id.rawValue | (handlers[index].depth > 0 ? Self.inHandler : 0))
-      sink(accesses, who, context.space)
-      passOnShared(accesses, who, context.space, sink)
+    if let observing = machine as? any ObservingMachine {
+      let accesses = observing.takeAccesses()
+      if !accesses.isEmpty && accessesTold < Self.accessesMax {
+        // Before a second task ran nothing is shared yet, and starting may take long.
+        if firstToAccess == nil { firstToAccess = context.id }
+        if firstToAccess != context.id || accessesTold > 0 { accessesTold += accesses.count }
+        watcher.touched(
+          accesses, aliases: aliases(of: accesses, in: context.space), by: context.id,
+          inHandler: handlers[index].depth > 0, in: context.space)
+      }
+    }
+    if case .syscall = trap {
+      watcher.calls(context.registers, at: GuestAddress(context.registers.rip - 2), by: context.id)
     }
     handlers[index].stoppedAt = nil
     switch trap {
@@ -216,28 +220,20 @@ public final class MachineBranch: Machine {
     }
   }
 
-  /// The same memory under the name that all processes that map it share.
-  private func passOnShared(
-    _ accesses: [MemoryAccess], _ who: ContextID, _ space: AddressSpaceID,
-    _ sink: ([MemoryAccess], ContextID, AddressSpaceID) -> Void
-  ) {
-    guard let mappings = spaces[Int(space.rawValue)]?.mappings.all.filter(\.isShared), !mappings.isEmpty else { return }
+  /// Which of these are in memory that processes map together.
+  private func aliases(of accesses: [MemoryAccess], in space: AddressSpaceID) -> [Alias] {
+    guard let mappings = spaces[Int(space.rawValue)]?.mappings.all.filter(\.isShared), !mappings.isEmpty else { return [] }
+    var aliases: [Alias] = []
     for mapping in mappings {
-      let inside = accesses.filter { mapping.range.contains($0.address) }.map { access in
-        var access = access
+      for (index, access) in accesses.enumerated() where mapping.range.contains(access.address) {
         let offset = mapping.offset + (access.address - mapping.range.start)
-        access.address = GuestAddress(UInt64(mapping.object.rawValue) << 40 | offset)
-        return access
+        aliases.append(Alias(index: index, address: GuestAddress(UInt64(mapping.object.rawValue) << 40 | offset)))
       }
-      if !inside.isEmpty { sink(inside, who, Self.allSpaces) }
     }
+    return aliases
   }
 
   private static let rtSigreturn: UInt64 = 15, execve: UInt64 = 59, execveat: UInt64 = 322
-  /// Marks what a task does in a signal handler: to the search, another task.
-  private static let inHandler: UInt32 = 1 << 31
-  /// The space of memory objects.
-  private static let allSpaces = AddressSpaceID(rawValue: .max)
 
   public func takeLocalEvents() -> [LocalEvent] { machine.takeLocalEvents() }
   public var pointsOfLastRun: UInt32 { machine.pointsOfLastRun }

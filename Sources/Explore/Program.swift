@@ -11,11 +11,17 @@ public final class HeldState {
   let kernel: Kernel
   let machine: MachineBranch
   let host: CapturingHost
+  /// The only task.
+  let task: (id: TaskID, context: ContextID)?
+  /// Where the program itself is, without its libraries.
+  let image: GuestRange?
 
   init(_ kernel: Kernel, _ machine: MachineBranch, _ host: CapturingHost) {
     self.kernel = kernel
     self.machine = machine
     self.host = host
+    task = kernel.currentTask
+    image = kernel.currentProgramImage
   }
 
   /// Traps from exec to here.
@@ -52,9 +58,12 @@ public final class Program {
   /// Objects, spaces and contexts that the machine has now, for tests.
   public var machineCounts: (spaces: Int, contexts: Int, objects: Int) { shared.counts }
 
-  /// Who is told what guests touch, with the kernel's names of task and space; nil for nobody. The machine's log is the caller's
-  /// to switch.
-  public func takesAccesses(_ sink: (([MemoryAccess], ContextID, AddressSpaceID) -> Void)?) { shared.accessSink = sink }
+  /// Who is told what guests do, with the kernel's names of task and space; nil for nobody. Not owned. The machine's log is the
+  /// caller's to switch.
+  public var watcher: (any GuestWatcher)? {
+    get { shared.watcher }
+    set { shared.watcher = newValue }
+  }
 
   /// What executions go on drawing random bytes from behind the prefix.
   public var randomAtHold: SeededGenerator {

@@ -29,7 +29,7 @@ public final class SharedMachine {
   public init(_ machine: any Machine) { self.machine = machine }
 
   /// What guests touch, run by run, while the machine logs it.
-  var accessSink: (([MemoryAccess], ContextID, AddressSpaceID) -> Void)?
+  weak var watcher: (any GuestWatcher)?
 
   /// How many spaces, contexts and objects there are now.
   public var counts: (spaces: Int, contexts: Int, objects: Int) {

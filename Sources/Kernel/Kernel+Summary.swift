@@ -1,10 +1,25 @@
 // What the end of a run has to say, for whoever started it.
 
 import LinuxABI
+import Platform
 
 extension Kernel {
   /// Virtual time since the guest's start.
   public var virtualTimeElapsed: Nanoseconds { clock.monotonic - Timekeeper.uptimeAtStart }
+
+  /// The task whose turn it is, and the machine's name for it.
+  public var currentTask: (id: TaskID, context: ContextID)? { scheduler.current.map { ($0.id, $0.context.id) } }
+
+  /// Where the program of the task whose turn it is was loaded, from its first segment to the end of what follows without a gap.
+  public var currentProgramImage: GuestRange? {
+    guard let memory = scheduler.current?.memory else { return nil }
+    let mappings = memory.mappings
+    guard let inside = mappings.firstIndex(where: { $0.range.contains(memory.programCode.start) }) else { return nil }
+    var first = inside, last = inside
+    while first > 0, mappings[first - 1].range.end == mappings[first].range.start { first -= 1 }
+    while last + 1 < mappings.count, mappings[last + 1].range.start == mappings[last].range.end { last += 1 }
+    return GuestRange(mappings[first].range.start, mappings[last].range.end)
+  }
 
   /// Processes that have not ended, other than our init: "pid (name)", in order of creation.
   public func livingProcesses() -> [String] {

@@ -11,22 +11,31 @@ public struct MemoryAccess: Hashable, Sendable {
   public var size: UInt8
   /// Whether it may store; what is not known to load only counts as storing.
   public var isWrite: Bool
-  public init(pc: GuestAddress, address: GuestAddress, size: UInt8, isWrite: Bool) {
+  /// Whether it is the second access of its instruction, which makes two.
+  public var isSecond: Bool
+  public init(pc: GuestAddress, address: GuestAddress, size: UInt8, isWrite: Bool, isSecond: Bool = false) {
     self.pc = pc
     self.address = address
     self.size = size
     self.isWrite = isWrite
+    self.isSecond = isSecond
   }
 }
+
+/// Whose accesses are logged: nobody's, those of scheduling points, or all instructions'.
+public enum AccessLogMode: Hashable, Sendable { case off, points, all }
 
 public protocol ObservingMachine: Machine {
   /// The instructions that are scheduling points from now on, in all spaces: runs with `RunLimit.points` stop before them.
   /// Those without a memory operand are none.
   func setSchedulingPoints(_ points: Set<GuestAddress>) throws(MachineError)
-  /// Whether accesses are logged from now on: all by ordinary instructions with a memory operand, but those relative to fs
+  /// Runs stop before these scheduling points, from now on, whatever their limit (`StopPoint.isAtPoint`; not at one where the run
+  /// begins). The machine may stop before others too. Cheap, unlike a change of points, which takes all of them back.
+  func setWatchedPoints(_ points: Set<GuestAddress>) throws(MachineError)
+  /// Which accesses are logged from now on: of ordinary instructions with a memory operand, but those relative to fs
   /// (thread-local). Not logged are pushes, pops, calls and returns, and of repeated string instructions all but the first
   /// round.
-  func setAccessLog(_ isOn: Bool) throws(MachineError)
+  func setAccessLog(_ mode: AccessLogMode) throws(MachineError)
   /// The accesses logged since the last call, oldest first. A caller that wants to know whose they are asks after each run.
   func takeAccesses() -> [MemoryAccess]
 }

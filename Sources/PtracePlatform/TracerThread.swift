@@ -48,6 +48,15 @@ extension PtraceMachine {
   }
 }
 
+public enum Processors {
+  /// How many the calling thread may run on.
+  public static var allowed: Int {
+    var mask = [UInt64](repeating: 0, count: 128)
+    let size = rsb_affinity_get(&mask, mask.count * 8)
+    return size <= 0 ? 1 : mask.reduce(0) { $0 + $1.nonzeroBitCount }
+  }
+}
+
 /// Runs `body` on a new OS thread and waits for it. A machine made inside stays with that thread, and the caller's
 /// clocks and affinity stay as they are.
 public func onTracerThread<Result>(_ body: () -> Result) -> Result {
@@ -55,26 +64,31 @@ public func onTracerThread<Result>(_ body: () -> Result) -> Result {
     var result: Result?
     withUnsafeMutablePointer(to: &result) { slot in
       // Sound: the thread is joined before slot and body go.
-      let work = Work { slot.pointee = body() }
-      var attributes = pthread_attr_t()
-      pthread_attr_init(&attributes)
-      pthread_attr_setstacksize(&attributes, 16 << 20)
-      var thread = pthread_t()
-      let status = pthread_create(
-        &thread, &attributes,
-        { argument in
-          Unmanaged<Work>.fromOpaque(argument!).takeUnretainedValue().body()
-          return nil
-        }, Unmanaged.passUnretained(work).toOpaque())
-      precondition(status == 0, "pthread_create: \(status)")
-      withExtendedLifetime(work) { _ = pthread_join(thread, nil) }
-      pthread_attr_destroy(&attributes)
+      nonisolated(unsafe) let (slot, body) = (slot, body)
+      pthread_join(startTracerThread { slot.pointee = body() }, nil)
     }
     return result!
   }
 }
 
-private final class Work {
-  let body: () -> Void
-  init(_ body: @escaping () -> Void) { self.body = body }
+/// Runs `body` on a new OS thread, which the caller joins. A machine made inside stays with that thread.
+public func startTracerThread(_ body: @escaping @Sendable () -> Void) -> pthread_t {
+  var attributes = pthread_attr_t()
+  pthread_attr_init(&attributes)
+  pthread_attr_setstacksize(&attributes, 16 << 20)
+  defer { pthread_attr_destroy(&attributes) }
+  var thread = pthread_t()
+  let status = pthread_create(
+    &thread, &attributes,
+    { argument in
+      Unmanaged<Work>.fromOpaque(argument!).takeRetainedValue().body()
+      return nil
+    }, Unmanaged.passRetained(Work(body)).toOpaque())
+  precondition(status == 0, "pthread_create: \(status)")
+  return thread
+}
+
+private final class Work: Sendable {
+  let body: @Sendable () -> Void
+  init(_ body: @escaping @Sendable () -> Void) { self.body = body }
 }

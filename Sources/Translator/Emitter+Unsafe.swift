@@ -55,9 +55,13 @@ struct Emitter: ~Copyable {
 
   /// An opcode (three bytes, lowest first, ending in a ModRM of the form rip + displacement) on a slot.
   @inline(__always) mutating func onSlot(_ opcode: UInt64, _ slot: RuntimeSlot) {
+    onWord(opcode, RuntimeLayout.slots + UInt64(slot.rawValue))
+  }
+
+  /// The same on a word elsewhere among the slots.
+  @inline(__always) mutating func onWord(_ opcode: UInt64, _ target: UInt64) {
     bytes(opcode, 3)
     image.relocations.append(UInt32(offset))
-    let target = RuntimeLayout.slots + UInt64(slot.rawValue)
     int32(Int32(truncatingIfNeeded: Int64(bitPattern: target &- (image.address + UInt64(offset) + 4))))
   }
 

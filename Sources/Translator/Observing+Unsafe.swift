@@ -2,24 +2,32 @@
 // accesses. Both leave flags, stack and the guest's registers alone at every fault that is the guest's, and spoil r11.
 //
 // A point counts down like a tick: the slot `points` holds the address of a byte, and the byte of count 0 cannot be read. It lies
-// in memory, as there is no register to spare: a few cycles of store forwarding each.
+// in memory, as there is no register to spare: a few cycles of store forwarding each. Then it reads by way of its word in the
+// table of watches: who wants a stop at certain points only puts an address there that cannot be read.
 //
 // An entry of the log is two words: the address; then the instruction's pc, with what its access is (`AccessLog`). Its first
 // store faults where the log is full; then rax, which the guest needs, is in its slot.
 
 /// The log's layout: two words for each access.
 public enum AccessLog {
+  /// Whose accesses are logged: nobody's, those of scheduling points, or all instructions'.
+  public enum Mode: Sendable { case off, points, all }
+
   public static let entrySize = 16
   static let sizeShift: UInt64 = 48
   static let writeBit: UInt64 = 1 << 63
+  static let secondBit: UInt64 = 1 << 62
 
-  static func describe(_ pc: UInt64, _ access: Access) -> UInt64 {
-    pc | UInt64(access.size) << sizeShift | (access.isWrite ? writeBit : 0)
+  static func describe(_ pc: UInt64, _ access: Access, isSecond: Bool) -> UInt64 {
+    pc | UInt64(access.size) << sizeShift | (access.isWrite ? writeBit : 0) | (isSecond ? secondBit : 0)
   }
 
-  /// The second word: pc, bytes, and whether it may store.
-  public static func fields(_ word: UInt64) -> (pc: UInt64, size: UInt8, isWrite: Bool) {
-    (word & (1 << sizeShift - 1), UInt8(truncatingIfNeeded: word >> sizeShift & 0x7f), word & writeBit != 0)
+  /// The second word: pc, bytes, whether it may store, and whether it is the instruction's second access.
+  public static func fields(_ word: UInt64) -> (pc: UInt64, size: UInt8, isWrite: Bool, isSecond: Bool) {
+    (
+      word & (1 << sizeShift - 1), UInt8(truncatingIfNeeded: word >> sizeShift & 0x7f), word & writeBit != 0,
+      word & secondBit != 0
+    )
   }
 
   /// Where to go on after the fault of a full log: so many bytes before it, where the pointer is loaded.
@@ -28,30 +36,31 @@ public enum AccessLog {
 
 extension Translator {
   /// Bytes of a point's probe, at whose start an instruction's code begins, and of the read that ends it.
-  public static let pointProbeSize: UInt64 = 22
+  public static let pointProbeSize: UInt64 = 33
+  /// Of either read of a probe, and the bytes of the probe up to the end of the first.
   public static let pointReadSize: UInt64 = 4
   /// An upper bound for what `observe` writes.
-  static let observingBytesMax = 136
+  static let observingBytesMax = 147
 
   /// Whether translations are other than usual.
-  public var isObserving: Bool { logsAccesses || !points.isEmpty }
+  public var isObserving: Bool { logs != .off || !points.isEmpty }
 
   /// Whether the code of this instruction, when it is the guest's at `pc`, begins with a point's probe.
   public func isPoint(_ pc: UInt64, _ instruction: @autoclosure () -> Instruction) -> Bool {
-    !points.isEmpty && points.contains(pc) && instruction().hasMemoryOperand
+    !points.isEmpty && points[pc] != nil && instruction().hasMemoryOperand
   }
 
-  /// Writes what comes before an instruction. `logs`: its accesses, too, when they are logged at all.
+  /// Writes what comes before an instruction. `mayLog`: its accesses, too, when they are logged at all.
   func observe(
-    _ instruction: Instruction, at offset: UInt32, counts: Bool, logs: Bool, _ emitter: inout Emitter, _ state: inout BlockState
+    _ instruction: Instruction, at offset: UInt32, counts: Bool, mayLog: Bool, _ emitter: inout Emitter, _ state: inout BlockState
   ) {
     let image = emitter.image
     let pc = image.start + UInt64(offset)
     if counts && isPoint(pc, instruction) {
-      emitter.countPoint()
+      emitter.countPoint(watch: RuntimeLayout.watch(points[pc]!))
       state.r11Holds = nil
     }
-    guard logs && logsAccesses else { return }
+    guard mayLog, logsAccesses(of: instruction, at: pc) else { return }
     let bytes = image.source + Int(offset)
     let accesses = instruction.accesses(bytes)
     if accesses.isEmpty { return }
@@ -62,20 +71,30 @@ extension Translator {
       emitter.bytes(0x00_e3, 2)  // jrcxz
       skip = emitter.offset
     }
-    for access in accesses { log(access, instruction, bytes, pc, &emitter) }
+    for (index, access) in accesses.enumerated() {
+      log(access, isSecond: index > 0, instruction, bytes, pc, &emitter)
+    }
     if skip >= 0 { image.code[skip - 1] = UInt8(emitter.offset - skip) }
     state.r11Holds = nil
   }
 
+  private func logsAccesses(of instruction: Instruction, at pc: UInt64) -> Bool {
+    switch logs {
+    case .off: false
+    case .points: isPoint(pc, instruction)
+    case .all: true
+    }
+  }
+
   private func log(
-    _ access: Access, _ instruction: Instruction, _ bytes: UnsafePointer<UInt8>, _ pc: UInt64, _ emitter: inout Emitter
+    _ access: Access, isSecond: Bool, _ instruction: Instruction, _ bytes: UnsafePointer<UInt8>, _ pc: UInt64, _ emitter: inout Emitter
   ) {
     emitter.onSlot(0x05_89_48, .rax)  // movq %rax, slot
     loadAddress(access, instruction, bytes, pc, &emitter)
     emitter.loadR11(.log)
     emitter.bytes(0x03_89_49, 3)  // movq %rax, (%r11)
     emitter.bytes(0xb8_48, 2)  // movabsq $imm64, %rax
-    emitter.int64(AccessLog.describe(pc, access))
+    emitter.int64(AccessLog.describe(pc, access, isSecond: isSecond))
     emitter.bytes(0x08_43_89_49, 4)  // movq %rax, 8(%r11)
     emitter.bytes(0x10_5b_8d_4d, 4)  // leaq 16(%r11), %r11
     emitter.storeR11(.log)
@@ -143,11 +162,13 @@ extension Translator {
 }
 
 extension Emitter {
-  /// Counts a scheduling point and stops when none is left. Spoils r11.
-  mutating func countPoint() {
+  /// Counts a scheduling point and stops when none is left, or when the word at `watch` says so. Spoils r11.
+  mutating func countPoint(watch: UInt64) {
     onSlot(0x1d_8b_4c, .points)  // movq points, %r11
     bytes(0xff_5b_8d_4d, 4)  // leaq -1(%r11), %r11
     onSlot(0x1d_89_4c, .points)  // movq %r11, points
+    bytes(0x1b_b6_0f_45, 4)  // movzbl (%r11), %r11d
+    onWord(0x1d_8b_4c, watch)  // movq watch, %r11
     bytes(0x1b_b6_0f_45, 4)  // movzbl (%r11), %r11d
   }
 

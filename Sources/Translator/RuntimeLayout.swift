@@ -2,7 +2,7 @@
 // map. Translated code reaches its slots relative to rip, which the processor renames; the mirror through gs.
 //
 //   0x7ff0_0000_0000  the arena: the dispatch blob, then translated code. One shared memory for all guests of a sandbox
-//   0x7ff0_7fff_0000  the slots: one page, shared likewise (one guest runs at a time)
+//   0x7ff0_7fff_0000  the slots: one page, shared likewise (one guest runs at a time), and behind them the table of watches
 //   0x7ff0_8000_0000  the hash table of targets above the mirror's window, one for each space that has some
 //   0x7ff1_0000_0000  the log of accesses, with nothing mapped behind it; shared like the slots
 //   0x7ffa_ffc0_0000  the countdown: 4 MiB of nothing to read, with nothing mapped below; see `Emitter.countTick`
@@ -14,6 +14,12 @@ public enum RuntimeLayout {
   /// Bytes of the arena.
   public static let arenaSize = 0x7fff_0000
   public static let slots: UInt64 = arena + UInt64(arenaSize)
+  /// Bytes of slots and watches.
+  public static let slotsSize = 64 << 10
+  /// Where the table of watches begins among the slots, in bytes, and its entries: one word for each scheduling point, as
+  /// far as there are.
+  public static let watchesOffset = 4096
+  public static let watches = (slotsSize - watchesOffset) / 8
   public static let hashTable: UInt64 = 0x7ff0_8000_0000
   /// Entries of 16 bytes: target, its counted entry.
   public static let hashEntries = 1 << 16
@@ -31,10 +37,16 @@ public enum RuntimeLayout {
   public static let updatesPass: UInt64 = countdown
   /// What faults when the count is 0.
   public static let countFault: UInt64 = countdown - 1
+  /// What a word of the table of watches holds: an address that can be read, or one that faults.
+  public static let watchPasses: UInt64 = countdown
+  public static let watchFault: UInt64 = countdown - 9
   /// Room for the dispatch blob at the start of the arena.
   public static let blobSize = 4096
   /// One past what guests can map when their code is translated.
   public static let guestEnd: UInt64 = arena
+
+  /// The word of the scheduling point with this place. Those that find no room share the last word.
+  public static func watch(_ place: Int) -> UInt64 { slots + UInt64(watchesOffset + 8 * min(place, watches - 1)) }
 
   public static func isInHashTable(_ address: UInt64) -> Bool { address &- hashTable < UInt64(hashEntries * 16) }
 

@@ -25,8 +25,8 @@ extension Translator {
       let instruction = decode(image.source + offset, available: image.available - offset)
       if instruction.length == 0 { break }
       let start = emitter.offset
-      if logsAccesses {
-        observe(instruction, at: UInt32(offset), counts: false, logs: logsFirst || block.mapCount > 0, &emitter, &state)
+      if logs != .off {
+        observe(instruction, at: UInt32(offset), counts: false, mayLog: logsFirst || block.mapCount > 0, &emitter, &state)
       }
       goesOn = writeStep(instruction, UInt32(offset), &emitter, &state)
       image.map.append(

@@ -27,10 +27,10 @@ public final class Translator {
   /// Otherwise instructions with an EVEX prefix are undefined: they stop in the machine.
   public var allowsAVX512 = false
 
-  /// Guest addresses of scheduling points, and whether accesses are logged. Who changes them flushes all images: what was
-  /// translated before does neither.
-  public var points: Set<UInt64> = []
-  public var logsAccesses = false
+  /// Guest addresses of scheduling points, with their places in the table of watches, and which accesses are logged. Who changes
+  /// them flushes all images: what was translated before does neither.
+  public var points: [UInt64: Int] = [:]
+  public var logs = AccessLog.Mode.off
 
   var region = Region()
   /// Branches of this region whose target is known only when all is written.
@@ -138,7 +138,7 @@ public final class Translator {
         state = BlockState()
       }
       let before = emitter.offset
-      if isObserving { observe(instruction, at: offset, counts: true, logs: true, &emitter, &state) }
+      if isObserving { observe(instruction, at: offset, counts: true, mayLog: true, &emitter, &state) }
       let isLast = index == segment.first + segment.count - 1
       flowsIn = write(instruction, at: offset, followedBy: isLast ? next : nil, &emitter, &state)
       image.map.append(

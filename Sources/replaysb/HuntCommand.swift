@@ -4,6 +4,7 @@ import ArgumentParser
 import CLinux
 import Explore
 import Kernel
+import PtracePlatform
 import RecordReplay
 import Trace
 
@@ -15,6 +16,10 @@ struct HuntCommand: ParsableCommand {
   var schedules: UInt64 = 2000
   @Option(help: "walk, pct, hold, feedback or mix: how schedules are chosen.") var strategy: Strategy = .mix
   @Option(help: ArgumentHelp("Seed of the schedules that are tried.", valueName: "seed")) var searchSeed: UInt64 = 1
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp("Executions at the same time (default: as many as there are processors).", valueName: "count"))
+  var jobs: Int?
   @Option(
     help: ArgumentHelp("Of runs that end by themselves only this exit status is a failure.", valueName: "status"))
   var exitCode: Int32?
@@ -91,6 +96,7 @@ struct HuntCommand: ParsableCommand {
     search.predicate.expectsSameOutput = expectSame
     search.predicate.expectsSameErrors = expectSameStderr
     search.countsFailures = keepGoing
+    search.jobs = max(1, jobs ?? Processors.allowed)
     return search
   }
 

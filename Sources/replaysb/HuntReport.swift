@@ -71,8 +71,7 @@ struct HuntReport: Encodable {
     exitStatus = result.first == nil ? 0 : 1
     schedulesTried = result.schedulesTried
     let seconds = Double(result.searchNanoseconds) / 1e9
-    // The first schedule is not in the time.
-    schedulesPerSecond = seconds > 0 ? Double(result.schedulesTried - 1) / seconds : nil
+    schedulesPerSecond = seconds > 0 ? Double(result.schedulesTried) / seconds : nil
     failures = result.failures
     distinctFailures = result.distinct.all.map {
       Failure(kind: $0.key.kind, place: $0.key.place, count: $0.count, firstSchedule: $0.first)

@@ -90,7 +90,7 @@ extension OracleTests {
         let observing = try TranslatedMachine()
         let places = sequences.flatMap { sequence in sequence.code.indices.map { GuestAddress(sequence.codeAddress + UInt64($0)) } }
         try observing.setSchedulingPoints(Set(places))
-        try observing.setAccessLog(true)
+        try observing.setAccessLog(.all)
         let observed = try self.all(observing, sequences, limits)
         let stepped = try self.all(SteppedMachine(), sequences, limits)
         return stepped.indices.flatMap { index -> [String] in

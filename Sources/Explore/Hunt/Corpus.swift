@@ -1,34 +1,104 @@
-// What executions found that went new ways: the feedback of the search.
+// What executions found that went new ways: the feedback of the search. As in coverage-guided fuzzing, what led to something
+// new is tried again with a change; here new are places that no task had come to, and pairs of instructions of which one met what the
+// other had left (Wolff, Shi, Duck, Mathur, Roychoudhury, "Greybox Fuzzing for Concurrency Testing", ASPLOS 2024, prefers
+// schedules with new reads-from pairs likewise). The change is mostly that two events, which came in one order, shall come in
+// the other: that, not any other place, is where it makes a difference who runs.
 
 import Kernel
 
-/// Plans under which tasks came to places where none had come before. What is rare is often the way to what is rarer still: a
-/// branch that only one schedule takes may hold the next place where it matters who runs.
+/// Follows from what was added, in order, and from what the plans were drawn with.
 struct Corpus {
   private struct Entry {
     var plan: HoldPlan
     /// The places that it came to first.
     var found: [Arrival]
+    var reversals: [Reversal]
+    /// Plans made of them.
+    var tries: [InstructionPair: Int] = [:]
   }
   private var entries: [Entry] = []
+  /// New only as a whole: the same meetings never came together before.
+  private var others: [Entry] = []
+  private var seenArrivals: Set<Arrival> = []
+  private var seenMeetings: Set<InstructionPair> = []
+  private var seenWholes: Set<UInt64> = []
+  /// How often a reversal of this pair was tried.
+  private var tries: [InstructionPair: Int] = [:]
+  /// All that were seen, in order.
+  private(set) var arrivals: [Arrival] = []
+
   /// More are not of use: the oldest goes.
   private static let entriesMax = 256
-  private static let targetsMax = 8
+  private static let targetsMax = 6
+  /// What could not be turned around once may be possible later, but seldom is.
+  private static let triesOfUnmet = 4
 
-  mutating func add(_ plan: HoldPlan, found: [Arrival]) {
+  /// What an execution under a plan taught.
+  mutating func add(_ plan: HoldPlan, _ findings: Findings, isMet: Bool = true) {
+    if !isMet, let target = plan.targets.last, let until = target.until {
+      tries[InstructionPair(first: target.arrival.pc, second: until.pc), default: 0] += Self.triesOfUnmet
+    }
+    let found = findings.arrivals.filter { seenArrivals.insert($0).inserted }
+    arrivals += found
+    var isNew = found.contains { $0.occurrence == 1 }
+    for meeting in findings.meetings where seenMeetings.insert(meeting.instructions).inserted { isNew = true }
+    let isOther = seenWholes.insert(findings.whole).inserted
     if plan.targets.count >= Self.targetsMax { return }
-    entries.append(Entry(plan: plan, found: found))
-    if entries.count > Self.entriesMax { entries.removeFirst() }
+    let entry = Entry(plan: plan, found: found.filter { $0.occurrence == 1 }, reversals: findings.reversals)
+    if isNew { Self.append(entry, to: &entries) } else if isOther { Self.append(entry, to: &others) }
+  }
+
+  private static func append(_ entry: Entry, to pool: inout [Entry]) {
+    pool.append(entry)
+    if pool.count > entriesMax { pool.removeFirst() }
   }
 
   /// A plan with one more target than one of the corpus has; now and then, and while there is none, a new one.
-  func plan(_ arrivals: [Arrival], _ generator: inout SeededGenerator) -> HoldPlan {
-    if entries.isEmpty || generator.next(below: 3) == 0 { return .random(of: arrivals, &generator) }
-    // Of the newest ones more often.
-    let back = min(generator.next(below: entries.count), generator.next(below: entries.count))
-    let entry = entries[entries.count - 1 - back]
-    var plan = entry.plan
-    plan.addTarget(of: generator.next(below: 3) == 0 ? arrivals : entry.found, &generator)
+  mutating func plan(_ generator: inout SeededGenerator) -> HoldPlan {
+    if entries.isEmpty || generator.next(below: 8) == 0 { return .random(of: arrivals, &generator) }
+    // What was new as a whole only is of use where a bug needs several steps. Of the newest ones more often.
+    if others.isEmpty || generator.next(below: 6) != 0 {
+      var pool = entries
+      entries = []
+      defer { entries = pool }
+      return plan(of: &pool, &generator)
+    }
+    var pool = others
+    others = []
+    defer { others = pool }
+    return plan(of: &pool, &generator)
+  }
+
+  private mutating func plan(of pool: inout [Entry], _ generator: inout SeededGenerator) -> HoldPlan {
+    let back = min(generator.next(below: pool.count), generator.next(below: pool.count))
+    let index = pool.count - 1 - back
+    var plan = pool[index].plan
+    plan.trapInterval = 0
+    if generator.next(below: 4) == 0 { plan.drawAnew(&generator) }
+    if generator.next(below: 4) != 0, let reversal = reversal(of: &pool[index], &generator) {
+      plan.add(reversal, distance: [0, 0, 1, 2][generator.next(below: 4)])
+    } else {
+      let found = pool[index].found
+      plan.addTarget(of: generator.next(below: 3) == 0 || found.isEmpty ? arrivals : found, &generator)
+    }
     return plan
   }
+
+  /// One whose pair of instructions was tried least, of this entry above all; what libraries do among themselves counts as tried
+  /// more often.
+  private mutating func reversal(of entry: inout Entry, _ generator: inout SeededGenerator) -> Reversal? {
+    let costs = entry.reversals.map {
+      let pair = $0.instructions
+      return (1 + 2 * (entry.tries[pair] ?? 0) + min(Self.triesMax, tries[pair] ?? 0)) * ($0.isOwn ? 1 : Self.foreignWeight)
+    }
+    guard let least = costs.min() else { return nil }
+    let candidates = entry.reversals.indices.filter { costs[$0] == least }
+    let chosen = entry.reversals[candidates[generator.next(below: candidates.count)]]
+    tries[chosen.instructions, default: 0] += 1
+    entry.tries[chosen.instructions, default: 0] += 1
+    return chosen
+  }
+  /// More, of other entries, make no difference: what comes to nothing there may work here.
+  private static let triesMax = 3
+  private static let foreignWeight = 4
 }

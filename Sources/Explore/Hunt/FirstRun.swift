@@ -12,17 +12,13 @@ extension Hunt {
     }
   }
 
-  /// The first execution failed: others show whether all do. No search is needed then, nor if some pass.
-  func tryOthersThanFirst(_ first: Outcome) throws(SessionError) {
-    while result.schedulesTried < min(options.schedulesMax, 1 + Self.othersMax(first)) {
-      let number = result.schedulesTried + 1
-      let tried = try execute {
-        WalkDecisions(
-          epoch: epoch, random: random, seed: options.seed &+ number, interval: 1 << (4 * (number % 4)),
-          trapInterval: 1 + Int(number % 3))
-      }
-      result.schedulesTried = number
-      _ = note(tried, number: number)
+  /// What to try when the first execution failed: others, with turns at random.
+  func othersThanFirst(_ first: Outcome, trapsMax: UInt64) -> [Trial] {
+    let last = min(options.schedulesMax, 1 + Self.othersMax(first))
+    return (2..<max(2, last + 1)).map { number in
+      let manner = Trial.Manner.walk(
+        seed: options.seed &+ number, interval: 1 << (4 * (number % 4)), trapInterval: 1 + Int(number % 3))
+      return Trial(manner: manner, number: number, trapsMax: trapsMax)
     }
   }
 }

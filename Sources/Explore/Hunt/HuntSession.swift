@@ -1,8 +1,7 @@
-// A search from options to a trace: the machine, the program, the tries, what was found shrunk and recorded.
+// A search from options to a trace: the machines, the tries, what was found shrunk and recorded.
 
 import Kernel
 import Platform
-import PtracePlatform
 import RecordReplay
 
 public enum HuntSession {
@@ -10,15 +9,11 @@ public enum HuntSession {
   public static func run(
     _ options: RunOptions, _ search: HuntOptions, input: CapturedInput? = nil, progress: (HuntResult) -> Bool
   ) throws(SessionError) -> HuntResult {
-    let machine = try options.makeMachine()
-    defer { machine.shutdown() }
-    guard let observing = machine as? any ObservingMachine else {
-      throw SessionError("a search needs the translated engine")
-    }
-    let program = Program(options, machine: machine, host: PosixHostView(hidden: options.hidden), input: input)
-    defer { program.end() }
-    let hunt = Hunt(program, observing, search)
-    var result = try hunt.run(progress: progress)
+    let crew = try WorkerPool(options, input: input, count: search.jobs)
+    defer { crew.end() }
+    let hunt = Hunt(crew, search)
+    var result = try hunt.run(hasOneTask: crew.hasOneTask, progress: progress)
+    result.refusal = crew.refusal
     if let found = result.first { result.first = try hunt.shrunk(found) }
     return result
   }
@@ -31,6 +26,9 @@ public enum HuntSession {
       epoch: Nanoseconds(options.epochNanoseconds), random: SeededDecisions.randomSource(seed: options.seed),
       schedule: found.schedule)
     let output = KeptOutput()
+    var options = options
+    // A livelock is recorded as far as it was watched.
+    if found.outcome.verdict == nil { options.timeoutSeconds = Double(found.outcome.virtualNanoseconds) / 1e9 }
     let result = try RecordSession.record(
       options, to: path, input: input.map { .captured($0) } ?? .captured(CapturedInput(bytes: [], kind: .null)),
       outputs: .keep(output), decisions: decisions)
@@ -53,17 +51,13 @@ extension Hunt {
     var shrink = Shrink { [self] (schedule) throws(SessionError) in
       let tried = try follow(schedule)
       guard options.predicate.failure(tried.outcome, first: firstOutcome) == found.kind else { return nil }
-      return tried.decisions.schedule
+      return tried.schedule
     }
     best.schedule = try shrink.minimal(found.schedule)
     best.executionsOfShrinking = shrink.executions
     let last = try follow(best.schedule)
     best.outcome = last.outcome
-    best.schedule = last.decisions.schedule
+    best.schedule = last.schedule
     return best
-  }
-
-  private func follow(_ schedule: Schedule) throws(SessionError) -> (decisions: ExploringDecisions, outcome: Outcome) {
-    try execute { FollowDecisions(epoch: epoch, random: random, schedule: schedule) }
   }
 }

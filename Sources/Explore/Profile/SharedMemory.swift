@@ -8,7 +8,7 @@ import Platform
 ///
 /// A word is shared once two tasks touched it, at least one of them with a store. Words are told apart by space; memory that
 /// processes map together comes in a second time, under a space of its own (`MachineBranch`).
-public struct SharedMemory {
+public struct SharedMemory: Sendable {
   private struct Word {
     var firstTask: ContextID
     var isShared = false
@@ -27,15 +27,35 @@ public struct SharedMemory {
 
   public init() {}
 
-  /// Takes in what a task touched in one run.
-  public mutating func add(_ accesses: [MemoryAccess], by task: ContextID, in space: AddressSpaceID) {
-    for access in accesses {
-      let index = index(of: access.pc)
-      let last = (access.address.rawValue &+ UInt64(max(1, access.size)) - 1) >> 3
-      var number = access.address.rawValue >> 3
-      while number <= last {
-        touch(Key(space: space.rawValue, word: number), index, access.isWrite, by: task)
-        number += 1
+  /// Takes in what a task touched in one run. What it does in a signal handler counts as another task's.
+  public mutating func add(
+    _ accesses: [MemoryAccess], aliases: [Alias], by task: ContextID, inHandler: Bool, in space: AddressSpaceID
+  ) {
+    let who = ContextID(rawValue: task.rawValue | (inHandler ? 1 << 31 : 0))
+    for access in accesses { touch(access, at: access.address, space.rawValue, by: who) }
+    for alias in aliases { touch(accesses[alias.index], at: alias.address, Self.allSpaces, by: who) }
+  }
+  private static let allSpaces = UInt32.max
+
+  private mutating func touch(_ access: MemoryAccess, at address: GuestAddress, _ space: UInt32, by task: ContextID) {
+    let index = index(of: access.pc)
+    let last = (address.rawValue &+ UInt64(max(1, access.size)) - 1) >> 3
+    var number = address.rawValue >> 3
+    while number <= last {
+      touch(Key(space: space, word: number), index, access.isWrite, by: task)
+      number += 1
+    }
+  }
+
+  /// Takes in what other executions touched.
+  public mutating func merge(_ other: SharedMemory) {
+    for (key, word) in other.words {
+      for instruction in word.touchedBy {
+        touch(key, index(of: other.instructions[Int(instruction)]), word.isWritten, by: word.firstTask)
+      }
+      if word.isShared {
+        words[key]!.isShared = true
+        if words[key]!.isWritten { points.formUnion(words[key]!.touchedBy) }
       }
     }
   }

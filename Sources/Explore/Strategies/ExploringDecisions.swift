@@ -10,6 +10,8 @@ import Platform
 public class ExploringDecisions: Decisions {
   public let epoch: Nanoseconds
   private var random: SeededGenerator
+  /// Told of calls that are made again.
+  private let watcher: History?
   /// Told of every place where a turn could change; while there is one, tasks stop at every scheduling point. Only for
   /// strategies that look at each by themselves.
   var arrived: ((SchedulePlace) -> Void)?
@@ -27,6 +29,14 @@ public class ExploringDecisions: Decisions {
   public init(epoch: Nanoseconds, random: SeededGenerator) {
     self.epoch = epoch
     self.random = random
+    watcher = nil
+  }
+
+  /// `history`: of this execution.
+  init(epoch: Nanoseconds, random: SeededGenerator, history: History?) {
+    self.epoch = epoch
+    self.random = random
+    watcher = history
   }
 
   // MARK: For subclasses
@@ -57,7 +67,10 @@ public class ExploringDecisions: Decisions {
       if interrupted.contains(place) { return false }
       steps += 1
       preempts = wantsPreemption(at: point, place: place, queue: queue)
-      if preempts { interrupted.insert(place) }
+      if preempts {
+        interrupted.insert(place)
+        watcher?.retractCall(of: place.task, at: place.pc)
+      }
       return preempts
     case .afterTrap:
       steps += 1

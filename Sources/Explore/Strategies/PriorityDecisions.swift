@@ -17,12 +17,14 @@ public final class PriorityDecisions: ExploringDecisions {
   private var lowest = 0
 
   /// `depth`: d. `stepsExpected`: k, of an execution before.
-  public init(epoch: Nanoseconds, random: SeededGenerator, seed: UInt64, depth: Int, stepsExpected: UInt64) {
+  init(
+    epoch: Nanoseconds, random: SeededGenerator, history: History? = nil, seed: UInt64, depth: Int, stepsExpected: UInt64
+  ) {
     var generator = SeededGenerator(seed: seed)
     let steps = Int(clamping: max(1, stepsExpected))
     changes = (1..<max(1, depth)).map { _ in 1 + UInt64(generator.next(below: steps)) }.sorted()
     self.generator = generator
-    super.init(epoch: epoch, random: random)
+    super.init(epoch: epoch, random: random, history: history)
   }
 
   private func priority(of task: TaskID) -> Int {

@@ -28,29 +28,26 @@ public enum Strategy: String, Hashable, Sendable, CaseIterable {
     SeededGenerator(seed: seed &+ number &* 0x9e37_79b9_7f4a_7c15)
   }
 
-  /// The decisions of execution `number`. Not of those that hold tasks: the search makes their plans, from what it has seen.
-  /// `stepsExpected`: scheduling points and traps of an ordinary execution, at least 1.
-  func decisions(
-    number: UInt64, seed: UInt64, stepsExpected: UInt64, epoch: Nanoseconds, random: SeededGenerator
-  ) -> ExploringDecisions {
+  /// What execution `number` is asked to do. `stepsExpected`: scheduling points and traps of an ordinary execution, at least 1.
+  func manner(
+    number: UInt64, seed: UInt64, stepsExpected: UInt64, _ corpus: inout Corpus
+  ) -> Trial.Manner {
     var draw = Self.generator(number: number, seed: seed)
-    let own = draw.next()
     switch self {
     case .walk:
+      let own = draw.next()
       // On every scale from every second step to a few changes in the whole run.
       var scales = 1
       while 1 << UInt64(scales) < stepsExpected && scales < 20 { scales += 1 }
       let interval = UInt64(2) << UInt64(draw.next(below: scales))
-      let trapInterval = 1 + draw.next(below: 8)
-      return WalkDecisions(epoch: epoch, random: random, seed: own, interval: interval, trapInterval: trapInterval)
+      return .walk(seed: own, interval: interval, trapInterval: 1 + draw.next(below: 8))
     case .pct:
-      let depth = 1 + draw.next(below: 4)
-      return PriorityDecisions(epoch: epoch, random: random, seed: own, depth: depth, stepsExpected: stepsExpected)
-    case .hold, .feedback: preconditionFailure("execution \(number) holds tasks by a plan")
+      return .priorities(seed: draw.next(), depth: 1 + draw.next(below: 4), stepsExpected: stepsExpected)
+    case .hold: return .hold(.random(of: corpus.arrivals, &draw))
+    case .feedback: return .hold(corpus.plan(&draw))
     case .mix:
-      let part = part(of: number)
-      return part.decisions(
-        number: number, seed: seed &+ 1, stepsExpected: stepsExpected, epoch: epoch, random: random)
+      return part(of: number).manner(
+        number: number, seed: seed &+ 1, stepsExpected: stepsExpected, &corpus)
     }
   }
 }

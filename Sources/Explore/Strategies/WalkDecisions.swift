@@ -9,11 +9,13 @@ public final class WalkDecisions: ExploringDecisions {
   private let interval: UInt64
   private let trapInterval: Int
 
-  public init(epoch: Nanoseconds, random: SeededGenerator, seed: UInt64, interval: UInt64, trapInterval: Int) {
+  init(
+    epoch: Nanoseconds, random: SeededGenerator, history: History? = nil, seed: UInt64, interval: UInt64, trapInterval: Int
+  ) {
     generator = SeededGenerator(seed: seed)
     self.interval = max(1, interval)
     self.trapInterval = max(1, trapInterval)
-    super.init(epoch: epoch, random: random)
+    super.init(epoch: epoch, random: random, history: history)
   }
 
   override func wantsPreemption(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {

@@ -20,7 +20,7 @@ final class CodeArena {
   /// Where the dispatch blob stops for a target it does not know.
   let dispatchMiss: UInt64
 
-  private static let logOffset = RuntimeLayout.arenaSize + (64 << 10)
+  private static let logOffset = RuntimeLayout.arenaSize + RuntimeLayout.slotsSize
   private static let size = logOffset + RuntimeLayout.logSize
 
   init() throws(MachineError) {
@@ -44,7 +44,7 @@ final class CodeArena {
     let readExecute: UInt64 = 5, readWrite: UInt64 = 3
     try host.addToZygote(file, at: RuntimeLayout.arena, size: UInt64(RuntimeLayout.arenaSize), protection: readExecute)
     try host.addToZygote(
-      file, at: RuntimeLayout.slots, offset: UInt64(RuntimeLayout.arenaSize), size: StubLayout.pageSize,
+      file, at: RuntimeLayout.slots, offset: UInt64(RuntimeLayout.arenaSize), size: UInt64(RuntimeLayout.slotsSize),
       protection: readWrite)
     try host.addToZygote(
       file, at: RuntimeLayout.log, offset: UInt64(Self.logOffset), size: UInt64(RuntimeLayout.logSize), protection: readWrite)
@@ -54,6 +54,12 @@ final class CodeArena {
   subscript(slot: RuntimeSlot) -> UInt64 {
     @inline(__always) get { slots[slot.rawValue / 8] }
     @inline(__always) set { slots[slot.rawValue / 8] = newValue }
+  }
+
+  /// The word that the probe of the scheduling point with this place reads by.
+  subscript(watch place: Int) -> UInt64 {
+    get { slots[RuntimeLayout.watchesOffset / 8 + min(place, RuntimeLayout.watches - 1)] }
+    set { slots[RuntimeLayout.watchesOffset / 8 + min(place, RuntimeLayout.watches - 1)] = newValue }
   }
 
   static func isDispatch(_ code: UInt64) -> Bool { code &- RuntimeLayout.arena < UInt64(RuntimeLayout.blobSize) }

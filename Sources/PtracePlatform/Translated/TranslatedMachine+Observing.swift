@@ -31,17 +31,33 @@ struct PointCount {
 
 extension TranslatedMachine: ObservingMachine {
   public func setSchedulingPoints(_ points: Set<GuestAddress>) throws(MachineError) {
-    let new = Set(points.map(\.rawValue))
-    if new == translator.points { return }
-    translator.points = new
+    if points.count == translator.points.count, points.allSatisfy({ translator.points[$0.rawValue] != nil }) { return }
+    try setWatchedPoints([])
+    translator.points = [:]
+    for (place, point) in points.sorted(by: { $0.rawValue < $1.rawValue }).enumerated() {
+      translator.points[point.rawValue] = place
+    }
+    for place in 0..<RuntimeLayout.watches { arena[watch: place] = RuntimeLayout.watchPasses }
     flushAllImages()
   }
 
-  public func setAccessLog(_ isOn: Bool) throws(MachineError) {
-    if isOn == translator.logsAccesses { return }
+  public func setWatchedPoints(_ points: Set<GuestAddress>) throws(MachineError) {
+    for place in watchedPlaces { arena[watch: place] = RuntimeLayout.watchPasses }
+    watchedPlaces = points.compactMap { translator.points[$0.rawValue] }
+    for place in watchedPlaces { arena[watch: place] = RuntimeLayout.watchFault }
+  }
+
+  public func setAccessLog(_ mode: AccessLogMode) throws(MachineError) {
+    let new: AccessLog.Mode =
+      switch mode {
+      case .off: .off
+      case .points: .points
+      case .all: .all
+      }
+    if new == translator.logs { return }
     drainLog()
     arena[.log] = RuntimeLayout.log
-    translator.logsAccesses = isOn
+    translator.logs = new
     flushAllImages()
   }
 
@@ -100,7 +116,11 @@ extension TranslatedMachine: ObservingMachine {
       arena[.points] = turn.points.give(after: number)
       return .code(code + Translator.pointReadSize)
     }
-    if address == RuntimeLayout.logEnd, translator.logsAccesses, arena[.log] == RuntimeLayout.logEnd {
+    if address == RuntimeLayout.watchFault, !translator.points.isEmpty {
+      turn.registers.rip = pc
+      return .trap(.budget(StopPoint(isAtPoint: true)))
+    }
+    if address == RuntimeLayout.logEnd, translator.logs != .off, arena[.log] == RuntimeLayout.logEnd {
       // rax has the address to be logged, and keeps it.
       drainLog()
       return .code(code - AccessLog.retryDistance)
@@ -121,9 +141,11 @@ extension TranslatedMachine: ObservingMachine {
     // No reserveCapacity: it gives what is asked for and no more, so that a long run would copy all of them each time.
     let count = min(Int(end - RuntimeLayout.log) / AccessLog.entrySize, Self.accessesMax - accesses.count)
     for index in 0..<count {
-      let (pc, size, isWrite) = AccessLog.fields(arena.log[2 * index + 1])
+      let (pc, size, isWrite, isSecond) = AccessLog.fields(arena.log[2 * index + 1])
       accesses.append(
-        MemoryAccess(pc: GuestAddress(pc), address: GuestAddress(arena.log[2 * index]), size: size, isWrite: isWrite))
+        MemoryAccess(
+          pc: GuestAddress(pc), address: GuestAddress(arena.log[2 * index]), size: size, isWrite: isWrite,
+          isSecond: isSecond))
     }
     arena[.log] = RuntimeLayout.log
   }

@@ -142,7 +142,7 @@ extension TranslatedMachine {
     }
     if let split = task.split, split.pc == pc, let step = try secondHalf(split.value, &turn) { return step }
     if case .last(let count) = turn.mode { return .stretch(pc, count) }
-    turn.beginsAtPoint = translator.points.contains(pc)
+    turn.beginsAtPoint = translator.points[pc] != nil
     if !turn.beginsAtPoint, let resume = task.resume, resume.pc == pc, turn.registers.rcx == pc, resume.generation == resume.image.generation,
       turn.stub.heldIsKnown, turn.stub.held.rip == resume.code
     {

@@ -52,6 +52,8 @@ public final class TranslatedMachine: Machine {
   let scratch: ScratchCode
   /// Taken out of the log, oldest first.
   var accesses: [MemoryAccess] = []
+  /// Watched scheduling points, as places in the table of watches.
+  var watchedPlaces: [Int] = []
   public internal(set) var pointsOfLastRun: UInt32 = 0
 
   public var notes: [String] { host.notes }

@@ -52,8 +52,9 @@ extension RunOptions {
   }
 
   /// A machine for such runs, on the calling thread. Throws when this host cannot show the processor or does not let us trace.
-  public func makeMachine() throws(SessionError) -> any HostedMachine {
+  /// `number`: of machines that work side by side, from 0.
+  public func makeMachine(number: Int = 0) throws(SessionError) -> any HostedMachine {
     try ProcessorCheck.check(processorShown)
-    return try RecordReplay.makeMachine(engine, seed: seed, arguments: argumentTexts, processor: processorShown)
+    return try RecordReplay.makeMachine(engine, seed: seed, arguments: argumentTexts, processor: processorShown, number: number)
   }
 }

@@ -173,8 +173,8 @@ private struct Trial {
   }
 
   private mutating func logAccesses(_ guest: RandomGuest, _ walk: Walk, _ runner: Runner, _ machine: TranslatedMachine) throws {
-    try machine.setAccessLog(true)
-    defer { try? machine.setAccessLog(false) }
+    try machine.setAccessLog(.all)
+    defer { try? machine.setAccessLog(.off) }
     if dice.chance(1, in: 2) { try machine.setSchedulingPoints([]) }
     _ = machine.takeAccesses()
     try runner.prepare(guest)

@@ -229,7 +229,7 @@ private func withObserving(_ body: (ObservingBench) throws -> Void) {
     ]
     withObserving { bench in
       let machine = bench.machine, checks = bench.checks
-      try machine.setAccessLog(true)
+      try machine.setAccessLog(.all)
       for (bytes, expected) in cases {
         for limit in [RunLimit.unlimited, RunLimit(ticks: 0, instructions: 1), RunLimit(updates: 1)] {
           let space = try bench.space(bytes + [0xf4])
@@ -253,7 +253,7 @@ private func withObserving(_ body: (ObservingBench) throws -> Void) {
   @Test func ripRelativeInTheLog() {
     withObserving { bench in
       let machine = bench.machine, checks = bench.checks
-      try machine.setAccessLog(true)
+      try machine.setAccessLog(.all)
       for start: UInt64 in [0x41_0000, 0x1_8000_0000] {
         // inc [rip+n]; vmovups xmm0, [rip+n]; mov [rip+n], r11; hlt
         let bytes: [UInt8] =
@@ -278,7 +278,7 @@ private func withObserving(_ body: (ObservingBench) throws -> Void) {
     withObserving { bench in
       let machine = bench.machine, checks = bench.checks
       let count: UInt32 = 150_000
-      try machine.setAccessLog(true)
+      try machine.setAccessLog(.all)
       for ticks: UInt64? in [nil, 7001] {
         let space = try bench.space(Self.loop(count))
         let task = try bench.context(space) { $0.rax = 0x1234 }
@@ -307,13 +307,13 @@ private func withObserving(_ body: (ObservingBench) throws -> Void) {
       let task = try bench.context(try bench.space(Self.loop(40)))
       var logged = 0
       for round in 0..<12 {
-        try machine.setAccessLog(round % 3 == 1)
+        try machine.setAccessLog(round % 3 == 1 ? .all : .off)
         if round % 4 == 2 { try bench.setPoints(Self.load) } else { try bench.setPoints() }
         checks.equal(try machine.run(task, limit: RunLimit(ticks: 3)), .budget(StopPoint()))
         logged += round % 3 == 1 ? 6 : 0
         checks.equal(machine.pointsOfLastRun, round % 4 == 2 ? 3 : 0)
       }
-      try machine.setAccessLog(false)
+      try machine.setAccessLog(.off)
       checks.equal(task.registers.rcx, 4)
       checks.equal(machine.takeAccesses().count, logged)
     }
@@ -378,7 +378,7 @@ private func withObserving(_ body: (ObservingBench) throws -> Void) {
       try bench.setPoints(Self.add, Self.load)
       try measure("a round with two points")
       try bench.setPoints()
-      try machine.setAccessLog(true)
+      try machine.setAccessLog(.all)
       try measure("a round with two logged accesses")
     }
   }

@@ -1,0 +1,52 @@
+// What a search is asked to do, and what it came to.
+
+import Kernel
+import Platform
+
+/// What a search is asked to do.
+public struct HuntOptions: Sendable {
+  /// Schedules to try at most.
+  public var schedulesMax: UInt64 = 2000
+  public var strategy = Strategy.mix
+  /// Of all choices of schedules. What the guest sees (random bytes, epoch) follows from the run's own seed.
+  public var seed: UInt64 = 1
+  public var predicate = FailurePredicate()
+  /// Goes on after a failure, to count them.
+  public var countsFailures = false
+  /// Machines at work, each on a processor of its own. The result does not depend on it.
+  public var jobs = 1
+  public init() {}
+}
+
+/// A failing execution.
+public struct FoundFailure: Sendable {
+  /// Its number among the schedules, from 1.
+  public var number: UInt64
+  /// See `FailurePredicate.failure`.
+  public var kind: String
+  public var schedule: Schedule
+  public var outcome: Outcome
+  /// Executions that shrinking took.
+  public var executionsOfShrinking = 0
+}
+
+/// What a search came to.
+public struct HuntResult: Sendable {
+  public var schedulesTried: UInt64 = 0
+  public var failures: UInt64 = 0
+  public var first: FoundFailure?
+  /// The failures by kind and place.
+  public var distinct = DistinctFailures()
+  /// Instructions that are scheduling points.
+  public var schedulingPoints = 0
+  /// Scheduling points and traps of an execution without preemptions.
+  public var steps: UInt64 = 0
+  /// Wall time of the tries, in nanoseconds.
+  public var searchNanoseconds: Int64 = 0
+  /// Why executions start from exec; nil when they start before the first thread or child.
+  public var refusal: String?
+  /// A schedule passed that was refused a network target.
+  public var passesThoughRefused = false
+  /// The program creates no thread and no child: all its executions are one.
+  public var hasOneTask = false
+}

@@ -1,0 +1,51 @@
+// One execution of a search as values: what it is asked to do, and what came of it. They pass between the search, which is one, and its
+// machines, which may be several.
+
+import Kernel
+import Platform
+import RecordReplay
+
+/// What an execution is asked to do. All that it does follows from this and the held state.
+struct Trial: Sendable {
+  enum Manner: Sendable {
+    /// Without preemptions.
+    case plain
+    case walk(seed: UInt64, interval: UInt64, trapInterval: Int)
+    case priorities(seed: UInt64, depth: Int, stepsExpected: UInt64)
+    case hold(HoldPlan)
+    case follow(Schedule)
+  }
+  var manner: Manner
+  /// Among all schedules tried; 0 for what does not count.
+  var number: UInt64 = 0
+  /// Traps since exec at which it is stopped.
+  var trapsMax: UInt64 = .max
+}
+
+/// What machines must be set to before a group of trials.
+struct TrialSetting: Equatable, Sendable {
+  /// By rising address.
+  var points: [GuestAddress] = []
+  var log = AccessLogMode.off
+}
+
+/// What came of a trial.
+struct TrialResult: Sendable {
+  var trial: Trial
+  var outcome: Outcome
+  var schedule: Schedule
+  /// Scheduling points and traps that tasks came by.
+  var steps: UInt64
+  /// Without a log of accesses nothing but its system calls.
+  var findings: Findings
+  /// Whether what the last hold waited for has happened.
+  var isMet: Bool
+  /// While all accesses are logged: what it touched.
+  var memory: SharedMemory?
+}
+
+/// Who executes trials.
+protocol TrialExecutor: AnyObject {
+  /// The results are in the order of the trials, and do not depend on who executes them.
+  func execute(_ trials: [Trial], _ setting: TrialSetting) throws(SessionError) -> [TrialResult]
+}

@@ -1,0 +1,22 @@
+// Who is told what the tasks of an execution do: to memory, as far as the machine logs it, and by system calls.
+
+import Kernel
+import LinuxABI
+import Platform
+
+/// Listens to one execution after the other. Calls come in the order in which things happened.
+public protocol GuestWatcher: AnyObject {
+  /// What a task touched in one run. `aliases`: which of these touch memory that processes map together, with an address that is
+  /// the same for all of them.
+  func touched(_ accesses: [MemoryAccess], aliases: [Alias], by task: ContextID, inHandler: Bool, in space: AddressSpaceID)
+  /// A task has trapped by the system call instruction at `pc`.
+  func calls(_ registers: Registers, at pc: GuestAddress, by task: ContextID)
+}
+
+/// Another name of an access's memory.
+public struct Alias: Hashable, Sendable {
+  /// Of the access.
+  public var index: Int
+  /// Of the memory object's byte, under which all processes know it.
+  public var address: GuestAddress
+}

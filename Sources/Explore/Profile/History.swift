@@ -1,0 +1,144 @@
+// What the tasks of one execution did at scheduling points and by system calls, in order. Decisions look at it while it grows, to know
+// how often a task came to an instruction; afterwards it tells which orders of events could be turned around (`Findings`).
+
+import Kernel
+import LinuxABI
+import Platform
+
+/// An event that names one moment of an execution: a task's n-th visit to an instruction.
+public struct Moment: Hashable, Sendable {
+  public var task: TaskID
+  /// Of the instruction at a scheduling point, or of a system call.
+  public var pc: GuestAddress
+  /// From 1.
+  public var occurrence: UInt32
+  public init(task: TaskID, pc: GuestAddress, occurrence: UInt32) {
+    self.task = task
+    self.pc = pc
+    self.occurrence = occurrence
+  }
+}
+
+/// Something that a task did to something that others may work with too.
+struct HistoryEvent {
+  var moment: Moment
+  /// What it was done to: a word of memory, a descriptor; equal numbers may collide.
+  var object: UInt64
+  var isWrite: Bool
+  var isCall: Bool
+  /// By code of the program itself, or on its variables: not what libraries do among themselves.
+  var isOwn: Bool
+}
+
+/// Used for one execution after the other, on the machine's thread.
+final class History: GuestWatcher {
+  private struct Visits: Hashable {
+    var task: TaskID
+    var pc: GuestAddress
+  }
+  private(set) var events: [HistoryEvent] = []
+  /// Tasks in the order in which they came to life, with the number of events before.
+  private(set) var starts: [(task: TaskID, parent: TaskID?, event: Int)] = []
+  private var visits: [Visits: UInt32] = [:]
+  private var tasks: [ContextID: TaskID] = [:]
+  /// What all accesses are kept in too, while all are logged.
+  var memory: SharedMemory?
+  /// The scheduling points; of other instructions nothing is noted here.
+  var points: Set<GuestAddress> = []
+  /// Where the program itself is, without its libraries.
+  var image: GuestRange?
+  /// What an execution does beyond that is counted, but not noted.
+  private static let eventsMax = 1 << 15
+
+  /// Before an execution that starts with this task; nil when it starts from exec.
+  func begin(_ held: (id: TaskID, context: ContextID)?) {
+    events.removeAll(keepingCapacity: true)
+    starts = []
+    visits.removeAll(keepingCapacity: true)
+    tasks = [:]
+    if let held { start(held.id, held.context, by: nil) }
+  }
+
+  private func start(_ task: TaskID, _ context: ContextID, by parent: TaskID?) {
+    tasks[context] = task
+    starts.append((task, parent, events.count))
+  }
+
+  /// How often the task has come to this instruction so far. Of a system call: has made it, or stands before it.
+  func visits(of task: TaskID, to pc: GuestAddress) -> UInt32 { visits[Visits(task: task, pc: pc)] ?? 0 }
+
+  func hasHappened(_ moment: Moment) -> Bool { visits(of: moment.task, to: moment.pc) >= moment.occurrence }
+
+  // MARK: What happens
+
+  func touched(
+    _ accesses: [MemoryAccess], aliases: [Alias], by context: ContextID, inHandler: Bool, in space: AddressSpaceID
+  ) {
+    memory?.add(accesses, aliases: aliases, by: context, inHandler: inHandler, in: space)
+    guard let task = tasks[context] else { return }
+    var alias = 0
+    for (index, access) in accesses.enumerated() {
+      while alias < aliases.count && aliases[alias].index < index { alias += 1 }
+      if !points.contains(access.pc) { continue }
+      var occurrence = visits(of: task, to: access.pc)
+      if !access.isSecond {
+        occurrence += 1
+        visits[Visits(task: task, pc: access.pc)] = occurrence
+      }
+      if events.count >= Self.eventsMax { continue }
+      let moment = Moment(task: task, pc: access.pc, occurrence: occurrence)
+      let isShared = alias < aliases.count && aliases[alias].index == index
+      let space = isShared ? Self.noSpace : UInt64(space.rawValue)
+      let address = (isShared ? aliases[alias].address : access.address).rawValue
+      let isOwn = image.map { $0.contains(access.pc) || $0.contains(access.address) } ?? false
+      note(moment, space << 48 ^ address >> 3, access.isWrite, isOwn: isOwn)
+      let last = (address &+ UInt64(max(1, access.size)) - 1) >> 3
+      if last != address >> 3 { note(moment, space << 48 ^ last, access.isWrite, isOwn: isOwn) }
+    }
+  }
+  private static let noSpace: UInt64 = 0xffff
+
+  private func note(_ moment: Moment, _ object: UInt64, _ isWrite: Bool, isCall: Bool = false, isOwn: Bool = false) {
+    events.append(HistoryEvent(moment: moment, object: object, isWrite: isWrite, isCall: isCall, isOwn: isOwn))
+  }
+
+  func calls(_ registers: Registers, at pc: GuestAddress, by context: ContextID) {
+    guard let task = tasks[context] else { return }
+    let occurrence = visits(of: task, to: pc) + 1
+    visits[Visits(task: task, pc: pc)] = occurrence
+    if events.count >= Self.eventsMax { return }
+    let moment = Moment(task: task, pc: pc, occurrence: occurrence)
+    if let object = Self.object(of: registers) { note(moment, object, true, isCall: true) }
+    note(moment, Self.anything, true, isCall: true)
+  }
+
+  /// The descriptor that a call works with.
+  private static func object(of registers: Registers) -> UInt64? {
+    switch registers.origRax {
+    case SyscallNumber.read, SyscallNumber.write, SyscallNumber.close, SyscallNumber.fstat, SyscallNumber.lseek,
+      SyscallNumber.pread64, SyscallNumber.pwrite64, SyscallNumber.readv, SyscallNumber.writev, SyscallNumber.dup,
+      SyscallNumber.dup2, SyscallNumber.fcntl, SyscallNumber.fsync, SyscallNumber.ftruncate, SyscallNumber.sendto,
+      SyscallNumber.recvfrom, SyscallNumber.shutdown:
+      return 1 << 62 | UInt64(UInt32(truncatingIfNeeded: registers.rdi))
+    default: return nil
+    }
+  }
+  /// Of all calls: what else they are about is not known here.
+  private static let anything: UInt64 = 1 << 63
+
+  /// The task lost its turn before the call that came last, and makes it again.
+  func retractCall(of task: TaskID, at pc: GuestAddress) {
+    visits[Visits(task: task, pc: pc)]! -= 1
+    while let last = events.last, last.isCall, last.moment.task == task, last.moment.pc == pc { events.removeLast() }
+  }
+}
+
+extension History: Observer {
+  func note(_ annotation: Annotation) {
+    if case .taskStarted(let task, let context, _, _, _) = annotation {
+      start(TaskID(task), context, by: events.count < Self.eventsMax ? events.last?.moment.task : nil)
+    }
+  }
+  func output(_ stream: OutputStream, space: AddressSpaceID, pieces: [GuestRange], bytes: ArraySlice<UInt8>) {}
+  func output(_ stream: OutputStream, bytes: ArraySlice<UInt8>) {}
+}
