@@ -69,6 +69,12 @@ public final class Execution {
     outcome.unknownSyscalls = kernel.statistics.unknownSyscalls
     outcome.refusedTargets = kernel.statistics.refusedTargets
     outcome.lockCycles = kernel.statistics.lockCycles
+    if kernel.verdict == nil { outcome.standingCycle = kernel.standingLockCycle() }
+    switch kernel.verdict {
+    case .exited, .interrupted: break
+    case .deadlock, .spin, .timedOut, nil: outcome.waiters = kernel.waiters()
+    }
+    outcome.fatalSignals = kernel.statistics.fatalSignals
     outcome.killedProcesses = kernel.livingProcesses()
     outcome.fingerprint = machine.fingerprint
     return outcome

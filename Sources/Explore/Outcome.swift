@@ -21,6 +21,12 @@ public struct Outcome: Sendable {
   public var refusedTargets: [String] = []
   /// Cycles of lock owners under `DeadlockPolicy.report`.
   public var lockCycles: [String] = []
+  /// A cycle of lock owners that stood when the execution was stopped at its bound of traps, in words.
+  public var standingCycle: String?
+  /// What the tasks did at the end of an execution that did not end by itself; empty for others.
+  public var waiters: [Waiter] = []
+  /// Signals that ended processes, in order.
+  public var fatalSignals: [FatalSignal] = []
   /// Processes that still ran at the end and were killed, "pid (name)".
   public var killedProcesses: [String] = []
   /// Equal for equal executions, whether they came from a held state or from exec.

@@ -212,7 +212,8 @@ extension Kernel {
         return
       }
     }
-    if idleJumps < Self.idleJumpsMax, var deadline = timers.nextDeadline() {
+    // A suspected cycle need not have its time when nothing else is left that could happen.
+    if idleJumps < Self.idleJumpsMax, !timers.hasOnly(FutexWaiter.self), var deadline = timers.nextDeadline() {
       if let timeout = configuration.timeout { deadline = min(deadline, Timekeeper.uptimeAtStart + timeout) }
       clock.jump(to: deadline)
       observer.note(.timeJumped(nanoseconds: UInt64(max(0, deadline.rawValue))))

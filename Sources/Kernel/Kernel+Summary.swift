@@ -30,10 +30,16 @@ extension Kernel {
     return lines
   }
 
-  /// Whether the run's virtual time is over (`--timeout`); then it has its verdict.
+  /// Whether the run's virtual time is over (`--timeout`); then it has its verdict: a deadlock when a cycle of lock
+  /// owners stands, since that is why it did not end.
   func endIfTimeIsOver() -> Bool {
     guard let timeout = configuration.timeout, virtualTimeElapsed >= timeout else { return false }
-    verdict = .timedOut("the guest's time is over after \(virtualTimeElapsed.rawValue / 1_000_000) ms of virtual time")
+    if let cycle = standingLockCycle() {
+      verdict = .deadlock(cycle)
+    } else {
+      let time = "the guest's time is over after \(virtualTimeElapsed.rawValue / 1_000_000) ms of virtual time"
+      verdict = .timedOut(time + "\n" + describeWaits())
+    }
     return true
   }
 }

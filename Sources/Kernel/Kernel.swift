@@ -103,6 +103,8 @@ public struct Statistics: Sendable {
   public var unknownSyscalls: [(number: UInt64, count: Int)] = []
   /// Cycles of lock owners that were seen, under `DeadlockPolicy.report`.
   public var lockCycles: [String] = []
+  /// Signals that ended processes, in order; of other processes than the first a limited number.
+  public var fatalSignals: [FatalSignal] = []
   /// Network targets that were refused, in order.
   public var refusedTargets: [String] = []
 }

@@ -23,8 +23,17 @@ struct HuntCommand: ParsableCommand {
     name: .shortAndLong,
     help: ArgumentHelp("Executions at the same time (default: as many as there are processors).", valueName: "count"))
   var jobs: Int?
-  @Option(help: ArgumentHelp("Only this exit status is a failure.", valueName: "status")) var exitCode: Int32?
-  @Flag(help: "Output that differs from the first run's is a failure too.") var expectSame = false
+  @Option(
+    help: ArgumentHelp("Of runs that end by themselves only this exit status is a failure.", valueName: "status"))
+  var exitCode: Int32?
+  @Option(
+    help: ArgumentHelp(
+      "Standard output or error in which this is found is a failure too; may be repeated.", valueName: "regex"),
+    transform: Self.pattern)
+  var failOnOutput: [OutputPattern] = []
+  @Flag(help: "Standard output or an exit status that differs from the first run's is a failure too.")
+  var expectSame = false
+  @Flag(help: "Standard error that differs from the first run's is a failure too.") var expectSameStderr = false
   @Flag(help: "Try all schedules and count the failures.") var keepGoing = false
   @Option(name: .shortAndLong, help: ArgumentHelp("The trace of what was found (default: trace.zst).", valueName: "file"))
   var output: String?
@@ -34,9 +43,25 @@ struct HuntCommand: ParsableCommand {
     try guest.showHelpIfAsked(for: Self.self)
     if guest.engine != .translated { throw ValidationError("hunt needs the translated engine") }
     if !(0...100).contains(preemptions) { throw ValidationError("--preemptions must be between 0 and 100") }
+    if guest.clock != .virtual { throw ValidationError("hunt needs virtual time: the host's clock differs from run to run") }
+    if let exitCode, !(0...255).contains(exitCode) { throw ValidationError("--exit-code takes 0 to 255") }
+  }
+
+  private static func pattern(_ text: String) throws -> OutputPattern {
+    do {
+      if let pattern = try OutputPattern(text) { return pattern }
+    } catch { throw ValidationError("--fail-on-output: '\(text)' is no regular expression: \(error)") }
+    throw ValidationError("--fail-on-output: an empty expression is found everywhere")
   }
 
   func run() throws {
+    do { try search() } catch let error as SessionError {
+      // 126 and 127 would be a test's own.
+      throw SessionError(error.description)
+    }
+  }
+
+  private func search() throws {
     var options = try guest.runOptions(defaultSeed: 1)
     if options.timeoutSeconds == nil { options.timeoutSeconds = Self.timeoutSeconds }
     if let output {
@@ -45,28 +70,39 @@ struct HuntCommand: ParsableCommand {
     } else {
       options.hidden.hideTraces(in: ".")
     }
+    let progress = Progress(enabled: !guest.quiet)
+    // Read once, for all executions and the recording.
+    let input = CapturedInput.fromStandardInput()
+    let result = try HuntSession.run(options, searchOptions, input: input) { result in
+      progress.show("\(result.schedulesTried) schedules tried, \(result.failures) failed")
+      return true
+    }
+    progress.clear()
+    var report = HuntReport(result, countsAll: keepGoing)
+    if !guest.quiet { report.tell(verbose: guest.verbose) }
+    guard let found = result.first else {
+      try report.write(to: guest.report)
+      throw ExitCode(0)
+    }
+    if !guest.quiet { Console.write(String(decoding: found.outcome.standardError, as: UTF8.self)) }
+    report.trace = try record(found, options, input)
+    try report.write(to: guest.report)
+    throw ExitCode(1)
+  }
+
+  private var searchOptions: HuntOptions {
     var search = HuntOptions()
     search.schedulesMax = max(1, schedules)
     search.strategy = strategy
     search.preemptionsMax = preemptions
     search.seed = searchSeed
     search.predicate.exitStatus = exitCode
+    search.predicate.outputPatterns = failOnOutput
     search.predicate.expectsSameOutput = expectSame
+    search.predicate.expectsSameErrors = expectSameStderr
     search.countsFailures = keepGoing
     search.jobs = max(1, jobs ?? Processors.allowed)
-    let progress = Progress(enabled: !guest.quiet)
-    // Read once, for all executions and the recording.
-    let input = CapturedInput.fromStandardInput()
-    let result = try HuntSession.run(options, search, input: input) { result in
-      progress.show("\(result.schedulesTried) schedules tried, \(result.failures) failed")
-      return true
-    }
-    progress.clear()
-    tell(result)
-    guard let found = result.first else { throw ExitCode(0) }
-    if !guest.quiet { Console.write(String(decoding: found.outcome.standardError, as: UTF8.self)) }
-    try record(found, options, input)
-    throw ExitCode(1)
+    return search
   }
 
   private func tracePath() throws -> String {
@@ -77,55 +113,18 @@ struct HuntCommand: ParsableCommand {
   /// A test that lasts longer in virtual time is taken to hang.
   private static let timeoutSeconds = 60.0
 
-  private func tell(_ result: HuntResult) {
-    if guest.quiet { return }
-    if result.hasOneTask { Console.line("the program creates no thread and no child before it ends: there is one schedule") }
-    if let refusal = result.refusal { Console.line("executions start from exec (slower): \(refusal)") }
-    let seconds = Double(result.searchNanoseconds) / 1e9
-    let rate = seconds > 0 ? Int(Double(result.schedulesTried) / seconds) : 0
-    Console.line(
-      "\(result.schedulesTried) schedules tried (\(rate) a second), \(result.failures) failed; "
-        + "\(result.schedulingPoints) instructions touch shared memory, \(result.steps) steps in a run")
-    if let exhausted = result.exhausted { Console.line(exhausted) }
-    if let found = result.first {
-      tell(found)
-    } else {
-      Console.line("no failure found")
-    }
-  }
-
-  private func tell(_ found: FoundFailure) {
-    guard let shrinking = found.shrinking else {
-      return Console.line("schedule \(found.number) fails: \(found.kind); executed again it does not: this is a defect of replaysb")
-    }
-    let count = found.schedule.preemptions
-    Console.line(
-      "schedule \(found.number) fails: \(found.kind), with \(count) preemption\(count == 1 ? "" : "s") "
-        + "(fewest: \(shrinking.fewest == .proved ? "proved" : "not proved"))")
-    if !guest.verbose { return }
-    for entry in found.schedule.deviations { Console.line("  \(entry)") }
-    for entry in shrinking.reorderings {
-      Console.line(
-        "  fails when task \(entry.first.task) at \(entry.first.pc) comes before task \(entry.second.task) at \(entry.second.pc)")
-    }
-    for entry in shrinking.unclearPreemptions {
-      Console.line("  no two operations decide at \(found.schedule.switches[entry.switchIndex].place.pc): \(entry.reason)")
-    }
-    Console.line(
-      "  shrunk by \(shrinking.executions) executions in \(found.shrinkingNanoseconds / 1_000_000) ms, "
-        + "from \(shrinking.preemptionsBefore) preemptions after delta debugging")
-  }
-
-  private func record(_ found: FoundFailure, _ options: RunOptions, _ input: CapturedInput) throws {
+  /// The path of the trace.
+  private func record(_ found: FoundFailure, _ options: RunOptions, _ input: CapturedInput) throws -> String {
     let path = try tracePath()
     let recorded = try HuntSession.record(found, options, to: path, input: input)
     if !recorded { Console.line("the recording of schedule \(found.number) does not fail: this is a defect of replaysb") }
-    if guest.quiet { return }
+    if guest.quiet { return path }
     Console.line("recorded in \(path): replaysb replay \(path)")
     // The trace is there, whatever becomes of this.
     do throws(SessionError) { Console.write(try ExplainSession.explain(path).text + "\n") } catch {
       Console.line("it cannot be explained: \(error)")
     }
+    return path
   }
 }
 

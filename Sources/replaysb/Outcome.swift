@@ -74,7 +74,7 @@ enum Outcome {
     return String(decoding: try encoder.encode(value), as: UTF8.self)
   }
 
-  static func write(_ report: Report, to path: String?) throws {
+  static func write(_ report: some Encodable, to path: String?) throws {
     guard let path else { return }
     let text = Array((try json(report) + "\n").utf8)
     let descriptor = Int32(rsb_host_open(path, 0o1101, 0o644))

@@ -8,6 +8,8 @@ import Testing
 struct Guest {
   let name: String
   let source: String
+  /// Of the compiler, beside the usual.
+  var flags: [String] = []
 
   /// The program's file. Compiles it with gcc where it is not there yet.
   func build() throws -> String {
@@ -17,7 +19,7 @@ struct Guest {
     let file = try #require(fopen(sourcePath, "w"))
     fputs(source, file)
     fclose(file)
-    try #require(spawn(["gcc", "-O1", "-g", "-pthread", "-Wall", "-o", path, sourcePath]) == 0, "gcc \(name)")
+    try #require(spawn(["gcc", "-O1", "-g", "-pthread", "-Wall"] + flags + ["-o", path, sourcePath]) == 0, "gcc \(name)")
     return path
   }
 
@@ -102,8 +104,9 @@ extension Guest {
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  init(_ name: String, _ body: String) {
+  init(_ name: String, flags: [String] = [], _ body: String) {
     self.name = name
+    self.flags = flags
     source = Self.head + body
   }
 

@@ -97,14 +97,17 @@ extension Guest {
 }
 
 /// A search on a thread of its own.
-func hunt(_ guest: Guest, _ change: (inout HuntOptions) -> Void = { _ in }) throws -> HuntResult {
-  let options = try options(guest)
+func hunt(
+  _ guest: Guest, timeoutSeconds: Double? = nil, _ change: (inout HuntOptions) -> Void = { _ in }
+) throws -> HuntResult {
+  var runOptions = try options(guest)
+  if let timeoutSeconds { runOptions.timeoutSeconds = timeoutSeconds }
   var search = HuntOptions()
   change(&search)
   nonisolated(unsafe) var result: Result<HuntResult, SessionError> = .failure(SessionError("nothing happened"))
   onTracerThread {
     do throws(SessionError) {
-      result = .success(try HuntSession.run(options, search) { _ in true })
+      result = .success(try HuntSession.run(runOptions, search) { _ in true })
     } catch { result = .failure(error) }
   }
   return try result.get()

@@ -251,6 +251,20 @@ import Testing
     #expect(f.kernel.describeDeadlock().contains("held by task \(b.id) (right)"))
   }
 
+  @Test func aCycleNeedsNoTimeWhenNothingElseIsLeft() throws {
+    let other = f.makeThread("other")
+    #expect(wait(f.task, mutex(ownedBy: other), 2) == nil)
+    #expect(wait(other, mutex(ownedBy: f.task), 2) == nil)
+    #expect(f.kernel.verdict == nil)
+    #expect(f.kernel.timers.hasOnly(FutexWaiter.self))
+    #expect(f.kernel.standingLockCycle()?.contains("(other)") == true)
+    _ = f.kernel.timers.arm(Nanoseconds.second, f.task)
+    #expect(!f.kernel.timers.hasOnly(FutexWaiter.self))
+    let waiters = f.kernel.waiters().filter { $0.syscall != nil }
+    #expect(waiters.map(\.owner) == [other.id, f.task.id])
+    #expect(waiters.allSatisfy { $0.syscall == "futex" && $0.futex != nil && !$0.isJoin && !$0.hasTimeout })
+  }
+
   @Test func joiningTheOneWhoWaitsForUsIsADeadlock() throws {
     let (joiner, joined) = (f.makeThread("joiner"), f.makeThread("joined"))
     let identifier = f.putInteger(UInt32(joined.id.rawValue))

@@ -33,7 +33,15 @@ public final class Hunt {
     trapsMax = first.outcome.traps &* 20 &+ 3000
     livelockTraps = trapsMax &* 20
     result.hasOneTask = hasOneTask
-    if try take(first) && !options.countsFailures || hasOneTask { return result }
+    if let obstacle = Obstacle.find(first.outcome, isAlone: hasOneTask) { throw SessionError(obstacle) }
+    let firstFails = try take(first)
+    if hasOneTask { return result }
+    if firstFails && !options.countsFailures {
+      // Whether all do: then no search is needed.
+      let others = othersThanFirst(first.outcome, trapsMax: trapsMax)
+      for tried in try executor.execute(others, setting) { _ = try take(tried) }
+      return result
+    }
     try findPoints()
     if options.strategy == .bounded {
       try enumerate(from: start, progress: progress)
@@ -56,13 +64,17 @@ public final class Hunt {
   /// Counts a result. Whether it failed.
   func take(_ tried: TrialResult) throws(SessionError) -> Bool {
     result.schedulesTried = tried.trial.number
-    guard let kind = options.predicate.failure(tried.outcome, first: firstOutcome) else { return false }
+    guard let kind = options.predicate.failure(tried.outcome, first: firstOutcome) else {
+      if !tried.outcome.refusedTargets.isEmpty { result.passesThoughRefused = true }
+      return false
+    }
     if tried.outcome.verdict == nil {
       // Is it only slow?
       let longer = try execute(Trial(manner: .follow(tried.schedule), trapsMax: livelockTraps))
-      if longer.outcome.verdict != nil { return false }
+      if options.predicate.failure(longer.outcome, first: firstOutcome) == nil { return false }
     }
     result.failures += 1
+    result.distinct.add(FailureKey(kind: kind, tried.outcome), number: tried.trial.number)
     if result.first == nil {
       result.first = FoundFailure(
         number: tried.trial.number, kind: kind, schedule: tried.schedule, outcome: tried.outcome)

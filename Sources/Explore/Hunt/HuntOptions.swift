@@ -42,6 +42,8 @@ public struct HuntResult: Sendable {
   public var schedulesTried: UInt64 = 0
   public var failures: UInt64 = 0
   public var first: FoundFailure?
+  /// The failures by kind and place.
+  public var distinct = DistinctFailures()
   /// Instructions that are scheduling points.
   public var schedulingPoints = 0
   /// Scheduling points and traps of an execution without preemptions.
@@ -50,6 +52,8 @@ public struct HuntResult: Sendable {
   public var searchNanoseconds: Int64 = 0
   /// Why executions start from exec; nil when they start before the first thread or child.
   public var refusal: String?
+  /// A schedule passed that was refused a network target.
+  public var passesThoughRefused = false
   /// The program creates no thread and no child: all its executions are one.
   public var hasOneTask = false
   /// What an enumeration came to, in words: whether all schedules were tried. nil when it ended before, at a failure.

@@ -37,7 +37,10 @@ public enum HuntSession {
       outputs: .keep(output), decisions: decisions, search: SearchNote(found))
     switch (result.end, found.outcome.verdict) {
     case (.exited(let recorded), .exited(let found)?): return recorded == found
-    case (.timedOut, nil), (.deadlock, .deadlock?), (.timedOut, .timedOut?), (.spin, .spin?): return true
+    case (.deadlock, .deadlock?), (.timedOut, .timedOut?), (.spin, .spin?): return true
+    // The search stopped it at its bound of traps.
+    case (.timedOut, nil): return found.outcome.standingCycle == nil
+    case (.deadlock, nil): return found.outcome.standingCycle != nil
     default: return false
     }
   }

@@ -12,6 +12,8 @@ public enum ExecutableProblem: Hashable, Sendable, CustomStringConvertible {
   /// Neither ET_EXEC nor ET_DYN.
   case wrongType(UInt16)
   case malformed(String)
+  /// The script's interpreter or the dynamic linker of this path cannot be opened; the errno says why.
+  case interpreter(String)
 
   public var description: String {
     switch self {
@@ -21,6 +23,7 @@ public enum ExecutableProblem: Hashable, Sendable, CustomStringConvertible {
     case .bigEndian: "a big-endian program"
     case .wrongType(let type): "an ELF file that is no executable (type \(type))"
     case .malformed(let what): "a malformed ELF file: \(what)"
+    case .interpreter(let path): "its interpreter \(path) cannot be opened"
     }
   }
 }

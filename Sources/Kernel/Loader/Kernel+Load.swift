@@ -29,7 +29,7 @@ extension Kernel {
       if depth > Self.interpretersMax { throw .ELOOP }
       arguments.replaceSubrange(0..<1, with: [line.interpreter] + (line.argument.map { [$0] } ?? []) + [scriptPath])
       scriptPath = line.interpreter
-      file = try openProgram(line.interpreter, fs: fs, credentials: credentials)
+      file = try openInterpreter(line.interpreter, fs, credentials)
     }
     let image = try parseProgram(file)
     var interpreter: (file: ProgramFile, image: ElfImage)?
@@ -81,6 +81,14 @@ extension Kernel {
     try ElfImage.parse { offset, count throws(Errno) in try file.read(self, offset: Int64(offset), count: count) }
   }
 
+  /// A script's interpreter or a dynamic linker. What `openProgram` throws, which then is not about the program itself.
+  private func openInterpreter(_ path: [UInt8], _ fs: FSContext, _ credentials: Credentials) throws(Errno) -> ProgramFile {
+    do throws(Errno) { return try openProgram(path, fs: fs, credentials: credentials) } catch {
+      executableProblem = .interpreter(String(decoding: path, as: UTF8.self))
+      throw error
+    }
+  }
+
   /// The program's dynamic linker. A path that is not terminated, or a file that is no program of this kind: refused.
   private func openInterpreter(
     _ file: ProgramFile, _ place: (offset: UInt64, size: UInt64), _ fs: FSContext, _ credentials: Credentials
@@ -91,7 +99,7 @@ extension Kernel {
       throw .ENOEXEC
     }
     let path = Array(bytes.prefix { $0 != 0 })
-    let interpreter = try openProgram(path, fs: fs, credentials: credentials)
+    let interpreter = try openInterpreter(path, fs, credentials)
     guard case .success(let image) = try parseElf(interpreter) else { throw .ELIBBAD }
     return (interpreter, image)
   }

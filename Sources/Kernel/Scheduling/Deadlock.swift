@@ -1,10 +1,11 @@
-// The verdict when no task can ever run again, or when a cycle of lock owners exists: who waits for what, held by whom.
+// The verdict when no task can ever run again, or when a cycle of lock owners exists: who holds what is waited for. What
+// all tasks wait for stands in Waiters.swift.
 //
 // Owners are known for PI and robust futexes, whose word names the thread, and for glibc's pthread_mutex_t, whose slow
 // path waits with FUTEX_WAIT for the value 2 and whose owner stands eight bytes behind the word. A task that is joined
 // is known too: the joiner waits on the word that the kernel clears at its end. A cycle counts only when every wait in
 // it has no time-out and every owner is a live task whose lock has such a shape; when an owner was only read from
-// memory, it must also last for a second of virtual time.
+// memory, it must also last for a second of virtual time, or to the run's own end (`--timeout`).
 
 import LinuxABI
 import Platform
@@ -18,7 +19,7 @@ public enum DeadlockPolicy: String, Hashable, Sendable, CaseIterable {
 }
 
 /// Who holds what a task waits for.
-private struct LockOwner {
+struct LockOwner {
   var task: Task
   var kind: String
 
@@ -31,32 +32,13 @@ private struct LockOwner {
 }
 
 extension Kernel {
-  /// One line a blocked task.
-  func describeDeadlock() -> String {
-    var lines: [String] = []
-    for task in tasks.tasks.values {
-      if case .blocked = task.runState, task.group !== initProcess { lines.append(describeWait(of: task)) }
-    }
-    return lines.joined(separator: "\n")
-  }
-
-  private func describeWait(of task: Task) -> String {
-    guard let blocked = task.blocked else { return "task \(task.id) (\(task.name))" }
-    var line = "task \(task.id) (\(task.name)) waits in \(SyscallNumber.name(blocked.number)) for "
-    line += blocked.block.reason.text
-    if let waiter = futexWaiter(of: task) {
-      if let owner = lockOwner(waiter) { line += owner.text(for: task) }
-    }
-    return line
-  }
-
-  private func futexWaiter(of task: Task) -> FutexWaiter? {
+  func futexWaiter(of task: Task) -> FutexWaiter? {
     guard let state = task.blocked?.block.resume as? FutexWait, state.waiters.count == 1 else { return nil }
     return state.waiters[0]
   }
 
   /// The owner of the lock that a waiter waits for, where the lock's shape is known.
-  private func lockOwner(_ waiter: FutexWaiter) -> LockOwner? {
+  func lockOwner(_ waiter: FutexWaiter) -> LockOwner? {
     if let owner = ipc.futexes.owners[waiter.key], let task = tasks[owner], task.isAlive {
       return LockOwner(task: task, kind: "PI mutex")
     }
@@ -134,11 +116,42 @@ extension Kernel {
   }
 
   private func report(_ cycle: LockCycle) {
-    let text = "a cycle of lock owners:\n" + cycle.lines.joined(separator: "\n")
     switch configuration.deadlockPolicy {
-    case .end: verdict = .deadlock(text)
-    case .report: statistics.lockCycles.append(text)
+    case .end: verdict = .deadlock(text(cycle))
+    case .report: statistics.lockCycles.append(text(cycle))
     }
+  }
+
+  /// The cycle, and what the tasks do that are not in it.
+  private func text(_ cycle: LockCycle) -> String {
+    var text = "a cycle of lock owners:\n" + cycle.lines.joined(separator: "\n")
+    let others = waiters().filter { !cycle.tasks.contains($0.task) }
+    if !others.isEmpty { text += "\nbesides:\n" + describeWaits(others) }
+    return text
+  }
+
+  /// No task can ever run again.
+  func describeDeadlock() -> String {
+    guard let cycle = standingCycle() else { return describeWaits() }
+    return text(cycle)
+  }
+
+  /// A cycle of lock owners that stands now, in words, however short it has stood: for a run that is stopped before the
+  /// cycle had its time. nil under `DeadlockPolicy.report`.
+  public func standingLockCycle() -> String? {
+    if configuration.deadlockPolicy != .end { return nil }
+    return standingCycle().map { text($0) }
+  }
+
+  private func standingCycle() -> LockCycle? {
+    for task in tasks.tasks.values {
+      if case .blocked = task.runState, task.blocked?.block.deadline == nil, let waiter = futexWaiter(of: task),
+        !waiter.isWoken, let cycle = lockCycle(from: waiter)
+      {
+        return cycle
+      }
+    }
+    return nil
   }
 
   /// Follows the owners.
@@ -148,6 +161,7 @@ extension Kernel {
     for _ in 0...tasks.tasks.count {
       guard let owner = lockOwner(next) else { return nil }
       if owner.kind == LockOwner.glibcMutex { cycle.isCertain = false }
+      cycle.tasks.append(next.task.id)
       cycle.lines.append(
         "task \(next.task.id) (\(next.task.name)) waits for the futex at \(next.address)" + owner.text(for: next.task))
       if owner.task === waiter.task { return cycle }
@@ -162,6 +176,7 @@ extension Kernel {
 
 /// Tasks that wait for each other.
 private struct LockCycle {
+  var tasks: [TaskID] = []
   var lines: [String] = []
   /// Every owner is known to the kernel, none only read from memory.
   var isCertain = true

@@ -64,6 +64,7 @@ extension Kernel {
         enterGroupStop(task)
         return .leftUser
       }
+      noteFatalSignal(info, task)
       beginGroupExit(group, status: Int32(info.signal), cause: nil, except: task)
       endTask(task, status: Int32(info.signal))
       return .leftUser

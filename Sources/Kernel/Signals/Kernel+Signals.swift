@@ -185,7 +185,9 @@ extension Kernel {
     group.signals.isStopped = false
     group.signals.unreportedStop = 0
     if let cause, status & 0x7f != 0 {
-      noteDelivery(lastSent(Int(status & 0x7f), to: cause), to: cause, handler: GuestAddress(0))
+      let info = lastSent(Int(status & 0x7f), to: cause)
+      noteDelivery(info, to: cause, handler: GuestAddress(0))
+      noteFatalSignal(info, cause)
     }
     killTasks(of: group, except: survivor)
   }

@@ -51,6 +51,11 @@ struct TimerQueue {
     return heap.min?.deadline
   }
 
+  /// Whether every armed timer calls an object of this class. True when none is armed.
+  func hasOnly<Target: TimerTarget>(_ kind: Target.Type) -> Bool {
+    heap.unordered.allSatisfy { $0.target is Target || !armed.contains($0.id) }
+  }
+
   /// The first entry due at `now`, removed.
   mutating func popDue(_ now: Nanoseconds) -> Entry? {
     guard let deadline = nextDeadline(), deadline <= now else { return nil }

@@ -130,12 +130,16 @@ extension TranslatedMachine: ObservingMachine {
 
   // MARK: The log
 
+  /// Accesses that are kept of one run, about 100 MiB; what follows is dropped. Only a program that works for long without a
+  /// system call comes there, such as a sanitizer that looks for the lines of its report.
+  private static let accessesMax = 1 << 22
+
   private func drainLog() {
     // 0 before the log was ever on.
     let end = min(arena[.log], RuntimeLayout.logEnd)
     guard end > RuntimeLayout.log else { return }
-    let count = Int(end - RuntimeLayout.log) / AccessLog.entrySize
-    accesses.reserveCapacity(accesses.count + count)
+    // No reserveCapacity: it gives what is asked for and no more, so that a long run would copy all of them each time.
+    let count = min(Int(end - RuntimeLayout.log) / AccessLog.entrySize, Self.accessesMax - accesses.count)
     for index in 0..<count {
       let (pc, size, isWrite, isSecond) = AccessLog.fields(arena.log[2 * index + 1])
       accesses.append(

@@ -45,7 +45,8 @@ extension RunOptions {
       try kernel.start(program: program, invokedAs: typed, arguments: arguments, environment: environment)
     } catch {
       let name = String(decoding: arguments.first ?? program, as: UTF8.self)
-      let reason = kernel.executableProblem?.description ?? describe(error)
+      var reason = kernel.executableProblem?.description ?? describe(error)
+      if case .interpreter = kernel.executableProblem { reason += ": " + describe(error) }
       throw SessionError("cannot execute \(name): \(reason)", exitStatus: error == .ENOENT ? 127 : 126)
     }
   }
