@@ -42,6 +42,11 @@ final class Images {
     return answer
   }
 
+  /// Whether the code's file has source lines at all.
+  func hasLines(_ pc: UInt64) -> Bool { debug?.hasLines(at: pc) == true }
+  /// Whether the program itself has.
+  private(set) lazy var programHasLines = modules.first(where: \.isExecutable).map { hasLines($0.range.start.rawValue) } ?? false
+
   /// The functions at an instruction, the innermost first; at least one frame.
   func frames(at instruction: UInt64, pc: UInt64? = nil) -> [Frame] {
     let address = hexadecimal(pc ?? instruction)

@@ -125,13 +125,15 @@ struct RaceFinder {
 
   private func rank(_ conflict: Conflict) -> Conflict.Rank {
     let touches = conflict.touches.map(\.touch)
-    if touches.contains(where: Resources.isResource) { return .mixed }
+    // What a program without source lines (an interpreter) does with its own memory says less than what it does with files.
+    let hasLines = touches.contains { history.images?.hasLines($0.access.pc.rawValue) == true }
+    if touches.contains(where: Resources.isResource) { return history.images?.programHasLines == true ? .mixed : .program }
     let ranks = touches.map(rank)
     // A thread's own block, which lies on its stack.
     if !ranks.contains(.program) && touches.contains(where: \.isOnOwnStack) || ranks.contains(.runtime) { return .runtime }
     if ranks.contains(.lock) { return .lock }
     let ofProgram = ranks.count { $0 == .program }
-    return ofProgram == ranks.count ? .program : ofProgram > 0 ? .mixed : .library
+    return ofProgram == ranks.count && hasLines ? .program : ofProgram > 0 ? .mixed : .library
   }
 
   private func rank(_ touch: Touch) -> Conflict.Rank {
