@@ -123,7 +123,6 @@ private struct Explainer {
         let first = history.reordered[index].first
       else { continue }
       var conflict = Conflict(switchIndex: switchIndex, rank: .program, distance: 0)
-      conflict.isKnown = true
       if let second = history.reordered[index].second {
         conflict.after = (first, second)
       } else {

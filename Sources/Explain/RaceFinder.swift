@@ -31,8 +31,6 @@ struct Conflict {
   var after: (other: Touch, own: Touch)?
   /// A's accesses between the switch and these.
   var distance: Int
-  /// Found by the search itself, by turning the order round.
-  var isKnown = false
 
   /// In the order of the execution, each once.
   var touches: [(touch: Touch, role: AccessReport.Role)] {
