@@ -15,7 +15,7 @@ struct HuntCommand: ParsableCommand {
     discussion: "Exit status: 1 when a failure was found, 0 when none was, 125 when the tool cannot go on.")
   @Option(name: [.customShort("n"), .long], help: ArgumentHelp("Schedules to try at most.", valueName: "count"))
   var schedules: UInt64 = 2000
-  @Option(help: "walk, pct, hold, feedback, mix or bounded: how schedules are chosen.") var strategy: Strategy = .mix
+  @Option(help: "walk, pct, pos, hold, feedback, mix or bounded: how schedules are chosen.") var strategy: Strategy = .mix
   @Option(help: ArgumentHelp("With --strategy bounded: try all schedules with so many preemptions.", valueName: "count"))
   var preemptions = 2
   @Option(help: ArgumentHelp("Seed of the schedules that are tried.", valueName: "seed")) var searchSeed: UInt64 = 1

@@ -14,6 +14,7 @@ public final class Hunt {
   /// An execution with more traps may be one that never ends; with more than the second number, it is.
   private(set) var trapsMax: UInt64 = .max, livelockTraps: UInt64 = .max
   private var memory = SharedMemory()
+  private var conflicts = Conflicts()
   var setting = TrialSetting()
   private var corpus = Corpus()
   private(set) var firstOutcome: Outcome?
@@ -114,6 +115,7 @@ public final class Hunt {
     let points = memory.schedulingPoints
     if points.count == setting.points.count { return }
     setting.points = points
+    conflicts = memory.conflicts
     result.schedulingPoints = points.count
   }
 
@@ -123,18 +125,22 @@ public final class Hunt {
   static let groupSize: UInt64 = 8
   /// Other schedules go other ways and touch other memory, so the first groups are under the log of all accesses, and some later
   /// ones: in other groups code that is new has no scheduling points.
-  private static func isProfiled(_ group: UInt64) -> Bool { group < 24 || group % 32 < 2 }
+  private func isProfiled(_ group: UInt64) -> Bool {
+    (group < 24 || group % 32 < 2) && memory.accesses < Self.profiledAccessesMax + group * Self.profiledAccessesOfGroup
+  }
+  /// Accesses that are looked at in profiles, so that programs that compute much get on too.
+  private static let profiledAccessesMax: UInt64 = 10_000_000, profiledAccessesOfGroup: UInt64 = 100_000
 
   /// Tries the next schedules, up to the first that fails. Whether one did.
   private func tryNextGroup() throws(SessionError) -> Bool {
     let group = result.schedulesTried / Self.groupSize
     let first = result.schedulesTried + 1
     let last = min((group + 1) * Self.groupSize, options.schedulesMax)
-    setting.log = Self.isProfiled(group) ? .all : .points
+    setting.log = isProfiled(group) ? .all : .points
     var trials: [Trial] = []
     for number in first...last {
       let manner = options.strategy.manner(
-        number: number, seed: options.seed, stepsExpected: stepsExpected, &corpus)
+        number: number, seed: options.seed, stepsExpected: stepsExpected, conflicts: conflicts, &corpus)
       trials.append(Trial(manner: manner, number: number, trapsMax: trapsMax))
     }
     var hasFailed = false

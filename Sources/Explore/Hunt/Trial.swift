@@ -12,6 +12,7 @@ struct Trial: Sendable {
     case plain
     case walk(seed: UInt64, interval: UInt64, trapInterval: Int)
     case priorities(seed: UInt64, depth: Int, stepsExpected: UInt64)
+    case sample(seed: UInt64, conflicts: Conflicts)
     case hold(HoldPlan)
     case follow(Schedule)
     /// See `BoundedDecisions`.

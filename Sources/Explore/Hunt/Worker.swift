@@ -91,6 +91,8 @@ final class Worker: TrialExecutor {
     case .priorities(let seed, let depth, let stepsExpected):
       PriorityDecisions(
         epoch: epoch, random: random, history: history, seed: seed, depth: depth, stepsExpected: stepsExpected)
+    case .sample(let seed, let conflicts):
+      SamplingDecisions(epoch: epoch, random: random, history: history, seed: seed, conflicts: conflicts)
     case .hold(let plan): HoldDecisions(epoch: epoch, random: random, plan: plan, history: history)
     case .follow(let schedule): FollowDecisions(epoch: epoch, random: random, schedule: schedule)
     case .bounded(let schedule, let notesFrom):

@@ -49,11 +49,15 @@ final class History: GuestWatcher {
   var image: GuestRange?
   /// What an execution does beyond that is counted, but not noted.
   private static let eventsMax = 1 << 15
+  /// What it touches beyond that is not even counted, so that programs that compute much get on.
+  private static let accessesMax = 1 << 20
+  private var accesses = 0
 
   /// Before an execution that starts with this task; nil when it starts from exec.
   func begin(_ held: (id: TaskID, context: ContextID)?) {
     events.removeAll(keepingCapacity: true)
     starts = []
+    accesses = 0
     visits.removeAll(keepingCapacity: true)
     tasks = [:]
     if let held { start(held.id, held.context, by: nil) }
@@ -75,7 +79,8 @@ final class History: GuestWatcher {
     _ accesses: [MemoryAccess], aliases: [Alias], by context: ContextID, inHandler: Bool, in space: AddressSpaceID
   ) {
     memory?.add(accesses, aliases: aliases, by: context, inHandler: inHandler, in: space)
-    guard let task = tasks[context] else { return }
+    guard let task = tasks[context], self.accesses < Self.accessesMax else { return }
+    self.accesses += accesses.count
     var alias = 0
     for (index, access) in accesses.enumerated() {
       while alias < aliases.count && aliases[alias].index < index { alias += 1 }

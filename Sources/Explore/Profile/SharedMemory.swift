@@ -24,6 +24,8 @@ public struct SharedMemory: Sendable {
   private var instructions: [GuestAddress] = []
   private var indices: [GuestAddress: UInt32] = [:]
   private var points: Set<UInt32> = []
+  /// Accesses taken in.
+  private(set) var accesses: UInt64 = 0
 
   public init() {}
 
@@ -32,6 +34,7 @@ public struct SharedMemory: Sendable {
     _ accesses: [MemoryAccess], aliases: [Alias], by task: ContextID, inHandler: Bool, in space: AddressSpaceID
   ) {
     let who = ContextID(rawValue: task.rawValue | (inHandler ? 1 << 31 : 0))
+    self.accesses += UInt64(accesses.count)
     for access in accesses { touch(access, at: access.address, space.rawValue, by: who) }
     for alias in aliases { touch(accesses[alias.index], at: alias.address, Self.allSpaces, by: who) }
   }
@@ -49,6 +52,7 @@ public struct SharedMemory: Sendable {
 
   /// Takes in what other executions touched.
   public mutating func merge(_ other: SharedMemory) {
+    accesses += other.accesses
     for (key, word) in other.words {
       for instruction in word.touchedBy {
         touch(key, index(of: other.instructions[Int(instruction)]), word.isWritten, by: word.firstTask)
@@ -77,6 +81,19 @@ public struct SharedMemory: Sendable {
       points.formUnion(word.touchedBy)
     }
     words[key] = word
+  }
+
+  /// Which scheduling points have worked on the same shared words.
+  var conflicts: Conflicts {
+    var conflicts = Conflicts()
+    // Words that the same instructions touched are one.
+    var seen: Set<[UInt32]> = []
+    let shared = words.filter { $0.value.isShared && $0.value.isWritten }
+    let sorted = shared.sorted { ($0.key.space, $0.key.word) < ($1.key.space, $1.key.word) }
+    for (_, word) in sorted where seen.insert(word.touchedBy.sorted()).inserted {
+      for instruction in word.touchedBy { conflicts.add(Int32(seen.count), to: instructions[Int(instruction)]) }
+    }
+    return conflicts
   }
 
   /// The instructions that touched a shared word, by rising address.

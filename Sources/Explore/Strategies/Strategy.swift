@@ -10,6 +10,8 @@ public enum Strategy: String, Hashable, Sendable, CaseIterable {
   case walk
   /// Random priorities and a few random drops.
   case pct
+  /// Random priorities of events, drawn anew for those that conflict with what has come.
+  case pos
   /// Tasks are held at random scheduling points until nobody else can go on, or all are held.
   case hold
   /// The same, and what led to new places is tried again with one more.
@@ -23,10 +25,11 @@ public enum Strategy: String, Hashable, Sendable, CaseIterable {
   func part(of number: UInt64) -> Strategy {
     if self != .mix { return self }
     // What is easy to find is found soon by any of them, and what is hard by what was learnt.
-    let period: UInt64 = number <= 64 ? 4 : 8
-    switch number % period {
-    case 1: return .pct
+    if number <= 64 { return [.feedback, .pct, .feedback, .walk, .feedback, .pct, .feedback, .pos][Int(number % 8)] }
+    switch number % 16 {
+    case 1, 9: return .pct
     case 3: return .walk
+    case 11: return .pos
     default: return .feedback
     }
   }
@@ -38,7 +41,7 @@ public enum Strategy: String, Hashable, Sendable, CaseIterable {
 
   /// What execution `number` is asked to do. `stepsExpected`: scheduling points and traps of an ordinary execution, at least 1.
   func manner(
-    number: UInt64, seed: UInt64, stepsExpected: UInt64, _ corpus: inout Corpus
+    number: UInt64, seed: UInt64, stepsExpected: UInt64, conflicts: Conflicts, _ corpus: inout Corpus
   ) -> Trial.Manner {
     var draw = Self.generator(number: number, seed: seed)
     switch self {
@@ -51,12 +54,13 @@ public enum Strategy: String, Hashable, Sendable, CaseIterable {
       return .walk(seed: own, interval: interval, trapInterval: 1 + draw.next(below: 8))
     case .pct:
       return .priorities(seed: draw.next(), depth: 1 + draw.next(below: 4), stepsExpected: stepsExpected)
+    case .pos: return .sample(seed: draw.next(), conflicts: conflicts)
     case .hold: return .hold(.random(of: corpus.arrivals, &draw))
     case .feedback: return .hold(corpus.plan(&draw))
     case .bounded: preconditionFailure("schedule \(number) of an enumeration is not drawn")
     case .mix:
       return part(of: number).manner(
-        number: number, seed: seed &+ 1, stepsExpected: stepsExpected, &corpus)
+        number: number, seed: seed &+ 1, stepsExpected: stepsExpected, conflicts: conflicts, &corpus)
     }
   }
 }
