@@ -49,7 +49,7 @@ final class History: GuestWatcher {
   var image: GuestRange?
   /// What an execution does beyond that is counted, but not noted.
   private static let eventsMax = 1 << 15
-  /// What it touches beyond that is not even counted, so that programs that compute much get on.
+  /// What it touches at scheduling points beyond that is not even counted, so that programs that compute much get on.
   private static let accessesMax = 1 << 20
   private var accesses = 0
 
@@ -80,11 +80,12 @@ final class History: GuestWatcher {
   ) {
     memory?.add(accesses, aliases: aliases, by: context, inHandler: inHandler, in: space)
     guard let task = tasks[context], self.accesses < Self.accessesMax else { return }
-    self.accesses += accesses.count
     var alias = 0
     for (index, access) in accesses.enumerated() {
       while alias < aliases.count && aliases[alias].index < index { alias += 1 }
       if !points.contains(access.pc) { continue }
+      self.accesses += 1
+      if self.accesses > Self.accessesMax { break }
       var occurrence = visits(of: task, to: access.pc)
       if !access.isSecond {
         occurrence += 1

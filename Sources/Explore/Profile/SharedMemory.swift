@@ -22,10 +22,14 @@ public struct SharedMemory: Sendable {
   }
   private var words: [Key: Word] = [:]
   private var instructions: [GuestAddress] = []
+  /// By instruction: its accesses.
+  private var visits: [UInt64] = []
   private var indices: [GuestAddress: UInt32] = [:]
   private var points: Set<UInt32> = []
   /// Accesses taken in.
   private(set) var accesses: UInt64 = 0
+  /// Executions taken in by `merge`.
+  private(set) var executions: UInt64 = 0
 
   public init() {}
 
@@ -42,6 +46,7 @@ public struct SharedMemory: Sendable {
 
   private mutating func touch(_ access: MemoryAccess, at address: GuestAddress, _ space: UInt32, by task: ContextID) {
     let index = index(of: access.pc)
+    visits[Int(index)] += 1
     let last = (address.rawValue &+ UInt64(max(1, access.size)) - 1) >> 3
     var number = address.rawValue >> 3
     while number <= last {
@@ -53,6 +58,8 @@ public struct SharedMemory: Sendable {
   /// Takes in what other executions touched.
   public mutating func merge(_ other: SharedMemory) {
     accesses += other.accesses
+    executions += 1
+    for (pc, count) in zip(other.instructions, other.visits) { visits[Int(index(of: pc))] += count }
     for (key, word) in other.words {
       for instruction in word.touchedBy {
         touch(key, index(of: other.instructions[Int(instruction)]), word.isWritten, by: word.firstTask)
@@ -68,16 +75,22 @@ public struct SharedMemory: Sendable {
     if let known = indices[pc] { return known }
     let new = UInt32(instructions.count)
     instructions.append(pc)
+    visits.append(0)
     indices[pc] = new
     return new
   }
 
   private mutating func touch(_ key: Key, _ instruction: UInt32, _ isWrite: Bool, by task: ContextID) {
     var word = words[key] ?? Word(firstTask: task)
+    let wasRacy = word.isShared && word.isWritten
+    let isKnown = word.touchedBy.contains(instruction)
+    if wasRacy && isKnown { return }
     if word.firstTask != task { word.isShared = true }
     if isWrite { word.isWritten = true }
-    if !word.touchedBy.contains(instruction) { word.touchedBy.append(instruction) }
-    if word.isShared && word.isWritten {
+    if !isKnown { word.touchedBy.append(instruction) }
+    if wasRacy {
+      points.insert(instruction)
+    } else if word.isShared && word.isWritten {
       points.formUnion(word.touchedBy)
     }
     words[key] = word
@@ -94,6 +107,13 @@ public struct SharedMemory: Sendable {
       for instruction in word.touchedBy { conflicts.add(Int32(seen.count), to: instructions[Int(instruction)]) }
     }
     return conflicts
+  }
+
+  /// The scheduling points that an execution comes by so seldom, on average; all, when there would be none.
+  func schedulingPoints(visitedAtMost limit: UInt64) -> [GuestAddress] {
+    let all = schedulingPoints
+    let cool = all.filter { visits[Int(indices[$0]!)] / max(1, executions) <= limit }
+    return cool.isEmpty ? all : cool
   }
 
   /// The instructions that touched a shared word, by rising address.

@@ -69,11 +69,12 @@ struct Shrinking {
 }
 
 extension Hunt {
-  /// The same failure with as few preemptions as can be found, and what their order means. Over the scheduling points that are known;
-  /// accesses are not logged.
+  /// The same failure with as few preemptions as can be found, and what their order means. Over the scheduling points that are known,
+  /// without those of inner loops; accesses are not logged.
   func shrunk(_ found: FoundFailure) throws(SessionError) -> FoundFailure {
     let start = now()
     usePoints()
+    leaveOutHotPoints()
     setting.log = .off
     let runner = ScheduleRunner { (schedule) throws(SessionError) in
       let tried = try self.execute(Trial(manner: .follow(schedule), trapsMax: self.trapsMax))
