@@ -40,7 +40,7 @@ struct Checker {
     self.options = options
     names = CodeImages.names(machine.code)
     preemptions = note.switches.indices.filter { note.switches[$0].kind == .preemption }
-    result.places = preemptions.count
+    result.places = preemptions.isEmpty ? traced.calls.count { $0 != nil } : preemptions.count
     result.orders = note.reorderings.count
   }
 
@@ -62,6 +62,7 @@ struct Checker {
       try judge(machine.follow(note, trapsMax: trapsMax)) { (machine, most) throws(SessionError) in
         try machine.follow(note, trapsMax: most)
       }
+      if isOver { result.placesFound = result.places }
     }
     let (_, roots) = narrated(plain)
     matchTasks(plain.tasks, roots)
@@ -230,10 +231,9 @@ struct Checker {
     if preemptions.isEmpty {
       // Tasks that had the turn out of order, and do the same work here.
       let next = traced.tasks.filter { old in
-        guard let root = traced.roots[old], let new = tasks[old], plan.choices.contains(where: { $0.next == new }) else { return false }
+        guard let root = traced.roots[old], !PortablePlace.everywhere.contains(root), let new = tasks[old], plan.choices.contains(where: { $0.next == new }) else { return false }
         return roots[new.rawValue] == root
       }
-      result.places = plan.choices.isEmpty ? result.places : plan.choices.count
       result.placesFound = max(result.placesFound, retrace.choicesMet)
       if retrace.choicesTurned > 0 && !next.isEmpty { isFollowed = true }
       return

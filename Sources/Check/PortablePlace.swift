@@ -97,7 +97,7 @@ extension PortablePlace {
   }
 
   /// Names that say nothing of what code does there.
-  private static let everywhere = ["main", "_start", "start_thread", "clone", "clone3", "__libc_start_main"]
+  static let everywhere = ["main", "_start", "start_thread", "clone", "clone3", "__libc_start_main"]
 
   private func functionDistance(to other: PortablePlace) -> Int? {
     let isSameData = data.symbol != nil && data.symbol == other.data.symbol

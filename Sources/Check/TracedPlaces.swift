@@ -22,16 +22,22 @@ struct TracedPlaces {
   var program: [UInt8]?
 
   init(_ path: String, _ note: SearchNote) throws(SessionError) {
-    let replay = try InspectedReplay(path: path)
-    defer { replay.shutdown() }
-    let visitor = PlaceVisitor(note)
-    try replay.play(visitor)
+    let visitor = try Self.played(path, PlaceVisitor(note))
     switches = visitor.switches
+    // A run that failed may have ended before a preempted task went on.
+    for index in visitor.reachedOnly { switches[index] = try Self.played(path, PlaceVisitor(note, ahead: index)).switches[index] }
     firsts = visitor.firsts
     calls = visitor.calls
     tasks = visitor.tasks
     roots = visitor.narrator.roots
     program = visitor.program
+  }
+
+  private static func played(_ path: String, _ visitor: PlaceVisitor) throws(SessionError) -> PlaceVisitor {
+    let replay = try InspectedReplay(path: path)
+    defer { replay.shutdown() }
+    try replay.play(visitor)
+    return visitor
   }
 }
 
@@ -58,18 +64,28 @@ private final class PlaceVisitor: ReplayVisitor {
   private var namesMade = 0
   private var depths: [Int32: Int] = [:]
   private var isLogging = false
+  /// Of the note's switches the one behind which its task is run on by an instruction, where the trace leaves it; the replay ends there.
+  private let ahead: Int?
 
   /// Sets of names made at most: code that is mapped later than the first has none then.
   private static let namesMax = 32
 
-  init(_ note: SearchNote) {
+  init(_ note: SearchNote, ahead: Int? = nil) {
     self.note = note
+    self.ahead = ahead
     switches = note.switches.map { _ in nil }
     firsts = note.reorderings.map { _ in nil }
     calls = note.switches.map { _ in nil }
     for (index, entry) in note.switches.enumerated() where entry.isInCode { coming.append((.change(index), entry.place)) }
     for (index, entry) in note.reorderings.enumerated() { coming.append((.first(index), entry.first)) }
     coming.sort { $0.place.ticks < $1.place.ticks }
+  }
+
+  /// Switches whose task came there, and did nothing any more.
+  var reachedOnly: [Int] {
+    note.switches.indices.filter { index in
+      switches[index] == nil && standing.values.contains { $0.contains(.change(index)) }
+    }
   }
 
   func willPlay(_ record: Record, in replay: InspectedReplay) throws(MachineError) {
@@ -141,6 +157,11 @@ private final class PlaceVisitor: ReplayVisitor {
   func didRun(_ event: Event, in replay: InspectedReplay) throws(MachineError) {
     guard let task = replay.task(of: event.context)?.task else { return }
     if isLogging { take(replay.takeAccesses(), event, task, replay) }
+    if let ahead, standing[task]?.contains(.change(ahead)) == true {
+      try goOn(event, task, replay)
+      isDone = true
+      return
+    }
     guard event.trap == .syscall else { return }
     let number = event.syscall.number
     if isLogging {
@@ -155,6 +176,18 @@ private final class PlaceVisitor: ReplayVisitor {
     }
     // rt_sigreturn
     if number == 15, let depth = depths[task], depth > 0 { depths[task] = depth - 1 }
+  }
+
+  /// Executes the next instruction of a task that stands in code.
+  private func goOn(_ event: Event, _ task: Int32, _ replay: InspectedReplay) throws(MachineError) {
+    guard let registers = replay.registers(of: event.context) else { return }
+    if replay.read(event.space, event.pc, 2) == [0x0f, 0x05] {
+      tell(.call(registers.rax), event, task, pc: event.pc.rawValue, address: 0, size: 0, replay)
+      return
+    }
+    let context = ExecutionContext(id: event.context, space: event.space, registers: registers)
+    _ = try replay.runAhead(context, limit: RunLimit(ticks: 0, instructions: 1))
+    take(replay.takeAccesses(), event, task, replay)
   }
 
   // MARK: Names
