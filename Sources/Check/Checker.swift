@@ -127,7 +127,8 @@ struct Checker {
   /// one that was created as the how manieth it was.
   private mutating func matchTasks(_ new: [TaskID], _ roots: [Int32: String]) {
     for (index, old) in traced.tasks.enumerated() where tasks[old] == nil {
-      if let root = traced.roots[old] {
+      // The first task was in the middle of something when it was first seen.
+      if index > 0, let root = traced.roots[old] {
         let before = traced.tasks[..<index].count { traced.roots[$0] == root }
         let alike = new.filter { roots[$0.rawValue] == root }
         if before < alike.count {
@@ -197,7 +198,8 @@ struct Checker {
         longer.steps.append(
           RetraceStep(
             moment: event.moment, isBehindCall: !note.switches[index].isInCode, next: tasks[note.switches[index].next]))
-        let match = "task \(task), \(note.switches[index].isInCode ? "before" : "behind") \(place.description): here \(told[candidate.event].description)"
+        let side = note.switches[index].isInCode ? "before" : "behind"
+        let match = "task \(task), \(side) \(place.description): here \(told[candidate.event].description)"
         if rank == 0 && !result.matches.contains(where: { $0.hasPrefix("task \(task), ") && $0.contains(place.description) }) {
           result.matches.append(match)
         }
@@ -230,8 +232,10 @@ struct Checker {
   private mutating func reachedEnd(_ plan: RetracePlan, _ retrace: Retrace, _ told: [PortablePlace], _ roots: [Int32: String]) {
     if preemptions.isEmpty {
       // Tasks that had the turn out of order, and do the same work here.
-      let next = traced.tasks.filter { old in
-        guard let root = traced.roots[old], !PortablePlace.everywhere.contains(root), let new = tasks[old], plan.choices.contains(where: { $0.next == new }) else { return false }
+      let next = traced.tasks.dropFirst().filter { old in
+        guard let root = traced.roots[old], !PortablePlace.everywhere.contains(root), let new = tasks[old],
+          plan.choices.contains(where: { $0.next == new })
+        else { return false }
         return roots[new.rawValue] == root
       }
       result.placesFound = max(result.placesFound, retrace.choicesMet)
@@ -239,7 +243,8 @@ struct Checker {
       return
     }
     result.placesFound = max(result.placesFound, retrace.marks.count)
-    if !plan.steps.isEmpty { isFollowed = true }
+    // A step that is not met, since the program went another way or nobody else could have the turn, tells nothing.
+    if !plan.steps.isEmpty && retrace.marks.count == plan.steps.count { isFollowed = true }
     var made = 0
     for (index, entry) in note.reorderings.enumerated() {
       guard let number = preemptions.firstIndex(of: entry.switchIndex), number < retrace.marks.count, let place = traced.firsts[index],
@@ -264,7 +269,9 @@ struct Checker {
       result.verdict = .unknown("it fails in another way: \(otherFailure) in place of \(note.failure)")
     } else if preemptions.isEmpty {
       result.verdict = isFollowed ? .passes : .unknown("the tasks do not take the turns of the schedule")
-    } else if hasCode.count < preemptions.count || !isFollowed {
+    } else if hasCode.count == preemptions.count && !isFollowed {
+      result.verdict = .unknown("the program has its places, but does not come to them under the schedule")
+    } else if hasCode.count < preemptions.count {
       result.verdict = .unknown("\(preemptions.count - hasCode.count) of \(preemptions.count) places of the schedule are not in this program")
     } else {
       result.verdict = .passes
