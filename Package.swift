@@ -85,10 +85,15 @@ let package = Package(
       dependencies: ["DebugInfo", "LinuxABI", "Platform", "RecordReplay", "Trace"],
       exclude: ["README.md"],
       swiftSettings: strict),
+    .target(
+      name: "Check",
+      dependencies: ["CLinux", "DebugInfo", "Explore", "Kernel", "Platform", "RecordReplay", "Trace"],
+      exclude: ["README.md"],
+      swiftSettings: strict),
     .executableTarget(
       name: "replaysb",
       dependencies: [
-        "Explain", "Explore", "RecordReplay", "Trace", "Kernel", "Platform", "PtracePlatform", "LinuxABI", "CLinux",
+        "Check", "Explain", "Explore", "RecordReplay", "Trace", "Kernel", "Platform", "PtracePlatform", "LinuxABI", "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       exclude: ["README.md"],

@@ -21,6 +21,17 @@ extension Kernel {
     return GuestRange(mappings[first].range.start, mappings[last].range.end)
   }
 
+  /// What code is mapped from files in the memory of the task whose turn it is, by rising address.
+  public var currentCode: [LoadedCode] {
+    guard let memory = scheduler.current?.memory else { return [] }
+    let image = currentProgramImage
+    return memory.mappings.compactMap { mapping in
+      guard mapping.protection.contains(.execute), let object = mapping.object, !object.path.isEmpty else { return nil }
+      let isProgram = image?.contains(mapping.range.start) == true
+      return LoadedCode(range: mapping.range, offset: mapping.offset, path: object.path, isProgram: isProgram)
+    }
+  }
+
   /// Processes that have not ended, other than our init: "pid (name)", in order of creation.
   public func livingProcesses() -> [String] {
     var lines: [String] = []
@@ -42,4 +53,14 @@ extension Kernel {
     }
     return true
   }
+}
+
+/// Code that a mapping shows.
+public struct LoadedCode: Sendable {
+  public var range: GuestRange
+  /// Of the mapping in the file, in bytes.
+  public var offset: UInt64
+  public var path: [UInt8]
+  /// Of the program itself, not of a library.
+  public var isProgram: Bool
 }

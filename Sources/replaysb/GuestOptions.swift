@@ -11,7 +11,7 @@ struct GuestOptions: ParsableArguments {
   @Option(help: "The guest's time at its start, in nanoseconds since 1970 (default: now).") var epoch: Int64?
   @Option(help: "random or round-robin.") var scheduler: SchedulePolicy = .random
   @Option(help: "translated, or direct: the processor runs the program as it is.") var engine: Engine = .standard
-  @Option(help: "Processors that the guest sees.") var cpus: Int = 4
+  @Option(help: "Processors that the guest sees.") var cpus: Int = standardCPUs
   @Option(
     help: ArgumentHelp(
       "Processor that the guest sees: x86-64-v2, -v3 (default) or -v4. The direct engine shows the host's.",
@@ -49,6 +49,8 @@ struct GuestOptions: ParsableArguments {
   @Argument(
     parsing: .captureForPassthrough, help: ArgumentHelp("The program and its arguments.", valueName: "program"))
   var command: [String] = []
+
+  static let standardCPUs = 4
 
   enum ClockSource: String, ExpressibleByArgument, CaseIterable { case virtual, host }
 
@@ -180,7 +182,7 @@ extension GuestOptions {
     var words = ["replaysb", verb, "--seed", "\(options.seed)", "--epoch", "\(options.epochNanoseconds)"]
     if engine != .standard { words += ["--engine", engine.rawValue] }
     if scheduler != .random { words += ["--scheduler", scheduler.rawValue] }
-    if cpus != 4 { words += ["--cpus", "\(cpus)"] }
+    if cpus != Self.standardCPUs { words += ["--cpus", "\(cpus)"] }
     if let cpu { words += ["--cpu", cpu.rawValue] }
     if let directory { words += ["-C", directory] }
     for name in allowed { words += ["--env", name] }

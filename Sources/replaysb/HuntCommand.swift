@@ -47,7 +47,7 @@ struct HuntCommand: ParsableCommand {
     if let exitCode, !(0...255).contains(exitCode) { throw ValidationError("--exit-code takes 0 to 255") }
   }
 
-  private static func pattern(_ text: String) throws -> OutputPattern {
+  static func pattern(_ text: String) throws -> OutputPattern {
     do {
       if let pattern = try OutputPattern(text) { return pattern }
     } catch { throw ValidationError("--fail-on-output: '\(text)' is no regular expression: \(error)") }
@@ -111,7 +111,7 @@ struct HuntCommand: ParsableCommand {
   }
 
   /// A test that lasts longer in virtual time is taken to hang.
-  private static let timeoutSeconds = 60.0
+  static let timeoutSeconds = 60.0
 
   /// The path of the trace.
   private func record(_ found: FoundFailure, _ options: RunOptions, _ input: CapturedInput) throws -> String {

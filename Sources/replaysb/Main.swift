@@ -13,7 +13,7 @@ import RecordReplay
       + "spin, 125 tool error or divergence, 126 cannot execute, 127 not found.",
     version: Tool.version,
     subcommands: [
-      RecordCommand.self, ReplayCommand.self, RunCommand.self, VerifyCommand.self, HuntCommand.self, ExplainCommand.self, DumpCommand.self,
+      RecordCommand.self, ReplayCommand.self, RunCommand.self, VerifyCommand.self, HuntCommand.self, CheckCommand.self, ExplainCommand.self, DumpCommand.self,
       InfoCommand.self, DoctorCommand.self,
     ])
 
