@@ -72,9 +72,9 @@ final class History: GuestWatcher {
   // MARK: What happens
 
   func touched(
-    _ accesses: [MemoryAccess], aliases: [Alias], by context: ContextID, inHandler: Bool, in space: AddressSpaceID
+    _ accesses: [MemoryAccess], aliases: [Alias], by context: ContextID, handler: RunningHandler?, in space: AddressSpaceID
   ) {
-    memory?.add(accesses, aliases: aliases, by: context, inHandler: inHandler, in: space)
+    memory?.add(accesses, aliases: aliases, by: context, handler: handler, in: space)
     guard let task = tasks[context] else { return }
     var alias = 0
     for (index, access) in accesses.enumerated() {

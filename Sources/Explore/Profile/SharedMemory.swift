@@ -24,20 +24,35 @@ public struct SharedMemory: Sendable {
   private var instructions: [GuestAddress] = []
   private var indices: [GuestAddress: UInt32] = [:]
   private var points: Set<UInt32> = []
+  /// Something that was taken in.
+  private struct Recent: Equatable {
+    var access: MemoryAccess
+    var address: GuestAddress
+    var space: UInt32
+    var task: ContextID
+  }
+  /// By a mixture of the address and the instruction, to take in nothing twice.
+  private var recent: [Recent?] = []
 
   public init() {}
 
   /// Takes in what a task touched in one run. What it does in a signal handler counts as another task's.
   public mutating func add(
-    _ accesses: [MemoryAccess], aliases: [Alias], by task: ContextID, inHandler: Bool, in space: AddressSpaceID
+    _ accesses: [MemoryAccess], aliases: [Alias], by task: ContextID, handler: RunningHandler?, in space: AddressSpaceID
   ) {
-    let who = ContextID(rawValue: task.rawValue | (inHandler ? 1 << 31 : 0))
-    for access in accesses { touch(access, at: access.address, space.rawValue, by: who) }
+    let who = handler == nil ? task : ContextID(rawValue: task.rawValue | 1 << 31)
+    for access in accesses {
+      let isOnOwnStack = handler?.stack?.contains(access.address) ?? false
+      touch(access, at: access.address, space.rawValue, by: isOnOwnStack ? task : who)
+    }
     for alias in aliases { touch(accesses[alias.index], at: alias.address, Self.allSpaces, by: who) }
   }
   private static let allSpaces = UInt32.max
 
   private mutating func touch(_ access: MemoryAccess, at address: GuestAddress, _ space: UInt32, by task: ContextID) {
+    // Most is done again soon, by loops.
+    let recent = Recent(access: access, address: address, space: space, task: task)
+    if isRecent(recent) { return }
     let index = index(of: access.pc)
     let last = (address.rawValue &+ UInt64(max(1, access.size)) - 1) >> 3
     var number = address.rawValue >> 3
@@ -46,6 +61,17 @@ public struct SharedMemory: Sendable {
       number += 1
     }
   }
+
+  /// Whether it is known already; later it is.
+  private mutating func isRecent(_ new: Recent) -> Bool {
+    if recent.isEmpty { recent = Array(repeating: nil, count: Self.recentMax) }
+    let mixed = (new.address.rawValue >> 3 ^ new.access.pc.rawValue << 7) &* 0x9e37_79b9_7f4a_7c15
+    let place = Int(mixed >> 48) & (Self.recentMax - 1)
+    if recent[place] == new { return true }
+    recent[place] = new
+    return false
+  }
+  private static let recentMax = 1 << 12
 
   /// Takes in what other executions touched.
   public mutating func merge(_ other: SharedMemory) {
