@@ -61,7 +61,7 @@ struct HuntReport: Encodable {
   var exhausted: String?
   var schedulesTried: UInt64
   var schedulesPerSecond: Double?
-  /// Of a schedule, on average, in microseconds of its machine.
+  /// Of a schedule, on average, in microseconds of wall time.
   var scheduleMicroseconds: Split?
   var failures: UInt64
   var distinctFailures: [Failure]
@@ -129,7 +129,7 @@ struct HuntReport: Encodable {
     tellSearch()
     if verbose, let split = scheduleMicroseconds {
       Console.line(
-        "a schedule takes \(split.copy + split.fork + split.run + split.end) us of its processor's time: copy of the kernel \(split.copy), "
+        "a schedule takes \(split.copy + split.fork + split.run + split.end) us of wall time: copy of the kernel \(split.copy), "
           + "fork \(split.fork), run \(split.run), end \(split.end)")
     }
     tellDistinct()

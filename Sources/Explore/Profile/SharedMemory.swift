@@ -6,7 +6,7 @@ import Platform
 
 /// What executions of a program touched, word by word of eight bytes.
 ///
-/// A word is shared once two tasks touched it, at least one of them with a store. Words are told apart by space; memory that
+/// A word is shared once two tasks touched it, at least one of them with a store. Words are told apart by space; what a child of vfork does counts as its parent's, which waits (`History`); memory that
 /// processes map together comes in a second time, under a space of its own (`MachineBranch`).
 public struct SharedMemory: Sendable {
   private struct Word {
@@ -16,14 +16,15 @@ public struct SharedMemory: Sendable {
     /// Indices into `instructions` of who touched it.
     var touchedBy: [UInt32] = []
   }
-  private struct Key: Hashable {
-    var space: UInt32
-    var word: UInt64
-  }
-  private var words: [Key: Word] = [:]
-  private var instructions: [GuestAddress] = []
-  private var indices: [GuestAddress: UInt32] = [:]
+  private typealias Key = WordIndex.Key
+  /// By number.
+  private var words: [Word] = []
+  private var numbers = WordIndex()
+  /// Addresses of instructions, as words of space 0.
+  private var instructions = WordIndex()
   private var points: Set<UInt32> = []
+  /// The space of the first process: the lowest that was seen.
+  private var firstSpace = UInt32.max
   /// Something that was taken in.
   private struct Recent: Equatable {
     var access: MemoryAccess
@@ -40,6 +41,7 @@ public struct SharedMemory: Sendable {
   public mutating func add(
     _ accesses: [MemoryAccess], aliases: [Alias], by task: ContextID, handler: RunningHandler?, in space: AddressSpaceID
   ) {
+    firstSpace = min(firstSpace, space.rawValue)
     let who = handler == nil ? task : ContextID(rawValue: task.rawValue | 1 << 31)
     for access in accesses {
       let isOnOwnStack = handler?.stack?.contains(access.address) ?? false
@@ -73,40 +75,43 @@ public struct SharedMemory: Sendable {
   }
   private static let recentMax = 1 << 12
 
-  /// Takes in what other executions touched.
+  /// Takes in what other executions touched. Which process has which space, but for the first, differs from execution to execution: of
+  /// those count only the points.
   public mutating func merge(_ other: SharedMemory) {
-    for (key, word) in other.words {
+    firstSpace = min(firstSpace, other.firstSpace)
+    for (number, word) in other.words.enumerated() {
+      let key = other.numbers.keys[number]
+      if key.space != firstSpace && key.space != Self.allSpaces { continue }
       for instruction in word.touchedBy {
-        touch(key, index(of: other.instructions[Int(instruction)]), word.isWritten, by: word.firstTask)
+        touch(key, index(of: other.address(of: instruction)), word.isWritten, by: word.firstTask)
       }
       if word.isShared {
-        words[key]!.isShared = true
-        if words[key]!.isWritten { points.formUnion(words[key]!.touchedBy) }
+        let own = numbers.number(of: key)
+        words[own].isShared = true
+        if words[own].isWritten { points.formUnion(words[own].touchedBy) }
       }
     }
+    for point in other.points { points.insert(index(of: other.address(of: point))) }
   }
 
   private mutating func index(of pc: GuestAddress) -> UInt32 {
-    if let known = indices[pc] { return known }
-    let new = UInt32(instructions.count)
-    instructions.append(pc)
-    indices[pc] = new
-    return new
+    UInt32(instructions.number(of: WordIndex.Key(space: 0, word: pc.rawValue)))
   }
 
+  private func address(of instruction: UInt32) -> GuestAddress { GuestAddress(instructions.keys[Int(instruction)].word) }
+
   private mutating func touch(_ key: Key, _ instruction: UInt32, _ isWrite: Bool, by task: ContextID) {
-    var word = words[key] ?? Word(firstTask: task)
-    if word.firstTask != task { word.isShared = true }
-    if isWrite { word.isWritten = true }
-    if !word.touchedBy.contains(instruction) { word.touchedBy.append(instruction) }
-    if word.isShared && word.isWritten {
-      points.formUnion(word.touchedBy)
-    }
-    words[key] = word
+    let number = numbers.number(of: key)
+    if number == words.count { words.append(Word(firstTask: task)) }
+    let isNew = !words[number].touchedBy.contains(instruction)
+    if isNew { words[number].touchedBy.append(instruction) }
+    let wasPoint = words[number].isShared && words[number].isWritten
+    if words[number].firstTask != task { words[number].isShared = true }
+    if isWrite { words[number].isWritten = true }
+    if !words[number].isShared || !words[number].isWritten { return }
+    if !wasPoint { points.formUnion(words[number].touchedBy) } else if isNew { points.insert(instruction) }
   }
 
   /// The instructions that touched a shared word, by rising address.
-  public var schedulingPoints: [GuestAddress] {
-    points.map { instructions[Int($0)] }.sorted { $0.rawValue < $1.rawValue }
-  }
+  public var schedulingPoints: [GuestAddress] { points.map { address(of: $0) }.sorted { $0.rawValue < $1.rawValue } }
 }
