@@ -68,7 +68,7 @@ import Testing
 
   @Test func childOfVforkStandsForItsParent() {
     let history = History()
-    let parent = TaskID(rawValue: 2)!
+    let parent = TaskID(rawValue: 2)
     history.memory = SharedMemory()
     history.begin((parent, one))
     var registers = Registers()

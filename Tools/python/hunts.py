@@ -22,8 +22,12 @@ class Search:
 
 
 def announced(bug, kind):
-    """Whether a failure that the tool names so is the one in the notes."""
-    word, number = bug.kind()
+    """Whether a failure that the tool names so is one of those in the notes."""
+    also = bug.note("also", "").split(", ") if bug.note("also") else []
+    return any(is_called(kind, *text.partition(" ")[::2]) for text in [bug.note("fails")] + also)
+
+
+def is_called(kind, word, number):
     if word == "exit":
         return kind == f"exit status {number}"
     if word == "signal":
