@@ -102,7 +102,7 @@ class Row:
 
     def rate(self):
         rates = [search.per_second for search in self.searches if search.per_second]
-        return round(statistics.median(rates)) if rates else None
+        return statistics.median(rates) if rates else None
 
     def preemptions(self):
         if not self.shrunk or self.shrunk.preemptions is None:
@@ -114,10 +114,13 @@ def shown(number):
     return "-" if number > OPTIONS.most_schedules else str(int(number))
 
 
+def shown_rate(rate):
+    return "-" if rate is None else f"{rate:.1f}" if rate < 10 else f"{rate:.0f}"
+
+
 def cells(row):
-    rate = row.rate()
     return [row.bug.name, f"{row.count()} of {len(row.searches)}", shown(row.median()), shown(row.numbers[-1]),
-            "-" if rate is None else str(rate), row.preemptions(), str(row.bug.preemptions())]
+            shown_rate(row.rate()), row.preemptions(), str(row.bug.preemptions())]
 
 
 HEADS = ["program", "found", "median", "most", "a second", "preemptions", "announced"]
@@ -160,7 +163,7 @@ def by_program(pool, jobs, seeds):
     all_found = [row for row in rows if row.count() == len(seeds)]
     print(line(["all", f"{sum(row.count() for row in rows)} of {len(rows) * len(seeds)}",
                 shown(statistics.median_high(row.median() for row in rows)), shown(max(row.numbers[-1] for row in rows)),
-                str(round(statistics.median(rates))) if rates else "-", str(sum(row.shrunk.preemptions for row in shrunk)),
+                shown_rate(statistics.median(rates) if rates else None), str(sum(row.shrunk.preemptions for row in shrunk)),
                 str(sum(row.bug.preemptions() for row in shrunk))], WIDTHS))
     print(f"{len(all_found)} of {len(rows)} programs found with every seed, {sum(row.count() > 0 for row in rows)} with some")
     return rows
@@ -192,7 +195,7 @@ def twins(pool, jobs, seeds):
     for bug, level in jobs:
         row = Row(bug, level, OPTIONS.strategy, [next(done)])
         rows.append(row)
-        print(line([bug.name, str(row.searches[0].tried), str(row.rate() or "-")], widths), flush=True)
+        print(line([bug.name, str(row.searches[0].tried), shown_rate(row.rate())], widths), flush=True)
         told(row)
     return rows
 
