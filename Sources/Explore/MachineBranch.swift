@@ -38,8 +38,10 @@ public final class MachineBranch: Machine {
   private let parent: MachineBranch?
   private struct Handlers {
     var depth = 0
-    /// Where the task stopped; nil when it goes on elsewhere anyhow.
-    var stoppedAt: UInt64?
+    /// Where the task stopped, and its stack pointer; nil when it goes on elsewhere anyhow.
+    var stoppedAt: (pc: UInt64, stack: UInt64)?
+    /// What the outermost handler has of the interrupted code's stack, where that has nothing.
+    var stack: GuestRange?
   }
   /// By context, while accesses are logged.
   private var handlers: [Handlers] = []
@@ -181,10 +183,20 @@ public final class MachineBranch: Machine {
     let index = Int(context.id.rawValue)
     while handlers.count <= index { handlers.append(Handlers()) }
     // Or it makes a system call anew, two bytes before where it stopped.
-    if let stopped = handlers[index].stoppedAt, stopped != context.registers.rip, stopped - 2 != context.registers.rip {
-      handlers[index].depth += 1
+    guard let stopped = handlers[index].stoppedAt, stopped.pc != context.registers.rip, stopped.pc - 2 != context.registers.rip
+    else { return }
+    if handlers[index].depth == 0 {
+      let pointer = context.registers.rsp
+      let isOnSameStack = pointer < stopped.stack && stopped.stack - pointer < Self.frameBytesMax
+      handlers[index].stack = isOnSameStack && pointer > Self.handlerStackBytes
+        ? GuestRange(GuestAddress(pointer - Self.handlerStackBytes), GuestAddress(pointer)) : nil
     }
+    handlers[index].depth += 1
   }
+  /// The extended state of a signal frame has at most some 11 KiB (AMX).
+  private static let frameBytesMax: UInt64 = 16 << 10
+  /// Of a handler's stack, that much is taken to be its own.
+  private static let handlerStackBytes: UInt64 = 64 << 10
 
   /// Of one execution; what it touches later is not looked at. Only one that works for long comes there, such as a sanitizer that
   /// looks for the lines of its report.
@@ -200,7 +212,7 @@ public final class MachineBranch: Machine {
         if firstToAccess != context.id || accessesTold > 0 { accessesTold += accesses.count }
         watcher.touched(
           accesses, aliases: aliases(of: accesses, in: context.space), by: context.id,
-          inHandler: handlers[index].depth > 0, in: context.space)
+          handler: handlers[index].depth > 0 ? RunningHandler(stack: handlers[index].stack) : nil, in: context.space)
       }
     }
     if case .syscall = trap {
@@ -212,9 +224,9 @@ public final class MachineBranch: Machine {
       switch context.registers.origRax {
       case Self.rtSigreturn: handlers[index].depth = max(0, handlers[index].depth - 1)
       case Self.execve, Self.execveat: break
-      default: handlers[index].stoppedAt = context.registers.rip
+      default: handlers[index].stoppedAt = (context.registers.rip, context.registers.rsp)
       }
-    case .fault, .budget: handlers[index].stoppedAt = context.registers.rip
+    case .fault, .budget: handlers[index].stoppedAt = (context.registers.rip, context.registers.rsp)
     // The kernel goes on behind them.
     case .instruction, .vsyscall, .foreignSyscall, .unresponsive, .interrupted: break
     }

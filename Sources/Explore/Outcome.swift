@@ -46,4 +46,11 @@ public struct Times: Sendable, Equatable {
   public var end: Int64 = 0
   public var total: Int64 { copy + fork + run + end }
   public init() {}
+
+  mutating func add(_ other: Times) {
+    copy += other.copy
+    fork += other.fork
+    run += other.run
+    end += other.end
+  }
 }

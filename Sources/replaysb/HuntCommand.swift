@@ -35,6 +35,7 @@ struct HuntCommand: ParsableCommand {
   var expectSame = false
   @Flag(help: "Standard error that differs from the first run's is a failure too.") var expectSameStderr = false
   @Flag(help: "Try all schedules and count the failures.") var keepGoing = false
+  @Flag(help: "Keep the schedule as it was found, with needless preemptions: sooner done.") var noShrink = false
   @Option(name: .shortAndLong, help: ArgumentHelp("The trace of what was found (default: trace.zst).", valueName: "file"))
   var output: String?
   @OptionGroup var guest: GuestOptions
@@ -78,7 +79,7 @@ struct HuntCommand: ParsableCommand {
       return true
     }
     progress.clear()
-    var report = HuntReport(result, countsAll: keepGoing)
+    var report = HuntReport(result, countsAll: keepGoing, isShrunk: !noShrink)
     if !guest.quiet { report.tell(verbose: guest.verbose) }
     guard let found = result.first else {
       try report.write(to: guest.report)
@@ -101,6 +102,7 @@ struct HuntCommand: ParsableCommand {
     search.predicate.expectsSameOutput = expectSame
     search.predicate.expectsSameErrors = expectSameStderr
     search.countsFailures = keepGoing
+    search.shrinks = !noShrink
     search.jobs = max(1, jobs ?? Processors.allowed)
     return search
   }

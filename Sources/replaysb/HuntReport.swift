@@ -33,6 +33,13 @@ struct HuntReport: Encodable {
     var caller: String?
     var faultAddress: String?
   }
+  /// Where the wall time of executions went.
+  struct Split: Encodable {
+    var copy: Int64
+    var fork: Int64
+    var run: Int64
+    var end: Int64
+  }
   /// The probability that a schedule of this search fails.
   struct Probability: Encodable {
     var mean: Double
@@ -54,6 +61,8 @@ struct HuntReport: Encodable {
   var exhausted: String?
   var schedulesTried: UInt64
   var schedulesPerSecond: Double?
+  /// Of a schedule, on average, in microseconds of wall time.
+  var scheduleMicroseconds: Split?
   var failures: UInt64
   var distinctFailures: [Failure]
   var probability: Probability?
@@ -66,16 +75,23 @@ struct HuntReport: Encodable {
 
   private let result: HuntResult
   private let countsAll: Bool
+  private let isShrunk: Bool
 
-  /// `countsAll`: the search did not stop at the first failure.
-  init(_ result: HuntResult, countsAll: Bool) {
+  /// `countsAll`: the search did not stop at the first failure. `isShrunk`: what was found was to be made small.
+  init(_ result: HuntResult, countsAll: Bool, isShrunk: Bool) {
     self.result = result
     self.countsAll = countsAll
+    self.isShrunk = isShrunk
     outcome = result.first == nil ? "no-failure" : result.alwaysFailing == nil ? "failure" : "always-failing"
     exitStatus = result.first == nil ? 0 : 1
     schedulesTried = result.schedulesTried
     let seconds = Double(result.searchNanoseconds) / 1e9
     schedulesPerSecond = seconds > 0 ? Double(result.schedulesTried) / seconds : nil
+    if schedulesTried > 1 {
+      let (times, count) = (result.times, Int64(schedulesTried) * 1000)
+      scheduleMicroseconds = Split(
+        copy: times.copy / count, fork: times.fork / count, run: times.run / count, end: times.end / count)
+    }
     failures = result.failures
     distinctFailures = result.distinct.all.map {
       Failure(kind: $0.key.kind, place: $0.key.place, count: $0.count, firstSchedule: $0.first)
@@ -99,7 +115,7 @@ struct HuntReport: Encodable {
 
   enum CodingKeys: CodingKey {
     case command, version, outcome, exitStatus, kind, schedule, preemptions, preemptionsAreFewest, exhausted, schedulesTried
-    case schedulesPerSecond, failures
+    case schedulesPerSecond, scheduleMicroseconds, failures
     case distinctFailures, probability, tasks, fatalSignals, refusedTargets, oneSchedule, trace
   }
 
@@ -111,6 +127,11 @@ struct HuntReport: Encodable {
     if oneSchedule { Console.line("the program creates no thread and no child before it ends: there is one schedule") }
     if let refusal = result.refusal { Console.line("executions start from exec (slower): \(refusal)") }
     tellSearch()
+    if verbose, let split = scheduleMicroseconds {
+      Console.line(
+        "a schedule takes \(split.copy + split.fork + split.run + split.end) us of wall time: copy of the kernel \(split.copy), "
+          + "fork \(split.fork), run \(split.run), end \(split.end)")
+    }
     tellDistinct()
     if let found = result.first { tell(found, verbose: verbose) }
     tellProbability()
@@ -160,7 +181,8 @@ struct HuntReport: Encodable {
     let count = found.schedule.preemptions
     var how = isFirst ? "" : ", with \(count) preemption\(count == 1 ? "" : "s")"
     if !isFirst, let shrinking = found.shrinking { how += " (fewest: \(shrinking.fewest == .proved ? "proved" : "not proved"))" }
-    if !isFirst, found.shrinking == nil { how += "; executed again it does not: this is a defect of replaysb" }
+    if !isFirst, !isShrunk { how += ", as found" }
+    if !isFirst, isShrunk, found.shrinking == nil { how += "; executed again it does not: this is a defect of replaysb" }
     Console.line("\(name) fails: \(found.kind)\(how)")
     if verbose { tellSchedule(found) }
     for signal in found.outcome.fatalSignals where signal.isOfFirstProcess || found.outcome.fatalSignals.count < 10 {

@@ -43,7 +43,7 @@ private final class AccessesTo: GuestWatcher {
   private(set) var all: [MemoryAccess] = []
   init(_ address: UInt64) { self.address = address }
 
-  func touched(_ accesses: [MemoryAccess], aliases: [Alias], by task: ContextID, inHandler: Bool, in space: AddressSpaceID) {
+  func touched(_ accesses: [MemoryAccess], aliases: [Alias], by task: ContextID, handler: RunningHandler?, in space: AddressSpaceID) {
     all += accesses.filter { $0.address.rawValue == address }
   }
   func calls(_ registers: Registers, at pc: GuestAddress, by task: ContextID) {}

@@ -67,6 +67,7 @@ public final class Hunt {
   /// Counts a result. Whether it failed.
   func take(_ tried: TrialResult) throws(SessionError) -> Bool {
     result.schedulesTried = tried.trial.number
+    result.times.add(tried.outcome.times)
     guard let kind = options.predicate.failure(tried.outcome, first: firstOutcome) else {
       if !tried.outcome.refusedTargets.isEmpty { result.passesThoughRefused = true }
       return false

@@ -17,6 +17,8 @@ public struct HuntOptions: Sendable {
   public var countsFailures = false
   /// Machines at work, each on a processor of its own. The result does not depend on it.
   public var jobs = 1
+  /// Makes what was found small; without it the schedule stays as it was found.
+  public var shrinks = true
   public init() {}
 }
 
@@ -50,6 +52,8 @@ public struct HuntResult: Sendable {
   public var steps: UInt64 = 0
   /// Wall time of the tries, in nanoseconds.
   public var searchNanoseconds: Int64 = 0
+  /// Of the schedules tried, together: with several machines at work more than passed.
+  public var times = Times()
   /// Why executions start from exec; nil when they start before the first thread or child.
   public var refusal: String?
   /// A schedule passed that was refused a network target.

@@ -15,7 +15,7 @@ public enum HuntSession {
     let hunt = Hunt(crew, search)
     var result = try hunt.run(hasOneTask: crew.hasOneTask, progress: progress)
     result.refusal = crew.refusal
-    if let found = result.first { result.first = try hunt.shrunk(found) }
+    if let found = result.first, search.shrinks { result.first = try hunt.shrunk(found) }
     return result
   }
 

@@ -8,9 +8,16 @@ import Platform
 public protocol GuestWatcher: AnyObject {
   /// What a task touched in one run. `aliases`: which of these touch memory that processes map together, with an address that is
   /// the same for all of them.
-  func touched(_ accesses: [MemoryAccess], aliases: [Alias], by task: ContextID, inHandler: Bool, in space: AddressSpaceID)
+  func touched(_ accesses: [MemoryAccess], aliases: [Alias], by task: ContextID, handler: RunningHandler?, in space: AddressSpaceID)
   /// A task has trapped by the system call instruction at `pc`.
   func calls(_ registers: Registers, at pc: GuestAddress, by task: ContextID)
+}
+
+/// The signal handler that a task is in.
+public struct RunningHandler: Hashable, Sendable {
+  /// What it has of the stack of the code that it interrupted. That code has nothing there: what both touch they do not share. nil
+  /// when it has a stack of its own.
+  public var stack: GuestRange?
 }
 
 /// Another name of an access's memory.

@@ -41,6 +41,10 @@ final class History: GuestWatcher {
   private(set) var starts: [(task: TaskID, parent: TaskID?, event: Int)] = []
   private var visits: [Visits: UInt32] = [:]
   private var tasks: [ContextID: TaskID] = [:]
+  /// Children of vfork, with whom they stand in for: that task waits, and they work on its memory until they execute a program.
+  private var standsFor: [ContextID: ContextID] = [:]
+  /// Who made the latest call, if that was vfork.
+  private var vforks: ContextID?
   /// What all accesses are kept in too, while all are logged.
   var memory: SharedMemory?
   /// The scheduling points; of other instructions nothing is noted here.
@@ -60,6 +64,8 @@ final class History: GuestWatcher {
     accesses = 0
     visits.removeAll(keepingCapacity: true)
     tasks = [:]
+    standsFor = [:]
+    vforks = nil
     if let held { start(held.id, held.context, by: nil) }
   }
 
@@ -76,9 +82,9 @@ final class History: GuestWatcher {
   // MARK: What happens
 
   func touched(
-    _ accesses: [MemoryAccess], aliases: [Alias], by context: ContextID, inHandler: Bool, in space: AddressSpaceID
+    _ accesses: [MemoryAccess], aliases: [Alias], by context: ContextID, handler: RunningHandler?, in space: AddressSpaceID
   ) {
-    memory?.add(accesses, aliases: aliases, by: context, inHandler: inHandler, in: space)
+    memory?.add(accesses, aliases: aliases, by: standsFor[context] ?? context, handler: handler, in: space)
     guard let task = tasks[context], self.accesses < Self.accessesMax else { return }
     var alias = 0
     for (index, access) in accesses.enumerated() {
@@ -109,6 +115,9 @@ final class History: GuestWatcher {
   }
 
   func calls(_ registers: Registers, at pc: GuestAddress, by context: ContextID) {
+    let isVfork = registers.origRax == SyscallNumber.vfork
+      || registers.origRax == SyscallNumber.clone && registers.rdi & Self.cloneVfork != 0
+    vforks = isVfork ? context : nil
     guard let task = tasks[context] else { return }
     let occurrence = visits(of: task, to: pc) + 1
     visits[Visits(task: task, pc: pc)] = occurrence
@@ -117,6 +126,9 @@ final class History: GuestWatcher {
     if let object = Self.object(of: registers) { note(moment, object, true, isCall: true) }
     note(moment, Self.anything, true, isCall: true)
   }
+
+  /// CLONE_VFORK of clone(2). The flags of clone3 lie in memory: its children count as tasks of their own.
+  private static let cloneVfork: UInt64 = 0x4000
 
   /// The descriptor that a call works with.
   private static func object(of registers: Registers) -> UInt64? {
@@ -142,6 +154,8 @@ final class History: GuestWatcher {
 extension History: Observer {
   func note(_ annotation: Annotation) {
     if case .taskStarted(let task, let context, _, _, _) = annotation {
+      if let vforks { standsFor[context] = standsFor[vforks] ?? vforks }
+      vforks = nil
       start(TaskID(task), context, by: events.count < Self.eventsMax ? events.last?.moment.task : nil)
     }
   }

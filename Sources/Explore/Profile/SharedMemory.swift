@@ -6,7 +6,8 @@ import Platform
 
 /// What executions of a program touched, word by word of eight bytes.
 ///
-/// A word is shared once two tasks touched it, at least one of them with a store. Words are told apart by space; memory that
+/// A word is shared once two tasks touched it, at least one of them with a store. Words are told apart by space; what a child of vfork
+/// does counts as its parent's, which waits (`History`); memory that
 /// processes map together comes in a second time, under a space of its own (`MachineBranch`).
 public struct SharedMemory: Sendable {
   private struct Word {
@@ -16,37 +17,54 @@ public struct SharedMemory: Sendable {
     /// Indices into `instructions` of who touched it.
     var touchedBy: [UInt32] = []
   }
-  private struct Key: Hashable {
-    var space: UInt32
-    var word: UInt64
-  }
-  private var words: [Key: Word] = [:]
-  private var instructions: [GuestAddress] = []
+  private typealias Key = WordIndex.Key
+  /// By number.
+  private var words: [Word] = []
+  private var numbers = WordIndex()
+  /// Addresses of instructions, as words of space 0.
+  private var instructions = WordIndex()
+  private var points: Set<UInt32> = []
   /// By instruction: its accesses.
   private var visits: [UInt64] = []
-  private var indices: [GuestAddress: UInt32] = [:]
-  private var points: Set<UInt32> = []
   /// Accesses taken in.
   private(set) var accesses: UInt64 = 0
   /// Executions taken in by `merge`.
   private(set) var executions: UInt64 = 0
+  /// The space of the first process: the lowest that was seen.
+  private var firstSpace = UInt32.max
+  /// Something that was taken in.
+  private struct Recent: Equatable {
+    var access: MemoryAccess
+    var address: GuestAddress
+    var space: UInt32
+    var task: ContextID
+  }
+  /// By a mixture of the address and the instruction, to take in nothing twice.
+  private var recent: [Recent?] = []
 
   public init() {}
 
   /// Takes in what a task touched in one run. What it does in a signal handler counts as another task's.
   public mutating func add(
-    _ accesses: [MemoryAccess], aliases: [Alias], by task: ContextID, inHandler: Bool, in space: AddressSpaceID
+    _ accesses: [MemoryAccess], aliases: [Alias], by task: ContextID, handler: RunningHandler?, in space: AddressSpaceID
   ) {
-    let who = ContextID(rawValue: task.rawValue | (inHandler ? 1 << 31 : 0))
     self.accesses += UInt64(accesses.count)
-    for access in accesses { touch(access, at: access.address, space.rawValue, by: who) }
+    firstSpace = min(firstSpace, space.rawValue)
+    let who = handler == nil ? task : ContextID(rawValue: task.rawValue | 1 << 31)
+    for access in accesses {
+      let isOnOwnStack = handler?.stack?.contains(access.address) ?? false
+      touch(access, at: access.address, space.rawValue, by: isOnOwnStack ? task : who)
+    }
     for alias in aliases { touch(accesses[alias.index], at: alias.address, Self.allSpaces, by: who) }
   }
   private static let allSpaces = UInt32.max
 
   private mutating func touch(_ access: MemoryAccess, at address: GuestAddress, _ space: UInt32, by task: ContextID) {
+    // Most is done again soon, by loops.
+    let recent = Recent(access: access, address: address, space: space, task: task)
     let index = index(of: access.pc)
     visits[Int(index)] += 1
+    if isRecent(recent) { return }
     let last = (address.rawValue &+ UInt64(max(1, access.size)) - 1) >> 3
     var number = address.rawValue >> 3
     while number <= last {
@@ -55,45 +73,59 @@ public struct SharedMemory: Sendable {
     }
   }
 
-  /// Takes in what other executions touched.
+  /// Whether it is known already; later it is.
+  private mutating func isRecent(_ new: Recent) -> Bool {
+    if recent.isEmpty { recent = Array(repeating: nil, count: Self.recentMax) }
+    let mixed = (new.address.rawValue >> 3 ^ new.access.pc.rawValue << 7) &* 0x9e37_79b9_7f4a_7c15
+    let place = Int(mixed >> 48) & (Self.recentMax - 1)
+    if recent[place] == new { return true }
+    recent[place] = new
+    return false
+  }
+  private static let recentMax = 1 << 12
+
+  /// Takes in what other executions touched. Which process has which space, but for the first, differs from execution to execution: of
+  /// those count only the points.
   public mutating func merge(_ other: SharedMemory) {
     accesses += other.accesses
     executions += 1
-    for (pc, count) in zip(other.instructions, other.visits) { visits[Int(index(of: pc))] += count }
-    for (key, word) in other.words {
+    for (instruction, count) in other.visits.enumerated() {
+      visits[Int(index(of: other.address(of: UInt32(instruction))))] += count
+    }
+    firstSpace = min(firstSpace, other.firstSpace)
+    for (number, word) in other.words.enumerated() {
+      let key = other.numbers.keys[number]
+      if key.space != firstSpace && key.space != Self.allSpaces { continue }
       for instruction in word.touchedBy {
-        touch(key, index(of: other.instructions[Int(instruction)]), word.isWritten, by: word.firstTask)
+        touch(key, index(of: other.address(of: instruction)), word.isWritten, by: word.firstTask)
       }
       if word.isShared {
-        words[key]!.isShared = true
-        if words[key]!.isWritten { points.formUnion(words[key]!.touchedBy) }
+        let own = numbers.number(of: key)
+        words[own].isShared = true
+        if words[own].isWritten { points.formUnion(words[own].touchedBy) }
       }
     }
+    for point in other.points { points.insert(index(of: other.address(of: point))) }
   }
 
   private mutating func index(of pc: GuestAddress) -> UInt32 {
-    if let known = indices[pc] { return known }
-    let new = UInt32(instructions.count)
-    instructions.append(pc)
-    visits.append(0)
-    indices[pc] = new
-    return new
+    let number = instructions.number(of: WordIndex.Key(space: 0, word: pc.rawValue))
+    if number == visits.count { visits.append(0) }
+    return UInt32(number)
   }
 
+  private func address(of instruction: UInt32) -> GuestAddress { GuestAddress(instructions.keys[Int(instruction)].word) }
+
   private mutating func touch(_ key: Key, _ instruction: UInt32, _ isWrite: Bool, by task: ContextID) {
-    var word = words[key] ?? Word(firstTask: task)
-    let wasRacy = word.isShared && word.isWritten
-    let isKnown = word.touchedBy.contains(instruction)
-    if wasRacy && isKnown { return }
-    if word.firstTask != task { word.isShared = true }
-    if isWrite { word.isWritten = true }
-    if !isKnown { word.touchedBy.append(instruction) }
-    if wasRacy {
-      points.insert(instruction)
-    } else if word.isShared && word.isWritten {
-      points.formUnion(word.touchedBy)
-    }
-    words[key] = word
+    let number = numbers.number(of: key)
+    if number == words.count { words.append(Word(firstTask: task)) }
+    let isNew = !words[number].touchedBy.contains(instruction)
+    if isNew { words[number].touchedBy.append(instruction) }
+    let wasPoint = words[number].isShared && words[number].isWritten
+    if words[number].firstTask != task { words[number].isShared = true }
+    if isWrite { words[number].isWritten = true }
+    if !words[number].isShared || !words[number].isWritten { return }
+    if !wasPoint { points.formUnion(words[number].touchedBy) } else if isNew { points.insert(instruction) }
   }
 
   /// Which scheduling points have worked on the same shared words.
@@ -101,10 +133,13 @@ public struct SharedMemory: Sendable {
     var conflicts = Conflicts()
     // Words that the same instructions touched are one.
     var seen: Set<[UInt32]> = []
-    let shared = words.filter { $0.value.isShared && $0.value.isWritten }
-    let sorted = shared.sorted { ($0.key.space, $0.key.word) < ($1.key.space, $1.key.word) }
-    for (_, word) in sorted where seen.insert(word.touchedBy.sorted()).inserted {
-      for instruction in word.touchedBy { conflicts.add(Int32(seen.count), to: instructions[Int(instruction)]) }
+    let racy = words.indices.filter { words[$0].isShared && words[$0].isWritten }
+    let sorted = racy.sorted {
+      let (one, other) = (numbers.keys[$0], numbers.keys[$1])
+      return (one.space, one.word) < (other.space, other.word)
+    }
+    for number in sorted where seen.insert(words[number].touchedBy.sorted()).inserted {
+      for instruction in words[number].touchedBy { conflicts.add(Int32(seen.count), to: address(of: instruction)) }
     }
     return conflicts
   }
@@ -112,12 +147,10 @@ public struct SharedMemory: Sendable {
   /// The scheduling points that an execution comes by so seldom, on average; all, when there would be none.
   func schedulingPoints(visitedAtMost limit: UInt64) -> [GuestAddress] {
     let all = schedulingPoints
-    let cool = all.filter { visits[Int(indices[$0]!)] / max(1, executions) <= limit }
+    let cool = points.filter { visits[Int($0)] / max(1, executions) <= limit }.map { address(of: $0) }.sorted { $0.rawValue < $1.rawValue }
     return cool.isEmpty ? all : cool
   }
 
   /// The instructions that touched a shared word, by rising address.
-  public var schedulingPoints: [GuestAddress] {
-    points.map { instructions[Int($0)] }.sorted { $0.rawValue < $1.rawValue }
-  }
+  public var schedulingPoints: [GuestAddress] { points.map { address(of: $0) }.sorted { $0.rawValue < $1.rawValue } }
 }

@@ -1,5 +1,6 @@
 // shows: a std::vector that grows while another thread goes through it: its elements lie in memory that was given back.
 // fails: signal 6
+// also: signal 11, livelock
 // preemptions: 1
 #include <mutex>
 #include <thread>
