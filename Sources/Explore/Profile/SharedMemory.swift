@@ -8,24 +8,32 @@ import Platform
 ///
 /// A word is shared once two tasks touched it, at least one of them with a store. Words are told apart by space; memory that
 /// processes map together comes in a second time, under a space of its own (`MachineBranch`).
-public struct SharedMemory: Sendable {
-  private struct Word {
+public struct SharedMemory: Sendable, Equatable {
+  struct Word: Equatable {
     var firstTask: ContextID
     var isShared = false
     var isWritten = false
     /// Indices into `instructions` of who touched it.
     var touchedBy: [UInt32] = []
   }
-  private struct Key: Hashable {
+  struct Key: Hashable {
     var space: UInt32
     var word: UInt64
   }
-  private var words: [Key: Word] = [:]
-  private var instructions: [GuestAddress] = []
+  private(set) var words: [Key: Word] = [:]
+  private(set) var instructions: [GuestAddress] = []
   private var indices: [GuestAddress: UInt32] = [:]
   private var points: Set<UInt32> = []
 
   public init() {}
+
+  /// What was saved. `words` name instructions by their index.
+  init(words: [Key: Word], instructions: [GuestAddress]) {
+    self.words = words
+    self.instructions = instructions
+    for (index, instruction) in instructions.enumerated() { indices[instruction] = UInt32(index) }
+    for word in words.values where word.isShared && word.isWritten { points.formUnion(word.touchedBy) }
+  }
 
   /// Takes in what a task touched in one run. What it does in a signal handler counts as another task's.
   public mutating func add(
