@@ -18,6 +18,7 @@ final class HuntKeeper {
   private let key: KeptFiles.Key
   /// What was saved last, or loaded.
   private var saved: SavedSearch?
+  /// Whether there is something to go on from.
   private(set) var hasSaved = false
   private var nextSave: Int64
   /// Of what was found.
@@ -56,6 +57,7 @@ final class HuntKeeper {
       return nil
     }
     options.epochNanoseconds = saved.epochNanoseconds
+    hasSaved = true
     return saved
   }
 
@@ -67,9 +69,9 @@ final class HuntKeeper {
     watcher.resumed = { tried in
       guard let tried else {
         self.saved = nil
+        self.hasSaved = false
         return Console.line("--resume: the program does otherwise than in the search that is kept: it begins anew")
       }
-      self.hasSaved = true
       self.say("goes on after \(tried) schedules")
     }
     watcher.found = { (found, hunt) throws(SessionError) in
