@@ -77,7 +77,7 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "Explore",
-      dependencies: ["CLinux", "Kernel", "LinuxABI", "Platform", "PtracePlatform", "RecordReplay", "Trace"],
+      dependencies: ["CLinux", "KeptFiles", "Kernel", "LinuxABI", "Platform", "PtracePlatform", "RecordReplay", "Trace"],
       exclude: ["README.md"],
       swiftSettings: strict),
     .target(
@@ -93,7 +93,8 @@ let package = Package(
     .executableTarget(
       name: "replaysb",
       dependencies: [
-        "Check", "Explain", "Explore", "RecordReplay", "Trace", "Kernel", "Platform", "PtracePlatform", "LinuxABI", "CLinux",
+        "Check", "Explain", "Explore", "KeptFiles", "RecordReplay", "Trace", "Kernel", "Platform", "PtracePlatform", "LinuxABI",
+        "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       exclude: ["README.md"],
@@ -118,7 +119,9 @@ let package = Package(
       dependencies: ["RecordReplay", "Trace", "CLinux", "Kernel", "LinuxABI", "Platform", "PtracePlatform"], swiftSettings: strict),
     .testTarget(
       name: "ExploreTests",
-      dependencies: ["Explain", "Explore", "CLinux", "Kernel", "LinuxABI", "Platform", "PtracePlatform", "RecordReplay", "Trace"],
+      dependencies: [
+        "Explain", "Explore", "CLinux", "KeptFiles", "Kernel", "LinuxABI", "Platform", "PtracePlatform", "RecordReplay", "Trace",
+      ],
       swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

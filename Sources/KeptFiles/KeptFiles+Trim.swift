@@ -17,10 +17,14 @@ extension KeptFiles {
     let newest = files.map(\.written).max() ?? 0
     let hour: Int64 = 3_600_000_000_000
     var total = files.reduce(0) { $0 + $1.size }
+    var count = files.count
     for file in files.sorted(by: { ($0.written, $0.name) < ($1.written, $1.name) }) {
       let isLeft = file.isTemporary && newest - file.written > hour
-      if total <= bytesMax && !isLeft { continue }
-      if rsb_host_unlink(directory + "/" + file.name) >= 0 { total -= file.size }
+      if total <= bytesMax && count <= filesMax && !isLeft { continue }
+      if rsb_host_unlink(directory + "/" + file.name) >= 0 {
+        total -= file.size
+        count -= 1
+      }
     }
   }
 

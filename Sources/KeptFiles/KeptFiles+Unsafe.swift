@@ -46,17 +46,26 @@ public final class KeptFiles: Sendable {
   let suffix: String
   /// All files of this kind together, after `trim`.
   let bytesMax: Int64
+  /// Likewise.
+  let filesMax: Int
 
   /// Makes the folder (mode 0700) in an existing one; nil when it cannot be made or used.
-  public init?(directory: String, suffix: String, bytesMax: Int64) {
+  public init?(directory: String, suffix: String, bytesMax: Int64, filesMax: Int = .max) {
     self.directory = directory
     self.suffix = suffix
     self.bytesMax = bytesMax
+    self.filesMax = filesMax
     _ = rsb_host_mkdir(directory, 0o700)
     if rsb_host_access(directory, 3) < 0 { return nil }  // W_OK | X_OK
   }
 
   private func path(_ key: Key) -> String { directory + "/" + key.name + suffix }
+
+  /// Whether there is a file under the key, sound or not.
+  public func has(_ key: Key) -> Bool { rsb_host_access(path(key), 0) >= 0 }
+
+  /// Nothing is kept under the key any more.
+  public func remove(_ key: Key) { _ = rsb_host_unlink(path(key)) }
 
   /// Lends what was saved under the key, for as long as `body` runs; nil when there is nothing, or nothing sound.
   public func read<Result>(_ key: Key, _ body: (UnsafeRawBufferPointer) -> Result?) -> Result? {

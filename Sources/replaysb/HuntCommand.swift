@@ -12,7 +12,9 @@ import Trace
 struct HuntCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "hunt", abstract: "Searches for a schedule under which a program fails, and records it.",
-    discussion: "Exit status: 1 when a failure was found, 0 when none was, 125 when the tool cannot go on.")
+    discussion: "Exit status: 1 when a failure was found, 0 when none was, 125 when the tool cannot go on. Ctrl-C (SIGINT, SIGTERM, "
+      + "SIGHUP) ends the search and keeps what it has come to for --resume: 1 when a failure was found by then, otherwise the tool "
+      + "ends by that signal, which a shell calls 130 (143, 129). A second one ends it at once.")
   @Option(name: [.customShort("n"), .long], help: ArgumentHelp("Schedules to try at most.", valueName: "count"))
   var schedules: UInt64 = 2000
   @Option(help: "walk, pct, pos, hold, feedback, mix or bounded: how schedules are chosen.") var strategy: Strategy = .mix
@@ -36,6 +38,7 @@ struct HuntCommand: ParsableCommand {
   @Flag(help: "Standard error that differs from the first run's is a failure too.") var expectSameStderr = false
   @Flag(help: "Try all schedules and count the failures.") var keepGoing = false
   @Flag(help: "Keep the schedule as it was found, with needless preemptions: sooner done.") var noShrink = false
+  @Flag(help: "Go on where the last search of this program with these options stopped; -n and -j may differ.") var resume = false
   @Option(name: .shortAndLong, help: ArgumentHelp("The trace of what was found (default: trace.zst).", valueName: "file"))
   var output: String?
   @OptionGroup var guest: GuestOptions
@@ -65,30 +68,51 @@ struct HuntCommand: ParsableCommand {
   private func search() throws {
     var options = try guest.runOptions(defaultSeed: 1)
     if options.timeoutSeconds == nil { options.timeoutSeconds = Self.timeoutSeconds }
-    if let output {
-      options.hidden.hideOwn(output)
-      options.hidden.hideOwn(output + ".journal")
-    } else {
-      options.hidden.hideTraces(in: ".")
-    }
-    let progress = Progress(enabled: !guest.quiet)
+    hideTraces(&options.hidden)
     // Read once, for all executions and the recording.
     let input = CapturedInput.fromStandardInput()
-    let result = try HuntSession.run(options, searchOptions, input: input) { result in
+    let keeper = HuntKeeper(options, searchOptions, input, epoch: guest.epoch, output: output, isQuiet: guest.quiet)
+    let saved = resume ? try keeper.load() : nil
+    let progress = Progress(enabled: !guest.quiet)
+    let result = try HuntSession.run(
+      keeper.options, searchOptions, input: input, from: saved, watcher: keeper.watcher()
+    ) { result in
       progress.show("\(result.schedulesTried) schedules tried, \(result.failures) failed")
       return true
     }
+    rsb_endings_stop_machines(0)
     progress.clear()
-    var report = HuntReport(result, countsAll: keepGoing, isShrunk: !noShrink)
+    try finish(result, keeper)
+  }
+
+  private func finish(_ result: HuntResult, _ keeper: HuntKeeper) throws {
+    let signal = result.isInterrupted ? rsb_endings_first() : 0
+    var report = HuntReport(result, countsAll: keepGoing, isShrunk: !noShrink, endedBy: signal)
     if !guest.quiet { report.tell(verbose: guest.verbose) }
-    guard let found = result.first else {
-      try report.write(to: guest.report)
-      throw ExitCode(0)
+    if let found = result.first {
+      if !guest.quiet { Console.write(String(decoding: found.outcome.standardError, as: UTF8.self)) }
+      report.trace = try record(found, keeper)
     }
-    if !guest.quiet { Console.write(String(decoding: found.outcome.standardError, as: UTF8.self)) }
-    report.trace = try record(found, options, input)
+    if result.isInterrupted {
+      keeper.keepTrace()
+      if !guest.quiet { Console.line("interrupted; " + (keeper.hasSaved ? "hunt --resume goes on" : "nothing is kept to go on from")) }
+    } else if result.first != nil || result.isThrough || result.hasOneTask {
+      keeper.remove()
+    }
     try report.write(to: guest.report)
-    throw ExitCode(1)
+    if result.first != nil { throw ExitCode(1) }
+    if signal != 0 { Outcome.die(by: signal) }
+    throw ExitCode(result.isInterrupted ? 130 : 0)
+  }
+
+  /// What the tool itself writes does not exist for the guest.
+  private func hideTraces(_ hidden: inout HiddenPaths) {
+    let path = output ?? TraceNaming.newest
+    if output == nil { hidden.hideTraces(in: ".") }
+    for name in output == nil ? [HuntSession.temporaryPath(path)] : [path, HuntSession.temporaryPath(path)] {
+      hidden.hideOwn(name)
+      hidden.hideOwn(name + ".journal")
+    }
   }
 
   private var searchOptions: HuntOptions {
@@ -107,19 +131,15 @@ struct HuntCommand: ParsableCommand {
     return search
   }
 
-  private func tracePath() throws -> String {
-    if let output { return output }
-    do throws(TraceError) { return try TraceNaming.makeRoom() } catch { throw SessionError(error.description) }
-  }
-
   /// A test that lasts longer in virtual time is taken to hang.
   static let timeoutSeconds = 60.0
 
-  /// The path of the trace.
-  private func record(_ found: FoundFailure, _ options: RunOptions, _ input: CapturedInput) throws -> String {
-    let path = try tracePath()
-    let recorded = try HuntSession.record(found, options, to: path, input: input)
-    if !recorded { Console.line("the recording of schedule \(found.number) does not fail: this is a defect of replaysb") }
+  /// The path of the trace, which `keeper` has recorded as the failure was found: now of its shrunk schedule.
+  private func record(_ found: FoundFailure, _ keeper: HuntKeeper) throws -> String {
+    let (path, isFailing) = try keeper.record(shrunk: found)
+    // The trace is there, so from here on a signal ends the tool at once.
+    rsb_endings_release()
+    if !isFailing { Console.line("the recording of schedule \(found.number) does not fail: this is a defect of replaysb") }
     if guest.quiet { return path }
     Console.line("recorded in \(path): replaysb replay \(path)")
     // The trace is there, whatever becomes of this.

@@ -49,7 +49,7 @@ struct HuntReport: Encodable {
   }
   var command = "hunt"
   var version = Tool.version
-  /// "failure", "always-failing" or "no-failure".
+  /// "failure", "always-failing", "no-failure", or "interrupted" before any was found.
   var outcome: String
   var exitStatus: Int32
   var kind: String?
@@ -71,19 +71,29 @@ struct HuntReport: Encodable {
   /// Network targets that the failing run was refused: perhaps the cause.
   var refusedTargets: [String]?
   var oneSchedule: Bool
+  /// The search, or the shrinking of what it found, was ended by the user.
+  var interrupted: Bool
+  /// Schedules that were tried before --resume, also counted in `schedulesTried`.
+  var resumedFrom: UInt64?
   var trace: String?
 
   private let result: HuntResult
   private let countsAll: Bool
   private let isShrunk: Bool
 
-  /// `countsAll`: the search did not stop at the first failure. `isShrunk`: what was found was to be made small.
-  init(_ result: HuntResult, countsAll: Bool, isShrunk: Bool) {
+  /// `countsAll`: the search did not stop at the first failure. `isShrunk`: what was found was to be made small. `endedBy`: the signal that interrupted it, or 0.
+  init(_ result: HuntResult, countsAll: Bool, isShrunk: Bool, endedBy signal: Int32 = 0) {
     self.result = result
     self.countsAll = countsAll
     self.isShrunk = isShrunk
-    outcome = result.first == nil ? "no-failure" : result.alwaysFailing == nil ? "failure" : "always-failing"
-    exitStatus = result.first == nil ? 0 : 1
+    interrupted = result.isInterrupted
+    resumedFrom = result.resumedFrom
+    if result.first != nil {
+      outcome = result.alwaysFailing == nil ? "failure" : "always-failing"
+    } else {
+      outcome = result.isInterrupted ? "interrupted" : "no-failure"
+    }
+    exitStatus = result.first != nil ? 1 : signal != 0 ? 128 + signal : 0
     schedulesTried = result.schedulesTried
     let seconds = Double(result.searchNanoseconds) / 1e9
     schedulesPerSecond = seconds > 0 ? Double(result.schedulesTried) / seconds : nil
@@ -116,7 +126,7 @@ struct HuntReport: Encodable {
   enum CodingKeys: CodingKey {
     case command, version, outcome, exitStatus, kind, schedule, preemptions, preemptionsAreFewest, exhausted, schedulesTried
     case schedulesPerSecond, scheduleMicroseconds, failures
-    case distinctFailures, probability, tasks, fatalSignals, refusedTargets, oneSchedule, trace
+    case distinctFailures, probability, tasks, fatalSignals, refusedTargets, oneSchedule, interrupted, resumedFrom, trace
   }
 
   func write(to path: String?) throws { try Outcome.write(self, to: path) }
@@ -182,7 +192,9 @@ struct HuntReport: Encodable {
     var how = isFirst ? "" : ", with \(count) preemption\(count == 1 ? "" : "s")"
     if !isFirst, let shrinking = found.shrinking { how += " (fewest: \(shrinking.fewest == .proved ? "proved" : "not proved"))" }
     if !isFirst, !isShrunk { how += ", as found" }
-    if !isFirst, isShrunk, found.shrinking == nil { how += "; executed again it does not: this is a defect of replaysb" }
+    if !isFirst, isShrunk, found.shrinking == nil {
+      how += result.isInterrupted ? " (not shrunk to the end)" : "; executed again it does not: this is a defect of replaysb"
+    }
     Console.line("\(name) fails: \(found.kind)\(how)")
     if verbose { tellSchedule(found) }
     for signal in found.outcome.fatalSignals where signal.isOfFirstProcess || found.outcome.fatalSignals.count < 10 {

@@ -108,12 +108,14 @@ extension ExploreTests {
       }
       #expect(!places.isEmpty)
       for (number, entry) in places.enumerated() {
-        let second = SearchNote.Place(task: held.task.rawValue, ticks: held.ticks, pc: held.pc.rawValue)
-        let missing = SearchNote.Place(task: held.task.rawValue, ticks: held.ticks + 1_000_000, pc: pc)
-        for (place, happened) in [(second, true), (missing, false)] {
+        let before = SchedulePlace(task: TaskID(entry.place.task), ticks: entry.place.ticks, pc: GuestAddress(entry.place.pc))
+        let missing = SchedulePlace(task: held.task, ticks: held.ticks + 1_000_000, pc: GuestAddress(pc))
+        for (place, happened) in [(held, true), (missing, false)] {
           let told = try onTracer { () throws(SessionError) in
-            _ = try HuntSession.record(
-              found, options, to: path, reorderings: [.init(switchIndex: preemption, first: entry.place, second: place)])
+            var told = found
+            told.shrinking = ShrinkResult(
+              schedule: found.schedule, reorderings: [Reordering(switchIndex: preemption, first: before, second: place)])
+            _ = try HuntSession.record(told, options, to: path)
             return try ExplainSession.explain(path)
           }
           let first = try #require(told.races.first)

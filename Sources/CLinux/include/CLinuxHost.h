@@ -81,4 +81,17 @@ long rsb_host_poll_or_signal(int descriptor, int milliseconds);
 /// Ends the calling process by this signal, without a core. Returns only when the signal does not end processes.
 void rsb_host_die_by(int signal);
 
+// MARK: Signals that end the tool
+
+/// Catches SIGINT, SIGTERM and SIGHUP, unless they are ignored. The first is noted; one that comes more than 0.3 s later
+/// ends the process as if it were not caught.
+void rsb_endings_catch(void);
+/// Gives them back as they were found.
+void rsb_endings_release(void);
+/// The first that came, or 0.
+int rsb_endings_first(void);
+/// Whether that signal, also one that came already, asks every running stub to stop (rsb_interrupt_request). 0 takes the request
+/// back.
+void rsb_endings_stop_machines(int stop);
+
 #endif

@@ -69,7 +69,7 @@ final class Trail: GuestWatcher {
     lastCalls[task].map { ($0, callsMade[Visits(task: task, key: $0)] ?? 0) }
   }
 
-  func touched(_ accesses: [MemoryAccess], aliases: [Alias], by context: ContextID, inHandler: Bool, in space: AddressSpaceID) {
+  func touched(_ accesses: [MemoryAccess], aliases: [Alias], by context: ContextID, handler: RunningHandler?, in space: AddressSpaceID) {
     guard let task = contexts[context] else { return }
     for access in accesses {
       if access.isSecond {
@@ -86,7 +86,7 @@ final class Trail: GuestWatcher {
       events.append(
         TrailEvent(
           moment: Moment(task: task, pc: access.pc, occurrence: count), action: access.isWrite ? .store : .load,
-          address: access.address.rawValue, size: access.size, isInHandler: inHandler))
+          address: access.address.rawValue, size: access.size, isInHandler: handler != nil))
     }
   }
 

@@ -9,32 +9,44 @@ extension Hunt {
   /// says in the end is said of all that were known then. Looked for are they when all of a number of preemptions were tried, and
   /// now and then before, so that little is done twice. Numbers of schedules count through.
   func enumerate(from start: Int64, progress: (HuntResult) -> Bool) throws(SessionError) {
-    result.schedulesTried = 0
-    var schedules = BoundedSchedules(limitsOfRest)
-    var failures: UInt64 = 0
-    while !schedules.isFinished {
+    if self.schedules == nil {
+      result.schedulesTried = 0
+      result.failures = 0
+      self.schedules = BoundedSchedules(limitsOfRest)
+    }
+    // What changes counts only once a group was executed.
+    while var schedules = self.schedules, !schedules.isFinished {
       let (level, given) = (schedules.level, schedules.given)
       let group = trials(&schedules)
-      for tried in try executor.execute(group, setting) {
+      if schedules.given == schedules.limits.schedulesMax { keepBeforeLast() }
+      let results = try execute(group)
+      let kinds = try failures(of: results, ofAll: options.countsFailures)
+      for (tried, kind) in zip(results, kinds) {
         learn(from: tried)
         schedules.took(tried.bounded!)
-        if try take(tried) { failures += 1 }
-        result.failures = failures
-        if failures > 0 && !options.countsFailures { return }
+        take(tried, kind)
       }
       result.searchNanoseconds = now() - start
-      if !progress(result) { return }
+      let hasFailed = kinds.contains { $0 != nil }
+      if hasFailed && !options.countsFailures { return try tellFirst() }
       let isDoubled = schedules.given.leadingZeroBitCount != given.leadingZeroBitCount
       if isDoubled || group.isEmpty || schedules.level != level {
         let known = result.schedulingPoints
         usePoints()
         if result.schedulingPoints != known {
           schedules = BoundedSchedules(limitsOfRest)
-          failures = 0
+          result.failures = 0
         }
       }
+      self.schedules = schedules
+      if hasFailed { try tellFirst() }
+      if schedules.isFinished {
+        result.exhausted = Self.words(schedules, options, result.failures)
+        result.isThrough = schedules.completed == options.preemptionsMax
+      }
+      watcher.border(self)
+      if !progress(result) { return }
     }
-    result.exhausted = Self.words(schedules, options, failures)
   }
 
   /// The next schedules, all with as many preemptions.
@@ -56,7 +68,7 @@ extension Hunt {
   private static let trapsFactor: UInt64 = 4
 
   private var limitsOfRest: BoundedSchedules.Limits {
-    let rest = options.schedulesMax - result.schedulesTried
+    let rest = options.schedulesMax - min(options.schedulesMax, result.schedulesTried)
     return BoundedSchedules.Limits(preemptionsMax: options.preemptionsMax, schedulesMax: Int(clamping: rest))
   }
 

@@ -7,8 +7,8 @@
 import Kernel
 
 /// Follows from what was added, in order, and from what the plans were drawn with.
-struct Corpus {
-  private struct Entry {
+struct Corpus: Equatable {
+  struct Entry: Equatable {
     var plan: HoldPlan
     /// The places that it came to first.
     var found: [Arrival]
@@ -16,16 +16,16 @@ struct Corpus {
     /// Plans made of them.
     var tries: [InstructionPair: Int] = [:]
   }
-  private var entries: [Entry] = []
+  var entries: [Entry] = []
   /// New only as a whole: the same meetings never came together before.
-  private var others: [Entry] = []
-  private var seenArrivals: Set<Arrival> = []
-  private var seenMeetings: Set<InstructionPair> = []
-  private var seenWholes: Set<UInt64> = []
+  var others: [Entry] = []
+  var seenArrivals: Set<Arrival> = []
+  var seenMeetings: Set<InstructionPair> = []
+  var seenWholes: Set<UInt64> = []
   /// How often a reversal of this pair was tried.
-  private var tries: [InstructionPair: Int] = [:]
+  var tries: [InstructionPair: Int] = [:]
   /// All that were seen, in order.
-  private(set) var arrivals: [Arrival] = []
+  var arrivals: [Arrival] = []
 
   /// More are not of use: the oldest goes.
   private static let entriesMax = 256

@@ -9,6 +9,11 @@ public struct FailureKey: Sendable, Hashable {
   /// The code that failed, or what a deadlock is about; nil where nothing is known.
   public var place: String?
 
+  init(kind: String, place: String?) {
+    self.kind = kind
+    self.place = place
+  }
+
   public init(kind: String, _ outcome: Outcome) {
     self.kind = kind
     switch outcome.verdict {
@@ -55,6 +60,12 @@ public struct DistinctFailures: Sendable, Equatable {
   public private(set) var uncounted: UInt64 = 0
   private static let failuresMax = 1000
   public init() {}
+
+  /// What was saved.
+  init(_ all: [DistinctFailure], uncounted: UInt64) {
+    self.all = all
+    self.uncounted = uncounted
+  }
 
   public mutating func add(_ key: FailureKey, number: UInt64) {
     if let index = all.firstIndex(where: { $0.key == key }) {

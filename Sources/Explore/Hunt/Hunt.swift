@@ -9,27 +9,42 @@ import RecordReplay
 public final class Hunt {
   let executor: any TrialExecutor
   let options: HuntOptions
+  let watcher: HuntWatcher
   /// Of an ordinary execution.
-  private var stepsExpected: UInt64 = 1
+  var stepsExpected: UInt64 = 1
   /// An execution with more traps may be one that never ends; with more than the second number, it is.
   private(set) var trapsMax: UInt64 = .max, livelockTraps: UInt64 = .max
-  private var memory = SharedMemory()
+  var memory = SharedMemory()
   private var conflicts = Conflicts()
   /// Scheduling points, and those that tasks do not come to all the time.
   private var allPoints: [GuestAddress] = [], coolPoints: [GuestAddress] = []
   var setting = TrialSetting()
-  private var corpus = Corpus()
+  var corpus = Corpus()
+  /// Of a search that enumerates: between two groups.
+  var schedules: BoundedSchedules?
   private(set) var firstOutcome: Outcome?
   public internal(set) var result = HuntResult()
 
-  init(_ executor: any TrialExecutor, _ options: HuntOptions) {
+  /// The search as it was before a group that the bound of schedules cut short: with a larger bound that group is another one.
+  private var savedBeforeLast: SavedSearch?
+  private var isFirstTold = false
+  /// Behind the executions before the first group.
+  private var isSearching = false
+  /// The shortest failing schedule that shrinking came by.
+  var shortest: (schedule: Schedule, outcome: Outcome)?
+
+  init(_ executor: any TrialExecutor, _ options: HuntOptions, _ watcher: HuntWatcher = HuntWatcher()) {
     self.executor = executor
     self.options = options
+    self.watcher = watcher
   }
 
   /// Searches to the first failure, or to the last schedule. `hasOneTask`: there is no other schedule than the first.
-  /// `progress` is called after each group of trials; false ends the search.
-  func run(hasOneTask: Bool, progress: (HuntResult) -> Bool) throws(SessionError) -> HuntResult {
+  /// `progress` is called after each group of trials; false ends the search. `saved`: where to go on, if that is the same
+  /// program. Throws `.interruption` when it is interrupted, with `result` and all else as after the last whole group.
+  func run(
+    hasOneTask: Bool, from saved: SavedSearch? = nil, progress: (HuntResult) -> Bool
+  ) throws(SessionError) -> HuntResult {
     let start = now()
     let first = try execute(Trial(manner: .plain, number: 1))
     firstOutcome = first.outcome
@@ -37,15 +52,30 @@ public final class Hunt {
     livelockTraps = trapsMax &* 20
     result.hasOneTask = hasOneTask
     if let obstacle = Obstacle.find(first.outcome, isAlone: hasOneTask) { throw SessionError(obstacle) }
-    let firstFails = try take(first)
+    if let saved {
+      let isRestored = hasOneTask ? false : try restore(saved)
+      watcher.resumed(isRestored ? saved.schedulesTried : nil)
+      if isRestored { return try goOn(from: start - saved.searchNanoseconds, progress) }
+    }
+    let failure = try failure(of: first)
+    take(first, failure)
     if hasOneTask { return result }
-    if firstFails && !options.countsFailures {
+    if failure != nil && !options.countsFailures {
       // Whether all do: then no search is needed.
       let others = othersThanFirst(first.outcome, trapsMax: trapsMax)
-      for tried in try executor.execute(others, setting) { _ = try take(tried) }
+      let results = try execute(others)
+      for (tried, kind) in zip(results, try failures(of: results, ofAll: true)) { take(tried, kind) }
       return result
     }
     try findPoints()
+    return try goOn(from: start, progress)
+  }
+
+  /// From one group to the next.
+  private func goOn(from start: Int64, _ progress: (HuntResult) -> Bool) throws(SessionError) -> HuntResult {
+    isSearching = true
+    // Found already, and perhaps not shrunk.
+    if result.first != nil && !options.countsFailures { return result }
     if options.strategy == .bounded {
       try enumerate(from: start, progress: progress)
       return result
@@ -53,29 +83,80 @@ public final class Hunt {
     while result.schedulesTried < options.schedulesMax {
       let hasFailed = try tryNextGroup()
       result.searchNanoseconds = now() - start
-      if hasFailed && !options.countsFailures || !progress(result) { break }
+      if hasFailed { try tellFirst() }
+      if hasFailed && !options.countsFailures { break }
+      watcher.border(self)
+      if !progress(result) { break }
     }
     return result
   }
 
-  // MARK: Executions
+  // MARK: Saving
 
-  func execute(_ trial: Trial) throws(SessionError) -> TrialResult {
-    try executor.execute([trial], setting)[0]
+  /// What a later search can go on from, with the same number of schedules or a larger one; nil before the first group.
+  public func saved(epochNanoseconds: Int64) -> SavedSearch? {
+    if let savedBeforeLast, result.first == nil || options.countsFailures {
+      var saved = savedBeforeLast
+      saved.epochNanoseconds = epochNanoseconds
+      return saved
+    }
+    guard let firstOutcome, isSearching else { return nil }
+    return SavedSearch(self, first: firstOutcome, epochNanoseconds: epochNanoseconds)
   }
 
-  /// Counts a result. Whether it failed.
-  func take(_ tried: TrialResult) throws(SessionError) -> Bool {
+  /// To be called before a group that would have more trials if the bound of schedules were larger.
+  func keepBeforeLast() {
+    if savedBeforeLast == nil { savedBeforeLast = saved(epochNanoseconds: 0) }
+  }
+
+  /// Tells the first failure, once.
+  func tellFirst() throws(SessionError) {
+    guard let first = result.first, !isFirstTold else { return }
+    isFirstTold = true
+    try watcher.found(first, self)
+  }
+
+  // MARK: Executions
+
+  func execute(_ trial: Trial) throws(SessionError) -> TrialResult { try execute([trial])[0] }
+
+  /// Throws `.interruption` unless all were executed to their ends.
+  func execute(_ trials: [Trial]) throws(SessionError) -> [TrialResult] {
+    if watcher.isInterrupted() { throw .interruption }
+    let results = try executor.execute(trials, setting)
+    for tried in results { if case .interrupted = tried.outcome.verdict { throw .interruption } }
+    return results
+  }
+
+  /// How each result failed, if it did: up to the first that did, or of all. Executes what must be executed to know that, so
+  /// that counting them (`take`) cannot be interrupted.
+  func failures(of results: [TrialResult], ofAll: Bool) throws(SessionError) -> [String?] {
+    var kinds: [String?] = []
+    for tried in results {
+      let kind = try failure(of: tried)
+      kinds.append(kind)
+      if kind != nil && !ofAll { break }
+    }
+    return kinds
+  }
+
+  /// How a result failed, if it did.
+  private func failure(of tried: TrialResult) throws(SessionError) -> String? {
+    guard let kind = options.predicate.failure(tried.outcome, first: firstOutcome) else { return nil }
+    if tried.outcome.verdict != nil { return kind }
+    // Is it only slow?
+    let longer = try execute(Trial(manner: .follow(tried.schedule), trapsMax: livelockTraps))
+    return options.predicate.failure(longer.outcome, first: firstOutcome) == nil ? nil : kind
+  }
+
+  /// Counts a result.
+  func take(_ tried: TrialResult, _ kind: String?) {
     result.schedulesTried = tried.trial.number
     result.times.add(tried.outcome.times)
-    guard let kind = options.predicate.failure(tried.outcome, first: firstOutcome) else {
-      if !tried.outcome.refusedTargets.isEmpty { result.passesThoughRefused = true }
-      return false
-    }
-    if tried.outcome.verdict == nil {
-      // Is it only slow?
-      let longer = try execute(Trial(manner: .follow(tried.schedule), trapsMax: livelockTraps))
-      if options.predicate.failure(longer.outcome, first: firstOutcome) == nil { return false }
+    guard let kind else {
+      // One without a verdict is only slow.
+      if tried.outcome.verdict != nil && !tried.outcome.refusedTargets.isEmpty { result.passesThoughRefused = true }
+      return
     }
     result.failures += 1
     result.distinct.add(FailureKey(kind: kind, tried.outcome), number: tried.trial.number)
@@ -83,7 +164,6 @@ public final class Hunt {
       result.first = FoundFailure(
         number: tried.trial.number, kind: kind, schedule: tried.schedule, outcome: tried.outcome)
     }
-    return true
   }
 
   // MARK: Scheduling points
@@ -100,7 +180,7 @@ public final class Hunt {
         Trial(manner: .walk(seed: seed, interval: 1 << 20, trapInterval: 2), trapsMax: trapsMax))
     }
     setting.log = .all
-    for profile in try executor.execute(profiles, setting) { learn(from: profile) }
+    for profile in try execute(profiles) { learn(from: profile) }
     usePoints()
     setting.log = .points
     if options.strategy != .bounded { leaveOutHotPoints() }
@@ -120,12 +200,12 @@ public final class Hunt {
 
   func leaveOutHotPoints() { setting.points = coolPoints }
 
+  /// What is known of scheduling points follows from `memory` alone, which a saved search has.
   func usePoints() {
     let points = memory.schedulingPoints
-    if points.count == allPoints.count { return }
+    if points != allPoints { setting.points = points }
     allPoints = points
     coolPoints = memory.schedulingPoints(visitedAtMost: Self.visitsMax)
-    setting.points = points
     conflicts = memory.conflicts
     result.schedulingPoints = points.count
   }
@@ -149,22 +229,25 @@ public final class Hunt {
     let last = min((group + 1) * Self.groupSize, options.schedulesMax)
     setting.log = isProfiled(group) ? .all : .points
     setting.points = group % 4 == 0 ? allPoints : coolPoints
+    if last != (group + 1) * Self.groupSize { keepBeforeLast() }
+    // What drawing plans changes counts only once they were executed.
+    var corpus = corpus
     var trials: [Trial] = []
     for number in first...last {
       let manner = options.strategy.manner(
         number: number, seed: options.seed, stepsExpected: stepsExpected, conflicts: conflicts, &corpus)
       trials.append(Trial(manner: manner, number: number, trapsMax: trapsMax))
     }
-    var hasFailed = false
-    for tried in try executor.execute(trials, setting) {
+    let results = try execute(trials)
+    let kinds = try failures(of: results, ofAll: options.countsFailures)
+    for (tried, kind) in zip(results, kinds) {
       learn(from: tried)
       if case .hold(let plan) = tried.trial.manner { corpus.add(plan, tried.findings, isMet: tried.isMet) }
-      if try take(tried) {
-        hasFailed = true
-        if !options.countsFailures { return true }
-      }
+      take(tried, kind)
     }
-    if setting.log == .all { usePoints() }
+    self.corpus = corpus
+    let hasFailed = kinds.contains { $0 != nil }
+    if setting.log == .all && (options.countsFailures || !hasFailed) { usePoints() }
     return hasFailed
   }
 }

@@ -34,6 +34,8 @@ public struct FoundFailure: Sendable {
   public var shrinking: ShrinkResult?
   /// Wall time of shrinking, in nanoseconds.
   public var shrinkingNanoseconds: Int64 = 0
+  /// Shrinking was interrupted: the schedule is as far as it had come.
+  public var isPartlyShrunk = false
 
   /// The operations whose order decides, of those preemptions of which they could be found.
   public var reorderings: [Reordering] { shrinking?.reorderings ?? [] }
@@ -62,4 +64,10 @@ public struct HuntResult: Sendable {
   public var hasOneTask = false
   /// What an enumeration came to, in words: whether all schedules were tried. nil when it ended before, at a failure.
   public var exhausted: String?
+  /// All schedules of an enumeration were tried: with a larger bound there is no other.
+  public var isThrough = false
+  /// Schedules that an earlier search had tried, which this one went on from.
+  public var resumedFrom: UInt64?
+  /// It was interrupted before its end, or before its find was shrunk.
+  public var isInterrupted = false
 }

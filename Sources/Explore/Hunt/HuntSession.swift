@@ -1,31 +1,59 @@
 // A search from options to a trace: the machines, the tries, what was found shrunk and recorded.
 
+import CLinux
 import Kernel
 import Platform
 import RecordReplay
 import Trace
 
 public enum HuntSession {
-  /// Searches, and shrinks what was found. `progress` is called now and then; false ends the search.
+  /// Searches, and shrinks what was found. `progress` is called now and then; false ends the search. `saved`: where to go on; the
+  /// options' epoch must be its. An interrupted search gives what it has come to.
   public static func run(
-    _ options: RunOptions, _ search: HuntOptions, input: CapturedInput? = nil, progress: (HuntResult) -> Bool
+    _ options: RunOptions, _ search: HuntOptions, input: CapturedInput? = nil, from saved: SavedSearch? = nil,
+    watcher: HuntWatcher = HuntWatcher(), progress: (HuntResult) -> Bool
   ) throws(SessionError) -> HuntResult {
-    let crew = try WorkerPool(options, input: input, count: search.jobs)
+    let crew: WorkerPool
+    do throws(SessionError) { crew = try WorkerPool(options, input: input, count: search.jobs) } catch {
+      if !watcher.isInterrupted() { throw error }
+      var result = HuntResult()
+      result.isInterrupted = true
+      return result
+    }
     defer { crew.end() }
-    let hunt = Hunt(crew, search)
-    var result = try hunt.run(hasOneTask: crew.hasOneTask, progress: progress)
+    let hunt = Hunt(crew, search, watcher)
+    var result = HuntResult()
+    do throws(SessionError) {
+      result = try hunt.run(hasOneTask: crew.hasOneTask, from: saved, progress: progress)
+    } catch {
+      // Whatever an execution makes of being stopped.
+      if !error.isInterruption && !watcher.isInterrupted() { throw error }
+      result = hunt.result
+      result.isInterrupted = true
+    }
+    try hunt.tellFirst()
+    if let found = result.first, search.shrinks, !result.isInterrupted {
+      let shrunk = try hunt.shrunk(found)
+      result.first = shrunk
+      result.isInterrupted = shrunk.isPartlyShrunk
+    }
     result.refusal = crew.refusal
-    if let found = result.first, search.shrinks { result.first = try hunt.shrunk(found) }
+    watcher.ended(hunt)
     return result
   }
 
-  /// Records the schedule that was found, from exec, with a note of the search and what explaining needs. False when the
-  /// recording does not fail in the same way.
+  /// Records the schedule that was found, from exec, with a note of the search and what explaining needs. Under another name
+  /// (`temporaryPath`), so that what stands at `path` is replaced by a whole trace or not at all. False when the recording does
+  /// not fail in the same way.
   public static func record(
     _ found: FoundFailure, _ options: RunOptions, to path: String, input: CapturedInput? = nil
   ) throws(SessionError) -> Bool {
     var options = options
     options.embedsWholePrograms = true
+    options.takesHostSignals = false
+    let temporary = temporaryPath(path)
+    options.hidden.hideOwn(temporary)
+    options.hidden.hideOwn(temporary + ".journal")
     let decisions = FollowDecisions(
       epoch: Nanoseconds(options.epochNanoseconds), random: SeededDecisions.randomSource(seed: options.seed),
       schedule: found.schedule)
@@ -33,8 +61,10 @@ public enum HuntSession {
     // A livelock is recorded as far as it was watched.
     if found.outcome.verdict == nil { options.timeoutSeconds = Double(found.outcome.virtualNanoseconds) / 1e9 }
     let result = try RecordSession.record(
-      options, to: path, input: input.map { .captured($0) } ?? .captured(CapturedInput(bytes: [], kind: .null)),
+      options, to: temporary, input: input.map { .captured($0) } ?? .captured(CapturedInput(bytes: [], kind: .null)),
       outputs: .keep(output), decisions: decisions, search: SearchNote(found))
+    let renamed = rsb_host_rename(temporary, path)
+    if renamed < 0 { throw SessionError("cannot write the trace \(path): \(describeHostError(Int32(-renamed)))") }
     switch (result.end, found.outcome.verdict) {
     case (.exited(let recorded), .exited(let found)?): return recorded == found
     case (.deadlock, .deadlock?), (.timedOut, .timedOut?), (.spin, .spin?): return true
@@ -44,6 +74,11 @@ public enum HuntSession {
     default: return false
     }
   }
+}
+
+extension HuntSession {
+  /// Where a trace is until it is whole; its journal lies beside it.
+  public static func temporaryPath(_ path: String) -> String { path + ".part" }
 }
 
 extension SearchNote {

@@ -9,29 +9,29 @@ import Platform
 /// A word is shared once two tasks touched it, at least one of them with a store. Words are told apart by space; what a child of vfork
 /// does counts as its parent's, which waits (`History`); memory that
 /// processes map together comes in a second time, under a space of its own (`MachineBranch`).
-public struct SharedMemory: Sendable {
-  private struct Word {
+public struct SharedMemory: Sendable, Equatable {
+  struct Word: Equatable {
     var firstTask: ContextID
     var isShared = false
     var isWritten = false
     /// Indices into `instructions` of who touched it.
     var touchedBy: [UInt32] = []
   }
-  private typealias Key = WordIndex.Key
+  typealias Key = WordIndex.Key
   /// By number.
-  private var words: [Word] = []
-  private var numbers = WordIndex()
+  var words: [Word] = []
+  var numbers = WordIndex()
   /// Addresses of instructions, as words of space 0.
-  private var instructions = WordIndex()
-  private var points: Set<UInt32> = []
+  var instructions = WordIndex()
+  var points: Set<UInt32> = []
   /// By instruction: its accesses.
-  private var visits: [UInt64] = []
+  var visits: [UInt64] = []
   /// Accesses taken in.
-  private(set) var accesses: UInt64 = 0
+  var accesses: UInt64 = 0
   /// Executions taken in by `merge`.
-  private(set) var executions: UInt64 = 0
+  var executions: UInt64 = 0
   /// The space of the first process: the lowest that was seen.
-  private var firstSpace = UInt32.max
+  var firstSpace = UInt32.max
   /// Something that was taken in.
   private struct Recent: Equatable {
     var access: MemoryAccess

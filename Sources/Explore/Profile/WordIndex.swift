@@ -2,7 +2,7 @@
 // function, which withstands attackers.
 
 /// Numbers from 0 on, in the order in which words were first asked for.
-struct WordIndex: Sendable {
+struct WordIndex: Sendable, Equatable {
   struct Key: Hashable {
     var space: UInt32
     var word: UInt64

@@ -25,8 +25,8 @@ import Platform
 ///
 /// Schedules can be executed at the same time, in any process: `next` gives them, as far as they follow from what was taken in, and
 /// `took` takes what came about in the order in which they were given. The order does not depend on how many are on their way.
-public struct BoundedSchedules: Sendable {
-  public struct Limits: Sendable {
+public struct BoundedSchedules: Sendable, Equatable {
+  public struct Limits: Sendable, Equatable {
     public var preemptionsMax: Int
     /// Schedules given at most.
     public var schedulesMax: Int
@@ -46,7 +46,7 @@ public struct BoundedSchedules: Sendable {
   }
 
   /// The ways that leave one execution by one more switch of one kind.
-  private struct Branches: Sendable {
+  struct Branches: Sendable, Equatable {
     let switches: [Switch]
     let turns: ArraySlice<TurnPlace>
     var turn: Int
@@ -73,13 +73,13 @@ public struct BoundedSchedules: Sendable {
   }
 
   /// What is to come with one number of preemptions, oldest first.
-  private struct Level: Sendable {
+  struct Level: Sendable, Equatable {
     /// To be given before all others.
     var first: Schedule?
-    private var branches: [Branches] = []
-    private var position = 0
-    private var added = 0
-    private(set) var given = 0
+    var branches: [Branches] = []
+    private(set) var position = 0
+    var added = 0
+    var given = 0
 
     var hasMore: Bool { first != nil || given < added }
 
@@ -116,9 +116,9 @@ public struct BoundedSchedules: Sendable {
   }
 
   public let limits: Limits
-  private var levels: [Level]
+  private(set) var levels: [Level]
   /// Given and not taken in yet.
-  private var underWay = 0
+  private(set) var underWay = 0
   /// The number of preemptions of the schedules that are given now; those with fewer were all taken in, as far as the limits allow.
   public private(set) var level = 0
   /// Schedules given so far.
@@ -128,7 +128,7 @@ public struct BoundedSchedules: Sendable {
   /// Executions that were stopped before their end.
   public private(set) var stopped = 0
   /// From this number of preemptions on schedules were left out for a limit.
-  private var cutFrom = Int.max
+  private(set) var cutFrom = Int.max
   /// Nothing is to come any more, now or later.
   public private(set) var isFinished = false
 
@@ -136,6 +136,18 @@ public struct BoundedSchedules: Sendable {
     self.limits = limits
     levels = Array(repeating: Level(), count: limits.preemptionsMax + 1)
     levels[0].first = Schedule()
+  }
+
+  /// What was saved between two groups: nothing is under way.
+  init(_ limits: Limits, levels: [Level], level: Int, given: Int, strayed: Int, stopped: Int, cutFrom: Int, isFinished: Bool) {
+    self.limits = limits
+    self.levels = levels
+    self.level = level
+    self.given = given
+    self.strayed = strayed
+    self.stopped = stopped
+    self.cutFrom = cutFrom
+    self.isFinished = isFinished
   }
 
   /// Up to how many preemptions all schedules were executed; nil when not even those without any.

@@ -52,7 +52,7 @@ struct Shrink {
     return best
   }
 
-  private static func isShorter(_ one: Schedule, _ other: Schedule) -> Bool {
+  static func isShorter(_ one: Schedule, _ other: Schedule) -> Bool {
     (one.preemptions, one.deviations.count) < (other.preemptions, other.deviations.count)
   }
 }

@@ -71,17 +71,37 @@ struct Shrinking {
 extension Hunt {
   /// The same failure with as few preemptions as can be found, and what their order means. Over the scheduling points that are known,
   /// without those of inner loops; accesses are not logged.
+  ///
+  /// When it is interrupted: what has come of it so far.
   func shrunk(_ found: FoundFailure) throws(SessionError) -> FoundFailure {
+    do throws(SessionError) { return try shrunkWhole(found) } catch {
+      if !error.isInterruption && !watcher.isInterrupted() { throw error }
+      var best = found
+      best.isPartlyShrunk = true
+      if let shortest { (best.schedule, best.outcome) = shortest }
+      return best
+    }
+  }
+
+  /// Keeps the shortest schedule that failed in the same way. Not one that was stopped: only with more traps it is a livelock.
+  private func note(_ tried: TrialResult, _ found: FoundFailure) {
+    let best = shortest?.schedule ?? found.schedule
+    if tried.outcome.verdict != nil, Shrink.isShorter(tried.schedule, best) { shortest = (tried.schedule, tried.outcome) }
+  }
+
+  private func shrunkWhole(_ found: FoundFailure) throws(SessionError) -> FoundFailure {
     let start = now()
     usePoints()
     leaveOutHotPoints()
     setting.log = .off
     let runner = ScheduleRunner { (schedule) throws(SessionError) in
       let tried = try self.execute(Trial(manner: .follow(schedule), trapsMax: self.trapsMax))
-      return (tried.schedule, self.isSame(tried, found))
+      let isSame = self.isSame(tried, found)
+      if isSame { self.note(tried, found) }
+      return (tried.schedule, isSame)
     } noted: { (schedules, notesFrom) throws(SessionError) in
       let trials = schedules.map { self.bounded($0, notesFrom: notesFrom) }
-      return try self.executor.execute(trials, self.setting).map { ($0.bounded!, self.isSame($0, found)) }
+      return try self.execute(trials).map { ($0.bounded!, self.isSame($0, found)) }
     }
     var shrinking = Shrinking(runner: runner, steps: result.steps)
     guard let shrunk = try shrinking.shrunk(found.schedule) else { return found }

@@ -39,9 +39,11 @@ final class GuestRun {
   /// Runs the program to its end. Throws when the tool cannot go on.
   func run() throws(SessionError) -> RunResult {
     try options.start(kernel)
-    rsb_host_signals_catch()
-    PtraceMachine.clearInterrupt()
-    defer { rsb_host_signals_restore() }
+    if options.takesHostSignals {
+      rsb_host_signals_catch()
+      PtraceMachine.clearInterrupt()
+    }
+    defer { if options.takesHostSignals { rsb_host_signals_restore() } }
     do throws(MachineError) { try runKernel() } catch { throw SessionError(error.description) }
     return try result()
   }

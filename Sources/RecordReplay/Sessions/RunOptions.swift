@@ -33,6 +33,8 @@ public struct RunOptions: Sendable {
   public var isPortable = false
   /// Calls as they happen, to the tool's standard error.
   public var traceCalls = false
+  /// Signals to the tool reach the guest while it runs, and a second Ctrl-C ends the run; otherwise the caller has them.
+  public var takesHostSignals = true
 
   /// The oracle test: every slice is like this, also while nothing else could run.
   public var everySlice: EverySlice?
