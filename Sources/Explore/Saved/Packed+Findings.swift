@@ -164,6 +164,7 @@ extension SharedMemory: Packed {
       let key = Key(space: last.space &+ apart, word: apart == 0 ? last.word &+ number : number)
       var word = Word(firstTask: ContextID(rawValue: try reader.word()))
       let flags = try reader.number()
+      if flags > 3 { throw BrokenSearch() }
       (word.isShared, word.isWritten) = (flags & 1 != 0, flags & 2 != 0)
       for _ in 0..<(try reader.count()) {
         let index = try reader.word()
