@@ -74,7 +74,11 @@ struct NumberReader {
     guard let value = UInt32(exactly: try number()) else { throw BrokenSearch() }
     return value
   }
-  mutating func flag() throws(BrokenSearch) -> Bool { try number() != 0 }
+  mutating func flag() throws(BrokenSearch) -> Bool {
+    let value = try number()
+    if value > 1 { throw BrokenSearch() }
+    return value == 1
+  }
   mutating func task() throws(BrokenSearch) -> TaskID { TaskID(Int32(bitPattern: try word())) }
 
   mutating func address() throws(BrokenSearch) -> GuestAddress {

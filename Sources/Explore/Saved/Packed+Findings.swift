@@ -183,6 +183,7 @@ extension SharedMemory: Packed {
       guard numbers.number(of: Key(space: space, word: last)) == number else { throw BrokenSearch() }
       var word = Word(firstTask: ContextID(rawValue: try reader.word()))
       let flags = try reader.number()
+      if flags > 3 { throw BrokenSearch() }
       (word.isShared, word.isWritten) = (flags & 1 != 0, flags & 2 != 0)
       for _ in 0..<(try reader.count()) { word.touchedBy.append(try instruction()) }
       words.append(word)
