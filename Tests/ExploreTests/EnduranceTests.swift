@@ -66,7 +66,7 @@ extension ExploreTests {
         try executeSome(500)
         let after = Holdings()
         found.check(program.machineCounts == counts, "\(counts) became \(program.machineCounts)")
-        found.check(after.descriptors == before.descriptors, "\(before) became \(after)")
+        found.check(after.descriptors <= before.descriptors, "\(before) became \(after)")
         found.check(after.children == before.children, "\(before) became \(after)")
         found.check(after.mappings <= before.mappings + 4, "\(before) became \(after)")
         // A kernel that is not taken apart is some 200 KiB.
