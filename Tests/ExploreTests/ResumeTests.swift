@@ -138,7 +138,7 @@ extension ExploreTests {
       let groups = Int(found.number / 8)
       try #require(groups > 6, "too easy for this test: \(found.number)")
       // Three requests lie before the first group. The last one stops behind the find, while it is shrunk.
-      try check(.rareSum, [4, 3, groups / 2, groups + 20], jobs: jobs, whole: whole) { $0.schedulesMax = 3000 }
+      try check(.rareSum, [4, groups / 2, groups + 20], jobs: jobs, whole: whole) { $0.schedulesMax = 3000 }
     }
 
     @Test(.timeLimit(.minutes(5)), arguments: [1, 2]) func sameCounts(_ jobs: Int) throws {
@@ -200,13 +200,14 @@ extension ExploreTests {
       let corpus = [UInt8](saved.corpus), memory = [UInt8](saved.memory)
       #expect(try Corpus(packed: corpus).packed == corpus)
       #expect(try SharedMemory(packed: memory).packed == memory)
-      for index in corpus.indices {
+      // Some of them: each is read twice.
+      for index in stride(from: 0, to: corpus.count, by: max(1, corpus.count / 100)) {
         #expect(throws: BrokenSearch.self) { try Corpus(packed: Array(corpus[..<index])) }
         var changed = corpus
         changed[index] ^= 0x55
         if let read = try? Corpus(packed: changed) { #expect(read != (try Corpus(packed: corpus))) }
       }
-      for index in memory.indices.prefix(2000) {
+      for index in stride(from: 0, to: memory.count, by: max(1, memory.count / 200)) {
         var changed = memory
         changed[index] ^= 0x55
         _ = try? SharedMemory(packed: changed)
