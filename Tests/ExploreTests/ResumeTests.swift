@@ -13,13 +13,13 @@ import Trace
 @testable import RecordReplay
 
 extension Guest {
-  /// Fails with one of many sums only: some hundred schedules to try.
+  /// Fails with one pair of sums of many only: some hundred schedules to try.
   fileprivate static let rareSum = Guest(
     "rare-sum",
     """
     static volatile int counter, other;
     static void *work(void *unused) {
-      for (int i = 0; i < 4; i++) {
+      for (int i = 0; i < 3; i++) {
         int before = counter;
         other = other + before;
         counter = before + 1;
@@ -27,14 +27,12 @@ extension Guest {
       return unused;
     }
     int main(void) {
-      pthread_t a, b, c;
+      pthread_t a, b;
       pthread_create(&a, NULL, work, NULL);
       pthread_create(&b, NULL, work, NULL);
-      pthread_create(&c, NULL, work, NULL);
       pthread_join(a, NULL);
       pthread_join(b, NULL);
-      pthread_join(c, NULL);
-      return counter == 4 && other == 23 ? 1 : 0;
+      return counter == 3 && other == 5 ? 1 : 0;
     }
     """)
 
@@ -188,7 +186,7 @@ extension ExploreTests {
       }
     }
 
-    /// What was changed is refused or reads as something else; nothing crashes.
+    /// At a hundred places: what was changed is refused or reads as something else; nothing crashes.
     @Test(.timeLimit(.minutes(2))) func brokenIsRefused() throws {
       let saved = try #require(try search(.shortCounter) { ($0.schedulesMax, $0.countsFailures) = (40, true) }.saved)
       let json = saved.json
@@ -200,14 +198,13 @@ extension ExploreTests {
       let corpus = [UInt8](saved.corpus), memory = [UInt8](saved.memory)
       #expect(try Corpus(packed: corpus).packed == corpus)
       #expect(try SharedMemory(packed: memory).packed == memory)
-      // Some of them: each is read twice.
       for index in stride(from: 0, to: corpus.count, by: max(1, corpus.count / 100)) {
         #expect(throws: BrokenSearch.self) { try Corpus(packed: Array(corpus[..<index])) }
         var changed = corpus
         changed[index] ^= 0x55
         if let read = try? Corpus(packed: changed) { #expect(read != (try Corpus(packed: corpus))) }
       }
-      for index in stride(from: 0, to: memory.count, by: max(1, memory.count / 200)) {
+      for index in stride(from: 0, to: memory.count, by: max(1, memory.count / 100)) {
         var changed = memory
         changed[index] ^= 0x55
         _ = try? SharedMemory(packed: changed)

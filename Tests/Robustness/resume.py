@@ -65,8 +65,9 @@ def hunt(*arguments, **options):
 def stopped(number, arguments, ready, seconds=60):
     """Starts a hunt and sends it a signal as soon as `ready` says so. Its status as a shell tells it, and what it said."""
     said = context.path("said")
-    with open(said, "wb") as stream:
-        process = subprocess.Popen([context.tool, *words(*arguments)], cwd=context.folder, stdin=subprocess.DEVNULL,
+    # An empty file, as in `context.run`: another kind of input is another search.
+    with open(said, "wb") as stream, open(context.path("nothing"), "w+b") as nothing:
+        process = subprocess.Popen([context.tool, *words(*arguments)], cwd=context.folder, stdin=nothing,
                                    stdout=stream, stderr=stream, env=environment(), start_new_session=True)
     try:
         deadline = time.monotonic() + seconds
@@ -123,7 +124,7 @@ def check_same_trace_after_interrupts_and_kills():
             assert context.run("replay", "-q", context.path("trace.zst")).status_as_shell() == 134, "the find's trace does not fail"
             assert searches(), "a killed search is not kept"
         outcome = hunt("trace.zst", program, "-n", "5000", "-j", jobs, "--resume")
-        expect(outcome, 1)
+        expect(outcome, 1, "goes on after")
         assert content("trace.zst") == whole, f"another trace with {jobs} jobs: {outcome.stderr[-300:]!r}"
         assert not searches(), "a search that has found is kept"
         leftovers = [name for name in os.listdir(context.folder) if ".part" in name]
@@ -140,7 +141,7 @@ def check_interrupt_while_shrinking():
     assert "not shrunk to the end" in said and "recorded in" in said and "--resume goes on" in said, said
     assert context.run("replay", "-q", context.path("trace.zst")).status_as_shell() == 134
     outcome = hunt("trace.zst", program, "-n", "5000", "--resume")
-    expect(outcome, 1)
+    expect(outcome, 1, "goes on after")
     assert content("trace.zst") == content("whole.zst")
 
 
