@@ -16,7 +16,7 @@ import Trace
 extension Guest {
   /// A lost update between two threads; what else they share is touched nearer to the switch than the counter.
   fileprivate static let lostUpdate = Guest(
-    "lost-update",
+    "lost-update-explained",
     """
     static volatile int counter, beside;
     static void *work(void *unused) {
