@@ -6,7 +6,9 @@ import subprocess
 from support import Terminal, context
 
 CATCHES = r"""
+#define _GNU_SOURCE
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -15,12 +17,20 @@ static void handler(int number) { caught = number; }
 int main(int argc, char **argv) {
   struct sigaction action = {.sa_handler = argc > 1 ? SIG_IGN : handler};
   char byte;
+  // Let in only while it waits: one between the test of the flag and the call would be lost.
+  sigset_t none, both;
+  sigemptyset(&none);
+  sigemptyset(&both);
+  sigaddset(&both, SIGINT);
+  sigaddset(&both, SIGTERM);
+  sigprocmask(SIG_BLOCK, &both, NULL);
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
   printf("ready\n");
   fflush(stdout);
   for (;;) {
-    if (read(0, &byte, 1) == 0) return 9;
+    struct pollfd input = {.fd = 0, .events = POLLIN};
+    if (ppoll(&input, 1, NULL, &none) > 0 && read(0, &byte, 1) == 0) return 9;
     if (caught) { printf("caught %d\n", caught); return 40 + caught; }
   }
 }
