@@ -232,7 +232,7 @@ public final class MachineBranch: Machine {
     }
   }
 
-  /// Which of these are in memory that processes map together.
+  /// Which of these are in memory that processes map together, in the order of the accesses.
   private func aliases(of accesses: [MemoryAccess], in space: AddressSpaceID) -> [Alias] {
     guard let mappings = spaces[Int(space.rawValue)]?.mappings.all.filter(\.isShared), !mappings.isEmpty else { return [] }
     var aliases: [Alias] = []
@@ -242,7 +242,7 @@ public final class MachineBranch: Machine {
         aliases.append(Alias(index: index, address: GuestAddress(UInt64(mapping.object.rawValue) << 40 | offset)))
       }
     }
-    return aliases
+    return mappings.count == 1 ? aliases : aliases.sorted { $0.index < $1.index }
   }
 
   private static let rtSigreturn: UInt64 = 15, execve: UInt64 = 59, execveat: UInt64 = 322

@@ -57,46 +57,34 @@ struct Corpus: Equatable {
   mutating func plan(_ generator: inout SeededGenerator) -> HoldPlan {
     if entries.isEmpty || generator.next(below: 8) == 0 { return .random(of: arrivals, &generator) }
     // What was new as a whole only is of use where a bug needs several steps. Of the newest ones more often.
-    if others.isEmpty || generator.next(below: 6) != 0 {
-      var pool = entries
-      entries = []
-      defer { entries = pool }
-      return plan(of: &pool, &generator)
-    }
-    var pool = others
-    others = []
-    defer { others = pool }
-    return plan(of: &pool, &generator)
-  }
-
-  private mutating func plan(of pool: inout [Entry], _ generator: inout SeededGenerator) -> HoldPlan {
-    let back = min(generator.next(below: pool.count), generator.next(below: pool.count))
-    let index = pool.count - 1 - back
-    var plan = pool[index].plan
+    let pool = others.isEmpty || generator.next(below: 6) != 0 ? \Self.entries : \Self.others
+    let count = self[keyPath: pool].count
+    let back = min(generator.next(below: count), generator.next(below: count))
+    let index = count - 1 - back
+    let entry = self[keyPath: pool][index]
+    var plan = entry.plan
     plan.trapInterval = 0
     if generator.next(below: 4) == 0 { plan.drawAnew(&generator) }
-    if generator.next(below: 4) != 0, let reversal = reversal(of: &pool[index], &generator) {
+    if generator.next(below: 4) != 0, let reversal = reversal(of: entry, &generator) {
+      tries[reversal.instructions, default: 0] += 1
+      self[keyPath: pool][index].tries[reversal.instructions, default: 0] += 1
       plan.add(reversal, distance: [0, 0, 1, 2][generator.next(below: 4)])
     } else {
-      let found = pool[index].found
-      plan.addTarget(of: generator.next(below: 3) == 0 || found.isEmpty ? arrivals : found, &generator)
+      plan.addTarget(of: generator.next(below: 3) == 0 || entry.found.isEmpty ? arrivals : entry.found, &generator)
     }
     return plan
   }
 
   /// One whose pair of instructions was tried least, of this entry above all; what libraries do among themselves counts as tried
   /// more often.
-  private mutating func reversal(of entry: inout Entry, _ generator: inout SeededGenerator) -> Reversal? {
+  private func reversal(of entry: Entry, _ generator: inout SeededGenerator) -> Reversal? {
     let costs = entry.reversals.map {
       let pair = $0.instructions
       return (1 + 2 * (entry.tries[pair] ?? 0) + min(Self.triesMax, tries[pair] ?? 0)) * ($0.isOwn ? 1 : Self.foreignWeight)
     }
     guard let least = costs.min() else { return nil }
     let candidates = entry.reversals.indices.filter { costs[$0] == least }
-    let chosen = entry.reversals[candidates[generator.next(below: candidates.count)]]
-    tries[chosen.instructions, default: 0] += 1
-    entry.tries[chosen.instructions, default: 0] += 1
-    return chosen
+    return entry.reversals[candidates[generator.next(below: candidates.count)]]
   }
   /// More, of other entries, make no difference: what comes to nothing there may work here.
   private static let triesMax = 3

@@ -6,7 +6,7 @@ import Platform
 
 /// Listens to one execution after the other. Calls come in the order in which things happened.
 public protocol GuestWatcher: AnyObject {
-  /// What a task touched in one run. `aliases`: which of these touch memory that processes map together, with an address that is
+  /// What a task touched in one run. `aliases`: which of these, in their order, touch memory that processes map together, with an address that is
   /// the same for all of them.
   func touched(_ accesses: [MemoryAccess], aliases: [Alias], by task: ContextID, handler: RunningHandler?, in space: AddressSpaceID)
   /// A task has trapped by the system call instruction at `pc`.

@@ -7,8 +7,8 @@ import Platform
 /// What executions of a program touched, word by word of eight bytes.
 ///
 /// A word is shared once two tasks touched it, at least one of them with a store. Words are told apart by space; what a child of vfork
-/// does counts as its parent's, which waits (`History`); memory that
-/// processes map together comes in a second time, under a space of its own (`MachineBranch`).
+/// does counts as its parent's, which waits (`History`); memory that processes map together comes in a second time, under a space
+/// of its own (`MachineBranch`).
 public struct SharedMemory: Sendable, Equatable {
   struct Word: Equatable {
     var firstTask: ContextID
@@ -146,11 +146,14 @@ public struct SharedMemory: Sendable, Equatable {
 
   /// The scheduling points that an execution comes by so seldom, on average; all, when there would be none.
   func schedulingPoints(visitedAtMost limit: UInt64) -> [GuestAddress] {
-    let all = schedulingPoints
-    let cool = points.filter { visits[Int($0)] / max(1, executions) <= limit }.map { address(of: $0) }.sorted { $0.rawValue < $1.rawValue }
-    return cool.isEmpty ? all : cool
+    let cool = points.filter { visits[Int($0)] / max(1, executions) <= limit }
+    return addresses(of: cool.isEmpty ? points : cool)
   }
 
   /// The instructions that touched a shared word, by rising address.
-  public var schedulingPoints: [GuestAddress] { points.map { address(of: $0) }.sorted { $0.rawValue < $1.rawValue } }
+  public var schedulingPoints: [GuestAddress] { addresses(of: points) }
+
+  private func addresses(of points: Set<UInt32>) -> [GuestAddress] {
+    points.map { address(of: $0) }.sorted { $0.rawValue < $1.rawValue }
+  }
 }
