@@ -9,7 +9,7 @@ import statistics
 
 import harness
 
-STRATEGIES = ["walk", "pct", "hold", "feedback", "mix"]
+STRATEGIES = ["walk", "pct", "pos", "hold", "feedback", "mix"]
 OPTIONS = None
 
 
