@@ -214,6 +214,7 @@ private struct Explainer {
       case .preemption: "preemption"
       case .choice: "choice"
       case .fairness: "fairness"
+      case .delay: "delay"
       }
     return SwitchReport(
       kind: kind, event: history.entry.event, task: who.task, taskName: who.name, next: history.entry.next,

@@ -63,6 +63,7 @@ public final class Execution {
     outcome.standardOutput = host.standardOutput
     outcome.standardError = host.standardError
     outcome.traps = kernel.statistics.traps
+    outcome.ticks = kernel.statistics.ticks
     outcome.syscalls = kernel.statistics.syscalls
     outcome.switches = kernel.statistics.switches
     outcome.virtualNanoseconds = kernel.virtualTimeElapsed.rawValue

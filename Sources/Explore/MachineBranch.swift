@@ -45,8 +45,7 @@ public final class MachineBranch: Machine {
   }
   /// By context, while accesses are logged.
   private var handlers: [Handlers] = []
-  private var firstToAccess: ContextID?
-  private var accessesTold = 0
+  private var hotInstructions = HotInstructions()
   /// By the kernel's identifiers.
   private var spaces: [Space?] = []
   private var contexts: [Context?] = []
@@ -198,18 +197,13 @@ public final class MachineBranch: Machine {
   /// Of a handler's stack, that much is taken to be its own.
   private static let handlerStackBytes: UInt64 = 64 << 10
 
-  /// Of one execution; what it touches later is not looked at. Only one that works for long comes there, such as a sanitizer that
-  /// looks for the lines of its report.
-  private static let accessesMax = 1 << 22
-
   private func tell(_ watcher: any GuestWatcher, of context: ExecutionContext, _ trap: Trap) {
     let index = Int(context.id.rawValue)
     if let observing = machine as? any ObservingMachine {
-      let accesses = observing.takeAccesses()
-      if !accesses.isEmpty && accessesTold < Self.accessesMax {
-        // Before a second task ran nothing is shared yet, and starting may take long.
-        if firstToAccess == nil { firstToAccess = context.id }
-        if firstToAccess != context.id || accessesTold > 0 { accessesTold += accesses.count }
+      let all = observing.takeAccesses()
+      let accesses = hotInstructions.without(all)
+      if accesses.count < all.count { watcher.leftOut(all.count - accesses.count) }
+      if !accesses.isEmpty {
         watcher.touched(
           accesses, aliases: aliases(of: accesses, in: context.space), by: context.id,
           handler: handlers[index].depth > 0 ? RunningHandler(stack: handlers[index].stack) : nil, in: context.space)

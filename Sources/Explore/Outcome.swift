@@ -11,6 +11,8 @@ public struct Outcome: Sendable {
   public var standardOutput: [UInt8] = []
   public var standardError: [UInt8] = []
   public var traps: UInt64 = 0
+  /// Of all tasks.
+  public var ticks: UInt64 = 0
   public var syscalls: UInt64 = 0
   public var switches: UInt64 = 0
   /// Virtual time from start to end.

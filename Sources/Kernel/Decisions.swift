@@ -18,17 +18,20 @@ public enum SchedulingPoint: Hashable, Sendable {
 }
 
 /// Where a task stands when something is decided about its turn. Of one run it names one moment: between two ticks no
-/// instruction comes twice.
+/// instruction comes twice, and an update is begun once.
 public struct SchedulePlace: Hashable, Sendable {
   public var task: TaskID
   /// Ticks that the task has executed in all; 0 without ticks.
   public var ticks: UInt64
   /// The instruction that comes next.
   public var pc: GuestAddress
-  public init(task: TaskID, ticks: UInt64, pc: GuestAddress) {
+  /// The instruction is an update (`RunLimit.updates`) and has loaded, but not stored.
+  public var isInside: Bool
+  public init(task: TaskID, ticks: UInt64, pc: GuestAddress, isInside: Bool = false) {
     self.task = task
     self.ticks = ticks
     self.pc = pc
+    self.isInside = isInside
   }
 }
 
@@ -39,9 +42,15 @@ public protocol Decisions: AnyObject {
   /// Which of these runnable tasks, in queue order, runs next, by its index. `place`: of the task that had the turn before;
   /// nil at the run's beginning.
   func pick(from queue: [TaskID], at point: SchedulingPoint, place: SchedulePlace?) -> Int
+  /// Whether time passes here until the next timer expires, though tasks could go on: as on a machine that has no processor for any of
+  /// them for so long. Asked while timers are pending, before a task is picked; where `asksBesideTimers`, also where the task
+  /// at `place` could lose its turn but `queue` is empty. Asked again once time has passed.
+  func letsTimePass(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool
+  /// Whether a task that alone can run has slices, and may lose its turn, while timers are pending.
+  var asksBesideTimers: Bool { get }
   /// How far the current task may go in guest code, while `runnable` others could run. Asked only where the machine has
   /// ticks: at the start of a turn, when a slice is used up and the task goes on, and when the first other task becomes
-  /// runnable.
+  /// runnable; where `asksBesideTimers` also with an empty queue.
   func slice(place: SchedulePlace, queue: [TaskID], age: SliceAge) -> Slice
   /// Whether it is asked before system calls too. The task then makes the call anew when its turn comes.
   var asksBeforeSyscalls: Bool { get }
@@ -58,6 +67,8 @@ public protocol Decisions: AnyObject {
 extension Decisions {
   public var asksBeforeSyscalls: Bool { false }
   public func passed(points: UInt32) {}
+  public func letsTimePass(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool { false }
+  public var asksBesideTimers: Bool { false }
 }
 
 /// xoshiro256** seeded by splitmix64 (Blackman and Vigna): small, fast, and the same for ever.

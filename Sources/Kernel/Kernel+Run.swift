@@ -213,13 +213,18 @@ extension Kernel {
       }
     }
     // A suspected cycle need not have its time when nothing else is left that could happen.
-    if idleJumps < Self.idleJumpsMax, !timers.hasOnly(FutexWaiter.self), var deadline = timers.nextDeadline() {
-      if let timeout = configuration.timeout { deadline = min(deadline, Timekeeper.uptimeAtStart + timeout) }
-      clock.jump(to: deadline)
-      observer.note(.timeJumped(nanoseconds: UInt64(max(0, deadline.rawValue))))
-      return
+    if idleJumps < Self.idleJumpsMax, !timers.hasOnly(FutexWaiter.self), let deadline = timers.nextDeadline() {
+      return pass(until: deadline)
     }
     verdict = .deadlock(describeDeadlock())
+  }
+
+  /// Lets time pass without work up to a timer, at most to the end of the run.
+  func pass(until deadline: Nanoseconds) {
+    var deadline = deadline
+    if let timeout = configuration.timeout { deadline = min(deadline, Timekeeper.uptimeAtStart + timeout) }
+    clock.jump(to: deadline)
+    observer.note(.timeJumped(nanoseconds: UInt64(max(0, deadline.rawValue))))
   }
 }
 

@@ -98,6 +98,8 @@ struct Identifiers: Sendable {
 public struct Statistics: Sendable {
   public var syscalls: UInt64 = 0
   public var traps: UInt64 = 0
+  /// Of all tasks.
+  public var ticks: UInt64 = 0
   public var switches: UInt64 = 0
   /// Numbers that have no entry in the table, in order of first sight, with how often.
   public var unknownSyscalls: [(number: UInt64, count: Int)] = []

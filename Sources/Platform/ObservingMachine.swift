@@ -13,12 +13,17 @@ public struct MemoryAccess: Hashable, Sendable {
   public var isWrite: Bool
   /// Whether it is the second access of its instruction, which makes two.
   public var isSecond: Bool
-  public init(pc: GuestAddress, address: GuestAddress, size: UInt8, isWrite: Bool, isSecond: Bool = false) {
+  /// Its instruction is an update (`RunLimit.updates`): this stands for its load and its store.
+  public var isUpdate: Bool
+  public init(
+    pc: GuestAddress, address: GuestAddress, size: UInt8, isWrite: Bool, isSecond: Bool = false, isUpdate: Bool = false
+  ) {
     self.pc = pc
     self.address = address
     self.size = size
     self.isWrite = isWrite
     self.isSecond = isSecond
+    self.isUpdate = isUpdate
   }
 }
 

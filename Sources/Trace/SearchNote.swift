@@ -25,19 +25,24 @@ public struct SearchNote: Hashable, Sendable {
       case preemption = 1
       /// It could not, or gave its turn up, and several tasks could be next.
       case choice = 2
-      /// It had spun for long.
+      /// It had spun for long, and another one was next; or it seemed to, and went on all the same: then that is itself.
       case fairness = 3
+      /// Time passed until the next timer, though tasks could have gone on. `next` says nothing.
+      case delay = 4
     }
     public var kind: Kind
     /// Whether the task stood before an instruction of its own, rather than behind a system call or fault.
     public var isInCode: Bool
+    /// Whether it stood inside that instruction, an update that had loaded and not stored.
+    public var isInside = false
     /// Where the task stood whose turn ended.
     public var place: Place
     /// The task that had the next turn.
     public var next: Int32
-    public init(kind: Kind, isInCode: Bool, place: Place, next: Int32) {
+    public init(kind: Kind, isInCode: Bool, isInside: Bool = false, place: Place, next: Int32) {
       self.kind = kind
       self.isInCode = isInCode
+      self.isInside = isInside
       self.place = place
       self.next = next
     }
@@ -72,6 +77,7 @@ public struct SearchNote: Hashable, Sendable {
 
 extension SearchNote {
   private static let version: UInt64 = 1
+  private static let insideBit: UInt64 = 64
   /// Most bytes of a note; one that would be longer is written without what does not fit, the last switches first.
   static let encodedLimit = 1 << 20
 
@@ -99,7 +105,7 @@ extension SearchNote {
     out.append(contentsOf: text)
     number(UInt64(switchesKept.count))
     for entry in switchesKept {
-      number(UInt64(entry.kind.rawValue) << 1 | (entry.isInCode ? 1 : 0))
+      number(UInt64(entry.kind.rawValue) << 1 | (entry.isInCode ? 1 : 0) | (entry.isInside ? Self.insideBit : 0))
       place(entry.place)
       number(UInt64(UInt32(bitPattern: entry.next)))
     }
@@ -126,9 +132,11 @@ extension SearchNote {
     }
     for _ in 0..<(try source.itemCount("a number of switches")) {
       let bits = try source.varint(limit: 255, "a kind of switch")
-      guard let kind = Switch.Kind(rawValue: UInt8(bits >> 1)) else { throw DecodeFailure("an unknown kind of switch") }
+      guard let kind = Switch.Kind(rawValue: UInt8((bits & ~Self.insideBit) >> 1)) else { throw DecodeFailure("an unknown kind of switch") }
       let stood = try place(&source)
-      switches.append(Switch(kind: kind, isInCode: bits & 1 != 0, place: stood, next: try task(&source)))
+      let isInside = bits & Self.insideBit != 0
+      switches.append(
+        Switch(kind: kind, isInCode: bits & 1 != 0, isInside: isInside, place: stood, next: try task(&source)))
     }
     for _ in 0..<(try source.itemCount("a number of reorderings")) {
       let index = Int(try source.varint(limit: UInt64(max(0, switches.count - 1)), "a switch's index"))

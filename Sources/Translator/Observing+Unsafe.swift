@@ -17,16 +17,18 @@ public enum AccessLog {
   static let sizeShift: UInt64 = 48
   static let writeBit: UInt64 = 1 << 63
   static let secondBit: UInt64 = 1 << 62
+  static let updateBit: UInt64 = 1 << 61
 
-  static func describe(_ pc: UInt64, _ access: Access, isSecond: Bool) -> UInt64 {
+  static func describe(_ pc: UInt64, _ access: Access, isSecond: Bool, isUpdate: Bool) -> UInt64 {
     pc | UInt64(access.size) << sizeShift | (access.isWrite ? writeBit : 0) | (isSecond ? secondBit : 0)
+      | (isUpdate ? updateBit : 0)
   }
 
-  /// The second word: pc, bytes, whether it may store, and whether it is the instruction's second access.
-  public static func fields(_ word: UInt64) -> (pc: UInt64, size: UInt8, isWrite: Bool, isSecond: Bool) {
+  /// The second word: pc, bytes, whether it may store, whether it is the instruction's second access, and whether this is an update.
+  public static func fields(_ word: UInt64) -> (pc: UInt64, size: UInt8, isWrite: Bool, isSecond: Bool, isUpdate: Bool) {
     (
       word & (1 << sizeShift - 1), UInt8(truncatingIfNeeded: word >> sizeShift & 0x7f), word & writeBit != 0,
-      word & secondBit != 0
+      word & secondBit != 0, word & updateBit != 0
     )
   }
 
@@ -94,7 +96,7 @@ extension Translator {
     emitter.loadR11(.log)
     emitter.bytes(0x03_89_49, 3)  // movq %rax, (%r11)
     emitter.bytes(0xb8_48, 2)  // movabsq $imm64, %rax
-    emitter.int64(AccessLog.describe(pc, access, isSecond: isSecond))
+    emitter.int64(AccessLog.describe(pc, access, isSecond: isSecond, isUpdate: instruction.isUpdate))
     emitter.bytes(0x08_43_89_49, 4)  // movq %rax, 8(%r11)
     emitter.bytes(0x10_5b_8d_4d, 4)  // leaq 16(%r11), %r11
     emitter.storeR11(.log)

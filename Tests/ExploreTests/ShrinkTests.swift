@@ -43,6 +43,7 @@ private final class AccessesTo: GuestWatcher {
   private(set) var all: [MemoryAccess] = []
   init(_ address: UInt64) { self.address = address }
 
+  func leftOut(_ count: Int) {}
   func touched(_ accesses: [MemoryAccess], aliases: [Alias], by task: ContextID, handler: RunningHandler?, in space: AddressSpaceID) {
     all += accesses.filter { $0.address.rawValue == address }
   }

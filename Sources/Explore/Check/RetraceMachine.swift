@@ -110,8 +110,10 @@ extension Schedule {
           case .preemption: .preemption
           case .choice: .choice
           case .fairness: .fairness
+          case .delay: .delay
           }
-        let place = SchedulePlace(task: TaskID(entry.place.task), ticks: entry.place.ticks, pc: GuestAddress(entry.place.pc))
+        let place = SchedulePlace(task: TaskID(entry.place.task), ticks: entry.place.ticks, pc: GuestAddress(entry.place.pc),
+          isInside: entry.isInside)
         return Switch(kind, isInCode: entry.isInCode, at: place, to: TaskID(entry.next))
       })
   }

@@ -69,6 +69,8 @@ final class Trail: GuestWatcher {
     lastCalls[task].map { ($0, callsMade[Visits(task: task, key: $0)] ?? 0) }
   }
 
+  func leftOut(_ count: Int) {}
+
   func touched(_ accesses: [MemoryAccess], aliases: [Alias], by context: ContextID, handler: RunningHandler?, in space: AddressSpaceID) {
     guard let task = contexts[context] else { return }
     for access in accesses {

@@ -61,7 +61,9 @@ extension Hunt {
 
   /// Executes exactly a schedule that came about, or a beginning and one more switch.
   func bounded(_ schedule: Schedule, notesFrom: Int? = nil, number: UInt64 = 0) -> Trial {
-    Trial(manner: .bounded(schedule, notesFrom: notesFrom), number: number, trapsMax: trapsMax &* Self.trapsFactor)
+    Trial(
+      manner: .bounded(schedule, notesFrom: notesFrom), number: number, trapsMax: trapsMax &* Self.trapsFactor,
+      patience: patience)
   }
 
   /// Stops at scheduling points count as traps.

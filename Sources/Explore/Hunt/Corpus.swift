@@ -68,7 +68,8 @@ struct Corpus: Equatable {
     if generator.next(below: 4) != 0, let reversal = reversal(of: entry, &generator) {
       tries[reversal.instructions, default: 0] += 1
       self[keyPath: pool][index].tries[reversal.instructions, default: 0] += 1
-      plan.add(reversal, distance: [0, 0, 1, 2][generator.next(below: 4)])
+      let distance = [0, 0, 1, 2][generator.next(below: 4)]
+      plan.add(reversal, distance: distance, isInside: reversal.startsInUpdate && generator.next(below: 2) == 0)
     } else {
       plan.addTarget(of: generator.next(below: 3) == 0 || entry.found.isEmpty ? arrivals : entry.found, &generator)
     }

@@ -10,14 +10,16 @@ public final class Hunt {
   let executor: any TrialExecutor
   let options: HuntOptions
   let watcher: HuntWatcher
-  /// Of an ordinary execution.
-  var stepsExpected: UInt64 = 1
+  /// Of an ordinary execution, under all points and without those of loops.
+  var stepsOfAll: UInt64 = 1, stepsExpected: UInt64 = 1
   /// An execution with more traps may be one that never ends; with more than the second number, it is.
   private(set) var trapsMax: UInt64 = .max, livelockTraps: UInt64 = .max
+  /// With what computes: twice an ordinary execution.
+  private(set) var patience = Patience()
   var memory = SharedMemory()
   private var conflicts = Conflicts()
-  /// Scheduling points, and those that tasks do not come to all the time.
-  private var allPoints: [GuestAddress] = [], coolPoints: [GuestAddress] = []
+  /// Scheduling points; those that tasks do not come to all the time; those that they come to seldom.
+  private var allPoints: [GuestAddress] = [], warmPoints: [GuestAddress] = [], coolPoints: [GuestAddress] = []
   var setting = TrialSetting()
   var corpus = Corpus()
   /// Of a search that enumerates: between two groups.
@@ -50,6 +52,7 @@ public final class Hunt {
     firstOutcome = first.outcome
     trapsMax = first.outcome.traps &* 20 &+ 3000
     livelockTraps = trapsMax &* 20
+    patience = Patience(ticks: 2 * first.outcome.ticks, traps: Int(clamping: 2 * first.outcome.traps))
     result.hasOneTask = hasOneTask
     if let obstacle = Obstacle.find(first.outcome, isAlone: hasOneTask) { throw SessionError(obstacle) }
     if let saved {
@@ -183,10 +186,19 @@ public final class Hunt {
     for profile in try execute(profiles) { learn(from: profile) }
     usePoints()
     setting.log = .points
-    if options.strategy != .bounded { leaveOutHotPoints() }
-    let counted = try execute(Trial(manner: .plain, trapsMax: trapsMax))
+    var counted = try execute(Trial(manner: .plain, trapsMax: trapsMax))
+    stepsOfAll = max(1, counted.steps)
+    result.steps = stepsOfAll
+    if options.strategy != .bounded && warmPoints != allPoints {
+      setting.points = warmPoints
+      counted = try execute(Trial(manner: .plain, trapsMax: trapsMax))
+      result.steps = max(1, counted.steps)
+    }
+    if options.strategy != .bounded && coolPoints != warmPoints {
+      setting.points = coolPoints
+      counted = try execute(Trial(manner: .plain, trapsMax: trapsMax))
+    }
     stepsExpected = max(1, counted.steps)
-    result.steps = stepsExpected
     var generator = SeededGenerator(seed: options.seed)
     corpus.add(HoldPlan(&generator), counted.findings)
   }
@@ -195,17 +207,19 @@ public final class Hunt {
     if let touched = result.memory { memory.merge(touched) }
   }
 
-  /// Where the inner loop of a computation works on shared memory, it hides all else: most groups leave such points out.
-  private static let visitsMax: UInt64 = 100_000
+  /// Loops that work on shared memory hide all else, and cost time: most groups leave their points out, and shrinking those of inner
+  /// loops of a computation.
+  private static let visitsOfLoop: UInt64 = 2_000, visitsOfInnerLoop: UInt64 = 100_000
 
-  func leaveOutHotPoints() { setting.points = coolPoints }
+  func leaveOutInnerLoops() { setting.points = warmPoints }
 
   /// What is known of scheduling points follows from `memory` alone, which a saved search has.
   func usePoints() {
     let points = memory.schedulingPoints
     if points != allPoints { setting.points = points }
     allPoints = points
-    coolPoints = memory.schedulingPoints(visitedAtMost: Self.visitsMax)
+    warmPoints = memory.schedulingPoints(visitedAtMost: Self.visitsOfInnerLoop)
+    coolPoints = memory.schedulingPoints(visitedAtMost: Self.visitsOfLoop)
     conflicts = memory.conflicts
     result.schedulingPoints = points.count
   }
@@ -222,21 +236,35 @@ public final class Hunt {
   /// Accesses that are looked at in profiles, so that programs that compute much get on too.
   private static let profiledAccessesMax: UInt64 = 10_000_000, profiledAccessesOfGroup: UInt64 = 100_000
 
+  /// The log of all accesses would be long under it.
+  private func patience(in number: UInt64) -> Patience {
+    if setting.log == .all { return Patience() }
+    var patience = patience
+    var draw = Strategy.generator(number: number, seed: ~options.seed)
+    patience.isAlsoAtPoints = draw.next(below: 4) == 0
+    return patience
+  }
+
+  /// An execution with more takes many times as long under all points as without those of loops.
+  private static let manySteps: UInt64 = 50_000
+
   /// Tries the next schedules, up to the first that fails. Whether one did.
   private func tryNextGroup() throws(SessionError) -> Bool {
     let group = result.schedulesTried / Self.groupSize
     let first = result.schedulesTried + 1
     let last = min((group + 1) * Self.groupSize, options.schedulesMax)
     setting.log = isProfiled(group) ? .all : .points
-    setting.points = group % 4 == 0 ? allPoints : coolPoints
+    let hasLoops = group % (stepsOfAll > Self.manySteps ? 16 : 4) == 0
+    setting.points = hasLoops ? allPoints : coolPoints
     if last != (group + 1) * Self.groupSize { keepBeforeLast() }
     // What drawing plans changes counts only once they were executed.
     var corpus = corpus
     var trials: [Trial] = []
     for number in first...last {
       let manner = options.strategy.manner(
-        number: number, seed: options.seed, stepsExpected: stepsExpected, conflicts: conflicts, &corpus)
-      trials.append(Trial(manner: manner, number: number, trapsMax: trapsMax))
+        number: number, seed: options.seed, stepsExpected: hasLoops ? stepsOfAll : stepsExpected, conflicts: conflicts,
+        &corpus)
+      trials.append(Trial(manner: manner, number: number, trapsMax: trapsMax, patience: patience(in: number)))
     }
     let results = try execute(trials)
     let kinds = try failures(of: results, ofAll: options.countsFailures)

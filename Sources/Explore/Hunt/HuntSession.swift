@@ -86,7 +86,9 @@ extension SearchNote {
     self.init(
       failure: found.kind,
       switches: found.schedule.switches.map {
-        Switch(kind: .init($0.kind), isInCode: $0.isInCode, place: .init($0.place), next: $0.next.rawValue)
+        Switch(
+          kind: .init($0.kind), isInCode: $0.isInCode, isInside: $0.place.isInside, place: .init($0.place),
+          next: $0.next.rawValue)
       },
       reorderings: found.reorderings.map {
         Reordering(switchIndex: $0.switchIndex, first: .init($0.first), second: .init($0.second))
@@ -106,6 +108,7 @@ extension SearchNote.Switch.Kind {
     case .preemption: self = .preemption
     case .choice: self = .choice
     case .fairness: self = .fairness
+    case .delay: self = .delay
     }
   }
 }

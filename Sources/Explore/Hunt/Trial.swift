@@ -12,7 +12,7 @@ struct Trial: Sendable {
     case plain
     case walk(seed: UInt64, interval: UInt64, trapInterval: Int)
     case priorities(seed: UInt64, depth: Int, stepsExpected: UInt64)
-    case sample(seed: UInt64, conflicts: Conflicts)
+    case sample(seed: UInt64, conflicts: Conflicts, interval: UInt64)
     case hold(HoldPlan)
     case follow(Schedule)
     /// See `BoundedDecisions`.
@@ -23,6 +23,7 @@ struct Trial: Sendable {
   var number: UInt64 = 0
   /// Traps since exec at which it is stopped.
   var trapsMax: UInt64 = .max
+  var patience = Patience()
 }
 
 /// What machines must be set to before a group of trials.

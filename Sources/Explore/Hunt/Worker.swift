@@ -72,6 +72,7 @@ final class Worker: TrialExecutor {
     let outcome = try program.execute(trapsMax: trial.trapsMax, observer: history) {
       history.begin(program.held?.task)
       let decisions = decisions(trial.manner)
+      decisions.patience = trial.patience
       made = decisions
       return decisions
     }
@@ -91,8 +92,9 @@ final class Worker: TrialExecutor {
     case .priorities(let seed, let depth, let stepsExpected):
       PriorityDecisions(
         epoch: epoch, random: random, history: history, seed: seed, depth: depth, stepsExpected: stepsExpected)
-    case .sample(let seed, let conflicts):
-      SamplingDecisions(epoch: epoch, random: random, history: history, seed: seed, conflicts: conflicts)
+    case .sample(let seed, let conflicts, let interval):
+      SamplingDecisions(
+        epoch: epoch, random: random, history: history, seed: seed, conflicts: conflicts, interval: interval)
     case .hold(let plan): HoldDecisions(epoch: epoch, random: random, plan: plan, history: history)
     case .follow(let schedule): FollowDecisions(epoch: epoch, random: random, schedule: schedule)
     case .bounded(let schedule, let notesFrom):

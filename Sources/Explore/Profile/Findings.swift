@@ -42,6 +42,8 @@ struct Reversal: Hashable, Sendable {
   var later: Moment
   /// Both by the program itself, or on its variables.
   var isOwn: Bool
+  /// The earlier one is an update: its task can be held between load and store too.
+  var startsInUpdate: Bool
   var instructions: InstructionPair { InstructionPair(first: earlier.pc, second: later.pc) }
 }
 
@@ -65,7 +67,7 @@ struct Findings: Sendable {
     var last: Moment
     var lastIsWrite: Bool
     var lastIsOwn: Bool
-    var known: [(moment: Moment, isWrite: Bool, isOwn: Bool, event: Int)] = []
+    var known: [(moment: Moment, isWrite: Bool, isOwn: Bool, isUpdate: Bool, event: Int)] = []
   }
 
   init() {}
@@ -105,7 +107,7 @@ struct Findings: Sendable {
         }
       }
       for other in object.known where other.moment.task != moment.task && (event.isWrite || other.isWrite) {
-        let reversal = Reversal(earlier: other.moment, later: moment, isOwn: other.isOwn && event.isOwn)
+        let reversal = Reversal(earlier: other.moment, later: moment, isOwn: other.isOwn && event.isOwn, startsInUpdate: other.isUpdate)
         let count = counts[reversal.instructions, default: 0]
         if count >= Self.reversalsMax || waits(moment.task, for: other.moment.task, at: other.event) { continue }
         counts[reversal.instructions] = count + 1
@@ -115,7 +117,7 @@ struct Findings: Sendable {
       object.lastIsWrite = event.isWrite
       object.lastIsOwn = event.isOwn
       object.known.removeAll { $0.moment.task == moment.task && $0.moment.pc == moment.pc }
-      object.known.append((moment, event.isWrite, event.isOwn, index))
+      object.known.append((moment, event.isWrite, event.isOwn, event.isUpdate, index))
       if object.known.count > Self.instructionsMax * 4 { object.known.removeFirst() }
       objects[event.object] = object
     }

@@ -6,6 +6,8 @@ import Platform
 
 /// Listens to one execution after the other. Calls come in the order in which things happened.
 public protocol GuestWatcher: AnyObject {
+  /// So many accesses come with the next call of `touched`, but are left out of it.
+  func leftOut(_ count: Int)
   /// What a task touched in one run. `aliases`: which of these, in their order, touch memory that processes map together, with an address that is
   /// the same for all of them.
   func touched(_ accesses: [MemoryAccess], aliases: [Alias], by task: ContextID, handler: RunningHandler?, in space: AddressSpaceID)

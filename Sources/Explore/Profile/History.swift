@@ -28,6 +28,8 @@ struct HistoryEvent {
   var isCall: Bool
   /// By code of the program itself, or on its variables: not what libraries do among themselves.
   var isOwn: Bool
+  /// By an update, which could be stopped between its load and its store.
+  var isUpdate = false
 }
 
 /// Used for one execution after the other, on the machine's thread.
@@ -53,9 +55,11 @@ final class History: GuestWatcher {
   var image: GuestRange?
   /// What an execution does beyond that is counted, but not noted.
   private static let eventsMax = 1 << 15
-  /// What it touches at scheduling points beyond that is not even counted, so that programs that compute much get on.
-  private static let accessesMax = 1 << 20
+  /// While that many are left, all visits to a place are noted, then only the first: loops would be all that is left of an execution.
+  private static let eventsOfLoops = eventsMax / 2, visitsNoted: UInt32 = 64
   private var accesses = 0
+  /// How often tasks came to scheduling points.
+  var visitsToPoints: Int { accesses }
 
   /// Before an execution that starts with this task; nil when it starts from exec.
   func begin(_ held: (id: TaskID, context: ContextID)?) {
@@ -81,37 +85,41 @@ final class History: GuestWatcher {
 
   // MARK: What happens
 
+  func leftOut(_ count: Int) { memory?.accesses += UInt64(count) }
+
   func touched(
     _ accesses: [MemoryAccess], aliases: [Alias], by context: ContextID, handler: RunningHandler?, in space: AddressSpaceID
   ) {
     memory?.add(accesses, aliases: aliases, by: standsFor[context] ?? context, handler: handler, in: space)
-    guard let task = tasks[context], self.accesses < Self.accessesMax else { return }
+    guard let task = tasks[context] else { return }
     var alias = 0
     for (index, access) in accesses.enumerated() {
       while alias < aliases.count && aliases[alias].index < index { alias += 1 }
       if !points.contains(access.pc) { continue }
       self.accesses += 1
-      if self.accesses > Self.accessesMax { break }
       var occurrence = visits(of: task, to: access.pc)
       if !access.isSecond {
         occurrence += 1
         visits[Visits(task: task, pc: access.pc)] = occurrence
       }
-      if events.count >= Self.eventsMax { continue }
+      if events.count >= (occurrence > Self.visitsNoted ? Self.eventsOfLoops : Self.eventsMax) { continue }
       let moment = Moment(task: task, pc: access.pc, occurrence: occurrence)
       let isShared = alias < aliases.count && aliases[alias].index == index
       let space = isShared ? Self.noSpace : UInt64(space.rawValue)
       let address = (isShared ? aliases[alias].address : access.address).rawValue
       let isOwn = image.map { $0.contains(access.pc) || $0.contains(access.address) } ?? false
-      note(moment, space << 48 ^ address >> 3, access.isWrite, isOwn: isOwn)
+      note(moment, space << 48 ^ address >> 3, access.isWrite, isOwn: isOwn, isUpdate: access.isUpdate)
       let last = (address &+ UInt64(max(1, access.size)) - 1) >> 3
       if last != address >> 3 { note(moment, space << 48 ^ last, access.isWrite, isOwn: isOwn) }
     }
   }
   private static let noSpace: UInt64 = 0xffff
 
-  private func note(_ moment: Moment, _ object: UInt64, _ isWrite: Bool, isCall: Bool = false, isOwn: Bool = false) {
-    events.append(HistoryEvent(moment: moment, object: object, isWrite: isWrite, isCall: isCall, isOwn: isOwn))
+  private func note(
+    _ moment: Moment, _ object: UInt64, _ isWrite: Bool, isCall: Bool = false, isOwn: Bool = false, isUpdate: Bool = false
+  ) {
+    events.append(
+      HistoryEvent(moment: moment, object: object, isWrite: isWrite, isCall: isCall, isOwn: isOwn, isUpdate: isUpdate))
   }
 
   func calls(_ registers: Registers, at pc: GuestAddress, by context: ContextID) {

@@ -29,9 +29,11 @@ extension Reversal: Packed {
     writer.add(earlier)
     writer.add(later)
     writer.add(isOwn)
+    writer.add(startsInUpdate)
   }
   init(from reader: inout NumberReader) throws(BrokenSearch) {
-    self.init(earlier: try reader.one(), later: try reader.one(), isOwn: try reader.flag())
+    self.init(
+      earlier: try reader.one(), later: try reader.one(), isOwn: try reader.flag(), startsInUpdate: try reader.flag())
   }
 }
 
@@ -54,11 +56,12 @@ extension HoldPlan.Target: Packed {
     writer.add(holdsFirstOnly)
     writer.add(until)
     writer.add(goesOnAtOnce)
+    writer.add(isInside)
   }
   init(from reader: inout NumberReader) throws(BrokenSearch) {
     self.init(
       arrival: try reader.one(), task: try reader.flag() ? try reader.task() : nil, holdsFirstOnly: try reader.flag(),
-      until: try reader.maybe(), goesOnAtOnce: try reader.flag())
+      until: try reader.maybe(), goesOnAtOnce: try reader.flag(), isInside: try reader.flag())
   }
 }
 
@@ -68,6 +71,7 @@ extension HoldPlan: Packed {
     writer.add(picksRandomly)
     writer.add(releasesLast)
     writer.add(trapInterval)
+    writer.add(letsTimePass)
     writer.add(seed)
   }
   init(from reader: inout NumberReader) throws(BrokenSearch) {
@@ -75,6 +79,7 @@ extension HoldPlan: Packed {
     picksRandomly = try reader.flag()
     releasesLast = try reader.flag()
     trapInterval = try reader.integer()
+    letsTimePass = try reader.flag()
     seed = try reader.number()
   }
 }

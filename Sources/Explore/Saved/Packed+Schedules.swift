@@ -8,9 +8,11 @@ extension SchedulePlace: Packed {
     writer.add(task)
     writer.add(ticks)
     writer.add(pc)
+    writer.add(isInside)
   }
   init(from reader: inout NumberReader) throws(BrokenSearch) {
-    self.init(task: try reader.task(), ticks: try reader.number(), pc: try reader.address())
+    self.init(
+      task: try reader.task(), ticks: try reader.number(), pc: try reader.address(), isInside: try reader.flag())
   }
 }
 
@@ -20,6 +22,7 @@ extension Switch.Kind: Packed {
     case .preemption: writer.add(0 as UInt64)
     case .choice: writer.add(1 as UInt64)
     case .fairness: writer.add(2 as UInt64)
+    case .delay: writer.add(3 as UInt64)
     }
   }
   init(from reader: inout NumberReader) throws(BrokenSearch) {
@@ -27,6 +30,7 @@ extension Switch.Kind: Packed {
     case 0: self = .preemption
     case 1: self = .choice
     case 2: self = .fairness
+    case 3: self = .delay
     default: throw BrokenSearch()
     }
   }

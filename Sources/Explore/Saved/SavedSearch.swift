@@ -9,7 +9,7 @@ import RecordReplay
 /// What a search goes on from. JSON; what would be long is in numbers (`Packed`).
 public struct SavedSearch: Codable, Equatable, Sendable {
   /// Of this format. Another one is not read.
-  public static let currentVersion = 1
+  public static let currentVersion = 2
   public var version = SavedSearch.currentVersion
   public var toolVersion = Tool.version
   /// The guest's time at its start, in nanoseconds since 1970.
@@ -27,6 +27,9 @@ public struct SavedSearch: Codable, Equatable, Sendable {
   /// Of the execution without preemptions: when it comes out differently, this is another program.
   var fingerprint: UInt64
   var traps: UInt64
+  /// With and without those of inner loops, and without those of all loops.
+  var stepsOfAll: UInt64
+  var steps: UInt64
   var stepsExpected: UInt64
   var searchNanoseconds: Int64
   var passesThoughRefused: Bool
@@ -106,6 +109,8 @@ public struct SavedSearch: Codable, Equatable, Sendable {
     uncounted = result.distinct.uncounted
     fingerprint = outcome.fingerprint.value
     traps = outcome.traps
+    stepsOfAll = hunt.stepsOfAll
+    steps = hunt.result.steps
     stepsExpected = hunt.stepsExpected
     searchNanoseconds = result.searchNanoseconds
     passesThoughRefused = result.passesThoughRefused
@@ -168,6 +173,7 @@ extension Hunt {
     self.schedules = schedules
     usePoints()
     setting.points = points
+    stepsOfAll = saved.stepsOfAll
     stepsExpected = saved.stepsExpected
     var result = HuntResult()
     result.schedulesTried = saved.schedulesTried
@@ -178,7 +184,7 @@ extension Hunt {
         DistinctFailure(key: FailureKey(kind: $0.kind, place: $0.place), count: $0.count, first: $0.first)
       }, uncounted: saved.uncounted)
     result.schedulingPoints = memory.schedulingPoints.count
-    result.steps = stepsExpected
+    result.steps = saved.steps
     result.searchNanoseconds = saved.searchNanoseconds
     result.passesThoughRefused = saved.passesThoughRefused
     result.resumedFrom = saved.schedulesTried

@@ -11,8 +11,12 @@ public struct Switch: Hashable, Sendable {
     case preemption
     /// It had blocked or ended, or gave up its turn, and several tasks could be next.
     case choice
-    /// It had spun for `DefaultTurns.spinTicks`, and another got the turn.
+    /// It had spun for `DefaultTurns.spinTicks`, and another got the turn; or it seemed to spin, or gave up its turn, and went on all
+    /// the same: then `next` is the task itself.
     case fairness
+    /// Time passed until the next timer, though tasks could have gone on; `next` says nothing. Who has the turn then is a switch of
+    /// its own, or follows from there being one only.
+    case delay
   }
   public var kind: Kind
   /// Whether the task was stopped in guest code (at a scheduling point), not behind a trap.
@@ -23,6 +27,8 @@ public struct Switch: Hashable, Sendable {
   public var next: TaskID
   /// Whether the same happens where a schedule says nothing. It stands in a schedule so that what follows is told apart from it.
   public var isDefault: Bool
+  /// The turn does not change.
+  public var isStay: Bool { kind == .fairness && next == place.task }
 
   public init(_ kind: Kind, isInCode: Bool, at place: SchedulePlace, to next: TaskID, isDefault: Bool = false) {
     self.kind = kind

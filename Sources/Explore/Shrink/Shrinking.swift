@@ -92,7 +92,7 @@ extension Hunt {
   private func shrunkWhole(_ found: FoundFailure) throws(SessionError) -> FoundFailure {
     let start = now()
     usePoints()
-    leaveOutHotPoints()
+    leaveOutInnerLoops()
     setting.log = .off
     let runner = ScheduleRunner { (schedule) throws(SessionError) in
       let tried = try self.execute(Trial(manner: .follow(schedule), trapsMax: self.trapsMax))

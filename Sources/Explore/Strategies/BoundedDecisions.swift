@@ -8,6 +8,7 @@ import Platform
 /// at most one other switch at its end, so each is met where it is expected; `run` says whether this was so.
 public final class BoundedDecisions: ExploringDecisions {
   private let plan: [Switch]
+  private let hasDelays: Bool
   /// From so many switches on, places are noted.
   private let notesFrom: Int
   /// Switches of the plan that were made.
@@ -20,6 +21,7 @@ public final class BoundedDecisions: ExploringDecisions {
     epoch: Nanoseconds, random: SeededGenerator, history: History? = nil, schedule: Schedule, notesFrom: Int? = nil
   ) {
     plan = schedule.switches
+    hasDelays = schedule.switches.contains { $0.kind == .delay }
     self.notesFrom = notesFrom ?? plan.count
     super.init(epoch: epoch, random: random, history: history)
   }
@@ -49,6 +51,27 @@ public final class BoundedDecisions: ExploringDecisions {
     return !hasLeftPlan
   }
 
+  override public var asksBesideTimers: Bool { hasDelays }
+
+  override func wantsDelay(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
+    guard let entry = coming, entry.kind == .delay, entry.place == place else { return false }
+    made += 1
+    return true
+  }
+
+  /// Where places are noted, tasks stop at each; elsewhere the plan says who goes on.
+  override var visitsToPoints: Int? { notes ? Int(clamping: steps) : nil }
+
+  override func goesOn(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
+    guard let entry = coming else { return super.goesOn(at: point, place: place, queue: queue) }
+    guard entry.kind == .fairness, entry.place == place else {
+      if point != .yield { hasLeftPlan = true }
+      return false
+    }
+    if entry.isStay { made += 1 }
+    return entry.isStay
+  }
+
   override func next(from queue: [TaskID], after place: SchedulePlace?, kind: Switch.Kind) -> Int {
     // Neither stands in a schedule.
     guard let place, kind != .choice || queue.count > 1 else { return 0 }
@@ -68,17 +91,42 @@ public final class BoundedDecisions: ExploringDecisions {
   }
 
   override func limit(_ slice: inout Slice, place: SchedulePlace, queue: [TaskID]) {
-    if notes {
+    if let entry = coming, entry.place.stands(inside: place) {
+      slice.endInsideUpdate()
+    } else if notes {
       slice.points = 1
-    } else if let entry = coming, entry.kind == .preemption, entry.isInCode, entry.place.task == place.task {
-      slice.end(at: entry.place, from: place)
+    } else if coming != nil {
+      let own = plan[made...].prefix { $0.place.task == place.task && $0.kind != .choice }
+      slice.end(atFirstOf: own, from: place)
     }
   }
 }
 
+extension SchedulePlace {
+  /// Whether it is inside the update that stands next at `place`.
+  func stands(inside place: SchedulePlace) -> Bool {
+    var before = self
+    before.isInside = false
+    return isInside && before == place
+  }
+}
+
 extension Slice {
+  /// Ends inside the update that its task stands before.
+  mutating func endInsideUpdate() {
+    self = Slice(ticks: 1, updates: 1)
+    updatesCountAtOnce = true
+  }
+
+  /// Ends at the first of a task's switches to come that is in code. Where it stays behind a trap the slice lasts.
+  mutating func end(atFirstOf switches: ArraySlice<Switch>, from place: SchedulePlace) {
+    guard let entry = switches.first(where: { $0.isInCode || !$0.isStay }), entry.isInCode else { return }
+    end(at: entry.place, from: place)
+  }
+
   /// Ends at a place in code that its task comes to, unless it ends before.
   mutating func end(at end: SchedulePlace, from place: SchedulePlace) {
+    if end.stands(inside: place) { return endInsideUpdate() }
     guard end != place, end.ticks >= place.ticks, end.ticks - place.ticks <= ticks else { return }
     ticks = end.ticks - place.ticks
     pc = end.pc

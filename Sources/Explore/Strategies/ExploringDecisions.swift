@@ -23,8 +23,10 @@ public class ExploringDecisions: Decisions {
   /// Places in code, also before system calls, where the turn has changed.
   private var interrupted: Set<SchedulePlace> = []
   private var endsBySpinning = false
-  /// The present turn: whose, since which ticks, and its traps.
-  private var turn: (task: TaskID, ticks: UInt64, traps: Int)?
+  private var delays = 0
+  private var turn: Turn?
+  /// What is left of it.
+  var patience = Patience()
 
   public init(epoch: Nanoseconds, random: SeededGenerator) {
     self.epoch = epoch
@@ -49,6 +51,20 @@ public class ExploringDecisions: Decisions {
   func limit(_ slice: inout Slice, place: SchedulePlace, queue: [TaskID]) {}
   /// The task spins, or gave up its turn.
   func spins(_ task: TaskID) {}
+  /// How often tasks came to scheduling points so far; nil where that is not known.
+  var visitsToPoints: Int? { watcher?.visitsToPoints }
+  /// Whether a task that seems to spin, or yields, goes on all the same.
+  func goesOn(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
+    guard let turn else { return false }
+    switch point {
+    case .sliceEnd: return patience.allows(turn, at: place, visits: visitsToPoints)
+    case .afterTrap: return patience.allows(traps: turn.traps)
+    case .yield, .blocked, .beforeSyscall: return false
+    }
+  }
+
+  /// Whether time passes until the next timer.
+  func wantsDelay(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool { false }
 
   // MARK: Decisions
 
@@ -58,8 +74,13 @@ public class ExploringDecisions: Decisions {
   public final func shouldPreempt(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
     begin(place)
     if let arrived, point != .yield { arrived(place) }
+    var seemsToSpin = false
     switch point {
     case .yield:
+      if goesOn(at: point, place: place, queue: queue) {
+        noteStay(at: point, place)
+        return false
+      }
       spins(place.task)
       return true
     case .beforeSyscall:
@@ -75,11 +96,17 @@ public class ExploringDecisions: Decisions {
     case .afterTrap:
       steps += 1
       turn!.traps += 1
-      endsBySpinning = turn!.traps >= DefaultTurns.spinTraps
-    case .sliceEnd: endsBySpinning = place.ticks - turn!.ticks >= DefaultTurns.spinTicks
+      seemsToSpin = turn!.traps >= turn!.trapsAllowed
+    case .sliceEnd: seemsToSpin = place.ticks - turn!.start >= turn!.ticksAllowed
     case .blocked: return false
     }
-    if endsBySpinning {
+    if seemsToSpin {
+      if goesOn(at: point, place: place, queue: queue) {
+        noteStay(at: point, place)
+        turn!.goOn(at: place, visits: visitsToPoints)
+        return false
+      }
+      endsBySpinning = true
       spins(place.task)
       return true
     }
@@ -88,6 +115,19 @@ public class ExploringDecisions: Decisions {
     if preempts, point.isInCode { interrupted.insert(place) }
     return preempts
   }
+
+  public final func letsTimePass(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
+    // Where a task comes by again after its turn, it must get on.
+    if queue.isEmpty, point.isInCode, interrupted.contains(place) { return false }
+    if delays == Self.delaysMax || !wantsDelay(at: point, place: place, queue: queue) { return false }
+    delays += 1
+    schedule.switches.append(Switch(.delay, isInCode: point.isInCode, at: place, to: place.task))
+    return true
+  }
+  /// Timers may be periodic.
+  private static let delaysMax = 32
+
+  public var asksBesideTimers: Bool { false }
 
   public final func pick(from queue: [TaskID], at point: SchedulingPoint, place: SchedulePlace?) -> Int {
     let kind: Switch.Kind = preempts ? .preemption : endsBySpinning ? .fairness : .choice
@@ -103,18 +143,31 @@ public class ExploringDecisions: Decisions {
     return index
   }
 
+  /// It keeps its turn where by itself it would lose it.
+  private func noteStay(at point: SchedulingPoint, _ place: SchedulePlace) {
+    schedule.switches.append(Switch(.fairness, isInCode: point.isInCode, at: place, to: place.task))
+  }
+
   public final func slice(place: SchedulePlace, queue: [TaskID], age: SliceAge) -> Slice {
+    // Alone: no turn that could seem to spin, but perhaps a place where it is stopped.
+    if queue.isEmpty {
+      var slice = Slice(ticks: Self.ticksOfOneTask)
+      limit(&slice, place: place, queue: queue)
+      return slice
+    }
     begin(place)
-    let executed = place.ticks - turn!.ticks
-    var slice = Slice(ticks: executed < DefaultTurns.spinTicks ? DefaultTurns.spinTicks - executed : 1)
+    let executed = place.ticks - turn!.start
+    var slice = Slice(ticks: executed < turn!.ticksAllowed ? turn!.ticksAllowed - executed : 1)
     limit(&slice, place: place, queue: queue)
     if arrived != nil { slice.points = 1 }
     return slice
   }
 
+  private static let ticksOfOneTask: UInt64 = 1 << 40
+
   /// A turn that begins without a choice (the only task that can run) is noticed here.
   private func begin(_ place: SchedulePlace) {
-    if turn?.task != place.task { turn = (place.task, place.ticks, 0) }
+    if turn?.task != place.task { turn = Turn(at: place, visits: visitsToPoints) }
   }
 
   public final func randomBytes(_ count: Int) -> [UInt8] { random.nextBytes(count) }

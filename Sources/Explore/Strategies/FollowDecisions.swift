@@ -8,6 +8,7 @@ import Platform
 public final class FollowDecisions: ExploringDecisions {
   /// Switches to come, by task.
   private var plans: [(task: TaskID, switches: ArraySlice<Switch>)] = []
+  private let hasDelays: Bool
   private var chosen: TaskID?
 
   public init(epoch: Nanoseconds, random: SeededGenerator, schedule: Schedule) {
@@ -18,6 +19,7 @@ public final class FollowDecisions: ExploringDecisions {
         plans.append((entry.place.task, [entry]))
       }
     }
+    hasDelays = schedule.switches.contains { $0.kind == .delay }
     super.init(epoch: epoch, random: random)
   }
 
@@ -46,21 +48,39 @@ public final class FollowDecisions: ExploringDecisions {
   }
 
   override func wantsPreemption(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
-    guard let entry = coming(place), entry.place == place, entry.kind != .choice else { return false }
+    guard let entry = coming(place), entry.place == place, entry.kind == .preemption || entry.kind == .fairness
+    else { return false }
     _ = take(place)
     guard queue.contains(entry.next) else { return false }
     chosen = entry.next
     return true
   }
 
+  override public var asksBesideTimers: Bool { hasDelays }
+
+  override func wantsDelay(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
+    guard let entry = coming(place), entry.kind == .delay, entry.place == place else { return false }
+    _ = take(place)
+    return true
+  }
+
+  /// Turns may begin elsewhere than where the schedule came about, and then tasks are asked elsewhere.
+  override func goesOn(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
+    guard let entry = coming(place), entry.isStay else { return false }
+    if entry.place != place { return point != .yield }
+    _ = take(place)
+    return true
+  }
+
   override func next(from queue: [TaskID], after place: SchedulePlace?, kind: Switch.Kind) -> Int {
-    if chosen == nil, let place, let entry = take(place) { chosen = entry.next }
+    if chosen == nil, let place, coming(place)?.kind != .delay, let entry = take(place) { chosen = entry.next }
     defer { chosen = nil }
     guard let chosen, let index = queue.firstIndex(of: chosen) else { return 0 }
     return index
   }
 
   override func limit(_ slice: inout Slice, place: SchedulePlace, queue: [TaskID]) {
-    if let entry = coming(place), entry.isInCode { slice.end(at: entry.place, from: place) }
+    guard coming(place) != nil, let plan = plans.first(where: { $0.task == place.task }) else { return }
+    slice.end(atFirstOf: plan.switches, from: place)
   }
 }

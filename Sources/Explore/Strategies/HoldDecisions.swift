@@ -22,6 +22,10 @@ public final class HoldDecisions: ExploringDecisions {
   /// Who is held, the one held first at the front.
   private var holds: [Hold] = []
   private var hasHeld = false
+  /// Where a task is about to be stopped inside an update.
+  private var entering: SchedulePlace?
+  /// How often tasks may yield and go on all the same, since all others are held.
+  private var yieldsLeft = 32
   /// Who takes the turn now, since what it was held for has happened.
   private var released: TaskID?
 
@@ -40,28 +44,55 @@ public final class HoldDecisions: ExploringDecisions {
 
   /// Once an awaited event stands before its instruction, the turn ends at the next scheduling point: then it has happened.
   override func limit(_ slice: inout Slice, place: SchedulePlace, queue: [TaskID]) {
+    if entering == place { return slice.endInsideUpdate() }
     let visits = history.visits(of: place.task, to: place.pc) + 1
     let moment = Moment(task: place.task, pc: place.pc, occurrence: visits)
     if holds.contains(where: { $0.target.map { plan.targets[$0].until == moment } ?? false }) { slice.points = 1 }
   }
 
-  override func wantsPreemption(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
-    var moment: Moment?
-    var arrival = Arrival(pc: place.pc, occurrence: 0)
+  override public var asksBesideTimers: Bool { plan.letsTimePass }
+
+  override func wantsDelay(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
+    if !plan.letsTimePass || released != nil { return false }
+    if !queue.isEmpty { return queue.allSatisfy(isHeld) }
+    // Alone: it is not held, whatever was planned before.
+    holds.removeAll { $0.task == place.task }
+    guard let target = target(arrival(at: point, place).arrival, of: place.task) else { return false }
+    return !goesInside(target, place)
+  }
+
+  /// Where a task has arrived, and what it is about to do there.
+  private func arrival(at point: SchedulingPoint, _ place: SchedulePlace) -> (arrival: Arrival, moment: Moment?) {
+    var occurrence: UInt32
     switch point {
-    case .sliceEnd:
-      arrival.occurrence = history.visits(of: place.task, to: place.pc) + 1
-      moment = Moment(task: place.task, pc: place.pc, occurrence: arrival.occurrence)
-    case .beforeSyscall:
-      // It counts already.
-      arrival.occurrence = history.visits(of: place.task, to: place.pc)
-      moment = Moment(task: place.task, pc: place.pc, occurrence: arrival.occurrence)
+    case .sliceEnd: occurrence = history.visits(of: place.task, to: place.pc) + (place.isInside ? 0 : 1)
+    // It counts already.
+    case .beforeSyscall: occurrence = history.visits(of: place.task, to: place.pc)
     default:
-      arrival.occurrence = history.visits(of: place.task, to: GuestAddress(place.pc.rawValue &- 2))
+      occurrence = history.visits(of: place.task, to: GuestAddress(place.pc.rawValue &- 2))
+      return (Arrival(pc: place.pc, occurrence: occurrence), nil)
     }
+    return (
+      Arrival(pc: place.pc, occurrence: occurrence), Moment(task: place.task, pc: place.pc, occurrence: occurrence)
+    )
+  }
+
+  /// Whether the task is to be held inside the update that it stands before: the next slice is that far.
+  private func goesInside(_ target: Int, _ place: SchedulePlace) -> Bool {
+    guard plan.targets[target].isInside, !place.isInside, entering != place else { return false }
+    entering = place
+    return true
+  }
+
+  private func target(_ arrival: Arrival, of task: TaskID) -> Int? {
+    plan.targets.indices.first { isMet($0, arrival, by: task) }
+  }
+
+  override func wantsPreemption(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
+    let (arrival, moment) = arrival(at: point, place)
     release(butFor: moment)
     if released != nil { return true }
-    if let target = plan.targets.indices.first(where: { isMet($0, arrival, by: place.task) }) {
+    if let target = target(arrival, of: place.task), !goesInside(target, place) {
       isUsed[target] = true
       hold(Hold(task: place.task, target: target))
       return true
@@ -113,6 +144,14 @@ public final class HoldDecisions: ExploringDecisions {
     let chosen = queue.firstIndex(of: order.first { queue.contains($0.task) }!.task)!
     holds.removeAll { $0.task == queue[chosen] }
     return chosen
+  }
+
+  /// Who yields while all others are held goes on for a while.
+  override func goesOn(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
+    guard point == .yield else { return super.goesOn(at: point, place: place, queue: queue) }
+    guard yieldsLeft > 0, queue.allSatisfy(isHeld) else { return false }
+    yieldsLeft -= 1
+    return true
   }
 
   /// What it waits for may be held.

@@ -15,6 +15,8 @@ public struct HoldPlan: Hashable, Sendable {
     public var until: Moment?
     /// Whether it then takes the turn from the task that did it.
     public var goesOnAtOnce: Bool
+    /// It is held inside the update that it has arrived at, between load and store.
+    public var isInside = false
   }
   public var targets: [Target] = []
   /// Who is next of those that are not held: a random one, or the one that waited longest.
@@ -23,12 +25,14 @@ public struct HoldPlan: Hashable, Sendable {
   var releasesLast: Bool
   /// While some task is held, one trap in so many holds another task too; 0 for none.
   var trapInterval: Int
+  /// When all are held: whether time passes until somebody else wakes up, before one of them goes on.
+  var letsTimePass: Bool
   /// Of the random picks.
   var seed: UInt64
 
   /// Without targets.
   init(_ generator: inout SeededGenerator) {
-    (picksRandomly, releasesLast, trapInterval, seed) = (false, false, 0, 0)
+    (picksRandomly, releasesLast, trapInterval, letsTimePass, seed) = (false, false, 0, false, 0)
     drawAnew(&generator)
   }
 
@@ -37,6 +41,7 @@ public struct HoldPlan: Hashable, Sendable {
     picksRandomly = generator.next(below: 4) != 0
     releasesLast = generator.next(below: 4) == 0
     trapInterval = [0, 0, 2, 4][generator.next(below: 4)]
+    letsTimePass = generator.next(below: 2) == 0
     seed = generator.next()
   }
 
@@ -50,12 +55,13 @@ public struct HoldPlan: Hashable, Sendable {
   }
 
   /// The earlier event shall come after the later one: right behind it, later, or when nobody else can go on.
-  mutating func add(_ reversal: Reversal, distance: Int) {
+  /// `isInside`: but for the load of the earlier one, an update.
+  mutating func add(_ reversal: Reversal, distance: Int, isInside: Bool) {
     targets.append(
       Target(
         arrival: Arrival(pc: reversal.earlier.pc, occurrence: reversal.earlier.occurrence), task: reversal.earlier.task,
         holdsFirstOnly: true, until: distance == 2 ? nil : reversal.later,
-        goesOnAtOnce: distance == 0))
+        goesOnAtOnce: distance == 0, isInside: isInside))
   }
 
   /// One target, seldom two or three.

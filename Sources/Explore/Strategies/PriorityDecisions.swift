@@ -17,12 +17,16 @@ public final class PriorityDecisions: ExploringDecisions {
   private var lowest = 0
 
   /// `depth`: d. `stepsExpected`: k, of an execution before.
+  /// The clock's priority, as if it were a task: when it is the highest, the next timer expires. nil: it waits for all others.
+  private var clock: Int?
+
   init(
     epoch: Nanoseconds, random: SeededGenerator, history: History? = nil, seed: UInt64, depth: Int, stepsExpected: UInt64
   ) {
     var generator = SeededGenerator(seed: seed)
     let steps = Int(clamping: max(1, stepsExpected))
     changes = (1..<max(1, depth)).map { _ in 1 + UInt64(generator.next(below: steps)) }.sorted()
+    if generator.next(below: 2) == 0 { clock = generator.next(below: 1 << 30) }
     self.generator = generator
     super.init(epoch: epoch, random: random, history: history)
   }
@@ -51,6 +55,13 @@ public final class PriorityDecisions: ExploringDecisions {
     }
     let own = priority(of: place.task)
     return queue.map { priority(of: $0) }.max()! > own
+  }
+
+  override func wantsDelay(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
+    guard let clock, !queue.isEmpty, clock > queue.map({ priority(of: $0) }).max()! else { return false }
+    lowest -= 1
+    self.clock = lowest
+    return true
   }
 
   override func next(from queue: [TaskID], after place: SchedulePlace?, kind: Switch.Kind) -> Int {

@@ -35,11 +35,16 @@ public final class SamplingDecisions: ExploringDecisions {
   }
   private var generator: SeededGenerator
   private let conflicts: Conflicts
+  /// Every event counts (1), or one in so many on average where they are too many.
+  private let interval: UInt64
   private var pending: [Pending] = []
 
-  init(epoch: Nanoseconds, random: SeededGenerator, history: History? = nil, seed: UInt64, conflicts: Conflicts) {
+  init(
+    epoch: Nanoseconds, random: SeededGenerator, history: History? = nil, seed: UInt64, conflicts: Conflicts, interval: UInt64
+  ) {
     generator = SeededGenerator(seed: seed)
     self.conflicts = conflicts
+    self.interval = interval
     super.init(epoch: epoch, random: random, history: history)
   }
 
@@ -78,5 +83,7 @@ public final class SamplingDecisions: ExploringDecisions {
   /// What it waits for must run some time.
   override func spins(_ task: TaskID) { pending[index(of: task)].priority = 0 }
 
-  override func limit(_ slice: inout Slice, place: SchedulePlace, queue: [TaskID]) { slice.points = 1 }
+  override func limit(_ slice: inout Slice, place: SchedulePlace, queue: [TaskID]) {
+    slice.points = interval > 1 ? generator.nextGeometric(mean: interval) : 1
+  }
 }

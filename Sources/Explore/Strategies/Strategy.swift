@@ -39,6 +39,9 @@ public enum Strategy: String, Hashable, Sendable, CaseIterable {
     SeededGenerator(seed: seed &+ number &* 0x9e37_79b9_7f4a_7c15)
   }
 
+  /// How often a walk or POS stops at scheduling points, about: programs with loops have hundreds of thousands.
+  private static let stopsMax: UInt64 = 4096
+
   /// What execution `number` is asked to do. `stepsExpected`: scheduling points and traps of an ordinary execution, at least 1.
   func manner(
     number: UInt64, seed: UInt64, stepsExpected: UInt64, conflicts: Conflicts, _ corpus: inout Corpus
@@ -50,11 +53,12 @@ public enum Strategy: String, Hashable, Sendable, CaseIterable {
       // On every scale from every second step to a few changes in the whole run.
       var scales = 1
       while 1 << UInt64(scales) < stepsExpected && scales < 20 { scales += 1 }
-      let interval = UInt64(2) << UInt64(draw.next(below: scales))
+      let interval = max(UInt64(2) << UInt64(draw.next(below: scales)), stepsExpected / Self.stopsMax)
       return .walk(seed: own, interval: interval, trapInterval: 1 + draw.next(below: 8))
     case .pct:
       return .priorities(seed: draw.next(), depth: 1 + draw.next(below: 4), stepsExpected: stepsExpected)
-    case .pos: return .sample(seed: draw.next(), conflicts: conflicts)
+    case .pos:
+      return .sample(seed: draw.next(), conflicts: conflicts, interval: max(1, stepsExpected / Self.stopsMax))
     case .hold: return .hold(.random(of: corpus.arrivals, &draw))
     case .feedback: return .hold(corpus.plan(&draw))
     case .bounded: preconditionFailure("schedule \(number) of an enumeration is not drawn")

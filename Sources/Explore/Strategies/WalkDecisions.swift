@@ -8,6 +8,8 @@ public final class WalkDecisions: ExploringDecisions {
   private var generator: SeededGenerator
   private let interval: UInt64
   private let trapInterval: Int
+  /// Whether timers may expire while tasks could run.
+  private let hasClock: Bool
 
   init(
     epoch: Nanoseconds, random: SeededGenerator, history: History? = nil, seed: UInt64, interval: UInt64, trapInterval: Int
@@ -15,12 +17,17 @@ public final class WalkDecisions: ExploringDecisions {
     generator = SeededGenerator(seed: seed)
     self.interval = max(1, interval)
     self.trapInterval = max(1, trapInterval)
+    hasClock = generator.next(below: 2) == 0
     super.init(epoch: epoch, random: random, history: history)
   }
 
   override func wantsPreemption(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
     if case .sliceEnd = point { return true }
     return generator.next(below: trapInterval) == 0
+  }
+
+  override func wantsDelay(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
+    hasClock && generator.next(below: 4 * (queue.count + 1)) == 0
   }
 
   override func next(from queue: [TaskID], after place: SchedulePlace?, kind: Switch.Kind) -> Int {

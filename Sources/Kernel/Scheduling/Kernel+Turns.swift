@@ -26,8 +26,10 @@ extension Kernel {
       task.ticks = machine.ticks(of: task.context.id).rawValue
       let executed = task.ticks - before.rawValue
       clock.ticksPassed(executed)
+      statistics.ticks += executed
       task.usage.userTime += Timekeeper.duration(ofTicks: executed)
       let endedInside = (point?.updates ?? 0) > 0
+      task.isInsideUpdate = endedInside
       scheduler.ticksSincePick += executed
       if endedInside, let slice = scheduler.slice { task.picksHeldBack = slice.picksHeldBack }
       decisions.passed(points: machine.pointsOfLastRun)
@@ -43,7 +45,9 @@ extension Kernel {
   /// How far the next run may go. Draws a slice where one is due.
   private func nextLimit(of task: Task) -> RunLimit {
     guard configuration.hasTicks else { return RunLimit(wallSeconds: wallSecondsMax) }
-    if scheduler.slice == nil && (scheduler.hasOthers || configuration.slicesAlways) {
+    if scheduler.sliceIsOfOneTask && scheduler.hasOthers { scheduler.slice = nil }
+    if scheduler.slice == nil && (scheduler.hasOthers || configuration.slicesAlways || isAskedBesideTimers) {
+      scheduler.sliceIsOfOneTask = !scheduler.hasOthers && !configuration.slicesAlways
       let age = SliceAge(ofRun: scheduler.slicesDrawn, ofTask: task.stops)
       scheduler.slice = decisions.slice(place: place(of: task), queue: scheduler.queue.map(\.id), age: age)
       scheduler.slicesDrawn += 1
@@ -85,7 +89,7 @@ extension Kernel {
   func leave(_ task: Task) {
     switch task.runState {
     case .user, .resumeSyscall, .exiting:
-      if scheduler.hasOthers, scheduler.current === task { askForPreemption(of: task) }
+      if scheduler.hasOthers || isAskedBesideTimers, scheduler.current === task { askForPreemption(of: task) }
       task.yielding = false
       if scheduler.current === task {
         if scheduler.slice?.isUsedUp == true { scheduler.slice = nil }
@@ -100,13 +104,15 @@ extension Kernel {
   }
 
   private func place(of task: Task) -> SchedulePlace {
-    SchedulePlace(task: task.id, ticks: task.ticks, pc: GuestAddress(task.context.registers.rip))
+    SchedulePlace(
+      task: task.id, ticks: task.ticks, pc: GuestAddress(task.context.registers.rip), isInside: task.isInsideUpdate)
   }
 
   private func askForPreemption(of task: Task) {
     let point: SchedulingPoint =
       task.yielding
       ? .yield : scheduler.slice?.isUsedUp == true ? .sliceEnd : .afterTrap(syscall: task.syscallInProgress)
+    guard hasOthers(at: point, insteadOf: task) else { return }
     guard decisions.shouldPreempt(at: point, place: place(of: task), queue: scheduler.queue.map(\.id)),
       let next = takeNext(at: point, insteadOf: task)
     else { return }
@@ -118,14 +124,14 @@ extension Kernel {
   /// Gives the turn to another task before a system call that has trapped but was not handled, as if the task had stopped at its
   /// instruction: it will make it again, and signals come before it.
   func preemptBeforeSyscall(_ task: Task) -> Bool {
-    guard scheduler.hasOthers, scheduler.current === task else { return false }
+    guard scheduler.hasOthers || isAskedBesideTimers, scheduler.current === task else { return false }
     let trapped = task.context.registers
     let instructionLength: UInt64 = 2
     task.context.registers.rip -= instructionLength
     task.context.registers.rax = trapped.origRax
     task.context.registers.origRax = ~0
     let point = SchedulingPoint.beforeSyscall(trapped.origRax)
-    guard decisions.shouldPreempt(at: point, place: place(of: task), queue: scheduler.queue.map(\.id)),
+    guard hasOthers(at: point, insteadOf: task), decisions.shouldPreempt(at: point, place: place(of: task), queue: scheduler.queue.map(\.id)),
       let next = takeNext(at: point, insteadOf: task)
     else {
       task.context.registers = trapped
@@ -137,9 +143,28 @@ extension Kernel {
     return true
   }
 
+  private var isAskedBesideTimers: Bool { decisions.asksBesideTimers && timers.nextDeadline() != nil }
+
+  /// Whether another task could run, perhaps since timers expire meanwhile.
+  private func hasOthers(at point: SchedulingPoint, insteadOf task: Task) -> Bool {
+    while !scheduler.hasOthers, letTimePass(at: point, insteadOf: task) {}
+    return scheduler.hasOthers
+  }
+
+  /// Goes to the next timer if the schedule says so. False where there is none.
+  private func letTimePass(at point: SchedulingPoint, insteadOf current: Task?) -> Bool {
+    guard let deadline = timers.nextDeadline(), let place = current.map({ self.place(of: $0) }) ?? scheduler.leftAt,
+      decisions.letsTimePass(at: point, place: place, queue: scheduler.queue.map(\.id))
+    else { return false }
+    pass(until: deadline)
+    fireDueTimers()
+    return true
+  }
+
   /// Takes the next task from the queue. nil when it is empty, or when `current` should go on because all others are
   /// held back.
   private func takeNext(at point: SchedulingPoint, insteadOf current: Task?) -> Task? {
+    if scheduler.hasOthers { while letTimePass(at: point, insteadOf: current) {} }
     let choices = scheduler.choices(insteadOf: current)
     if choices.isEmpty { return nil }
     let isOnlyOne = choices.count == 1 && current == nil

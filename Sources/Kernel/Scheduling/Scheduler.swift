@@ -7,6 +7,8 @@ struct Scheduler {
   var current: Task? {
     didSet { if current !== oldValue { slice = nil } }
   }
+  /// No other task could run when the slice was drawn: it ends when one can.
+  var sliceIsOfOneTask = false
   /// Where the task stood that had the last turn, when it blocked or ended.
   var leftAt: SchedulePlace?
   /// What is left of the slice of the current turn; nil when none was given.

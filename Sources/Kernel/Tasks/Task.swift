@@ -85,6 +85,8 @@ public final class Task: DeepCopyable {
   var picksHeldBack = 0
   /// How often it stopped in guest code, for whatever reason (`SliceAge`).
   var stops = 0
+  /// Its last run ended inside an update.
+  var isInsideUpdate = false
   /// Set by sched_yield until the scheduler has seen it.
   var yielding = false
   /// Numbers the waits of this task, so that a late timer is known as such.
@@ -131,6 +133,7 @@ public final class Task: DeepCopyable {
     new.ticks = ticks
     new.picksHeldBack = picksHeldBack
     new.stops = stops
+    new.isInsideUpdate = isInsideUpdate
     new.yielding = yielding
     new.waitTicket = waitTicket
     return new

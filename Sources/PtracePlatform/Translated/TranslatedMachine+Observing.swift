@@ -63,7 +63,10 @@ extension TranslatedMachine: ObservingMachine {
 
   public func takeAccesses() -> [MemoryAccess] {
     drainLog()
-    defer { accesses = [] }
+    defer {
+      accesses = []
+      instructionCounts = nil
+    }
     return accesses
   }
 
@@ -130,22 +133,29 @@ extension TranslatedMachine: ObservingMachine {
 
   // MARK: The log
 
-  /// Accesses that are kept of one run, about 100 MiB; what follows is dropped. Only a program that works for long without a
-  /// system call comes there, such as a sanitizer that looks for the lines of its report.
-  private static let accessesMax = 1 << 22
+  /// Accesses that are kept of one run, about 100 MiB. Of a longer one, which works for long without a system call, only the first of
+  /// each instruction are kept, and so what comes behind a loop is.
+  private static let accessesMax = 1 << 22, visitsMax: UInt32 = 1 << 14
 
   private func drainLog() {
     // 0 before the log was ever on.
     let end = min(arena[.log], RuntimeLayout.logEnd)
     guard end > RuntimeLayout.log else { return }
     // No reserveCapacity: it gives what is asked for and no more, so that a long run would copy all of them each time.
-    let count = min(Int(end - RuntimeLayout.log) / AccessLog.entrySize, Self.accessesMax - accesses.count)
+    let count = Int(end - RuntimeLayout.log) / AccessLog.entrySize
+    if instructionCounts == nil, accesses.count + count > Self.accessesMax {
+      var counts = InstructionCounts()
+      accesses = accesses.filter { counts.count($0.pc) <= Self.visitsMax }
+      instructionCounts = counts
+    }
     for index in 0..<count {
-      let (pc, size, isWrite, isSecond) = AccessLog.fields(arena.log[2 * index + 1])
+      let (pc, size, isWrite, isSecond, isUpdate) = AccessLog.fields(arena.log[2 * index + 1])
+      if let visits = instructionCounts?.count(GuestAddress(pc)), visits > Self.visitsMax { continue }
+      if accesses.count == Self.accessesMax { break }
       accesses.append(
         MemoryAccess(
           pc: GuestAddress(pc), address: GuestAddress(arena.log[2 * index]), size: size, isWrite: isWrite,
-          isSecond: isSecond))
+          isSecond: isSecond, isUpdate: isUpdate))
     }
     arena[.log] = RuntimeLayout.log
   }

@@ -52,6 +52,8 @@ public final class TranslatedMachine: Machine {
   let scratch: ScratchCode
   /// Taken out of the log, oldest first.
   var accesses: [MemoryAccess] = []
+  /// Of the present run, once it has too many accesses.
+  var instructionCounts: InstructionCounts?
   /// Watched scheduling points, as places in the table of watches.
   var watchedPlaces: [Int] = []
   public internal(set) var pointsOfLastRun: UInt32 = 0
