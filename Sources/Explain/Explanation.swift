@@ -35,6 +35,14 @@ public struct SharedPlace: Hashable, Sendable, Encodable {
   public var name: String
 }
 
+/// A mutex that a task held at an access.
+public struct HeldLock: Hashable, Sendable, Encodable {
+  public var lock: SharedPlace
+  public var takenAt: [Frame]
+  /// nil when it was not seen to let go.
+  public var releasedAt: [Frame]?
+}
+
 /// One access to it.
 public struct AccessReport: Hashable, Sendable, Encodable {
   public enum Operation: String, Hashable, Sendable, Encodable {
@@ -60,13 +68,15 @@ public struct AccessReport: Hashable, Sendable, Encodable {
   /// What stood there before and after it; nil where it could not be seen.
   public var valueBefore: String?
   public var valueAfter: String?
+  /// Mutexes that the task held then, as far as it took them near the switch.
+  public var locks: [HeldLock]
   /// The innermost frame first.
   public var stack: [Frame]
 }
 
 /// Accesses of two tasks whose order mattered, in the order in which they happened.
 public struct Race: Hashable, Sendable, Encodable {
-  /// Of the switch that brought the order about, in `switches`; nil for a task that started late or never.
+  /// Of the switch that brought the order about, in `switches`; nil for a task that started late or never, and for the last wait of the one that failed.
   public var switchIndex: Int?
   public var place: SharedPlace
   public var accesses: [AccessReport]
@@ -98,6 +108,8 @@ public struct BlockedTask: Hashable, Sendable, Encodable {
   public var lock: SharedPlace?
   /// The task that holds the lock, where that can be read from it.
   public var holder: Int32?
+  /// It waits for the holder to end; there is no lock then.
+  public var isJoin: Bool
   /// Where that task took it.
   public var heldSince: [Frame]?
   /// The holder is of another process: this one has a copy of the lock as it was when it was forked, and nobody will release it.

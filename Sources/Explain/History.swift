@@ -28,6 +28,10 @@ struct Touch: Hashable {
     home == other.home && homeAddress < other.homeAddress + UInt64(max(1, other.access.size))
       && other.homeAddress < homeAddress + UInt64(max(1, access.size))
   }
+  /// In the order of the execution.
+  func isBefore(_ other: Touch) -> Bool {
+    isAhead == other.isAhead ? (event, index) < (other.event, other.index) : other.isAhead
+  }
   /// Whether their order can matter.
   func conflicts(with other: Touch) -> Bool {
     (access.isWrite || other.access.isWrite) && overlaps(other)
@@ -73,6 +77,8 @@ struct WaitingTask {
   var holder: Int32?
   /// The holder's last access to the lock.
   var taken: Touch?
+  /// It waits for the holder to end.
+  var isJoin = false
   /// Where nobody holds it (a condition, a semaphore): the last access of another task to it.
   var used: Touch?
   /// The holder is of another process: this one has a copy of the lock as it was at its fork.
@@ -281,9 +287,10 @@ final class HistoryVisitor: ReplayVisitor {
         task: task, call: call, text: replay.describe(call, in: space),
         stack: images.stack(registers.atInstruction(behind: .syscall)) { replay.word(space, $0) })
       if call.number == 202 {
-        entry.lock = replay.place(call.a0, 4, in: space, images)
-        let owner = holder(of: call, of: task, in: space, replay)
+        let (owner, isJoin) = holder(of: call, of: task, in: space, replay)
         entry.holder = owner?.task
+        entry.isJoin = isJoin
+        if !isJoin { entry.lock = replay.place(call.a0, 4, in: space, images) }
         if let owner, owner.process != task.process {
           entry.isCopied = true
           entry.forkStack = forkStacks[task.process]
@@ -305,19 +312,23 @@ final class HistoryVisitor: ReplayVisitor {
   /// names a task is one that the kernel clears at that task's end.
   private func holder(
     of call: SyscallWords, of task: InspectedTask, in space: AddressSpaceID, _ replay: InspectedReplay
-  ) -> InspectedTask? {
+  ) -> (task: InspectedTask?, isJoin: Bool) {
     let bytes = replay.read(space, GuestAddress(call.a0), 12)
-    guard bytes.count == 12 else { return nil }
+    guard bytes.count == 12 else { return (nil, false) }
     let word = littleEndian(Array(bytes[0..<4]))
     if word == 2 {
       let owner = littleEndian(Array(bytes[8..<12]))
       // One of another process may have ended since, and nothing changes for the copy.
-      return replay.tasks.last { UInt64(UInt32(bitPattern: $0.task)) == owner && ($0.process != task.process || !$0.hasEnded) }
+      let holder = replay.tasks.last {
+        UInt64(UInt32(bitPattern: $0.task)) == owner && ($0.process != task.process || !$0.hasEnded)
+      }
+      return (holder, false)
     }
     // Nobody joins a process's first task by such a word.
-    return replay.tasks.first {
+    let joined = replay.tasks.first {
       !$0.hasEnded && UInt64(UInt32(bitPattern: $0.task)) == word && $0.process == task.process && $0.task != $0.process
     }
+    return (joined, joined != nil)
   }
 }
 

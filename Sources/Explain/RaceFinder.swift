@@ -31,6 +31,10 @@ struct Conflict {
   var after: (other: Touch, own: Touch)?
   /// A's accesses between the switch and these.
   var distance: Int
+  /// The search narrowed the switch down to this order.
+  var isKnown = false
+  /// Its switch says less than those where a task lost its turn: a task that did not get to run, or had to wait.
+  var isAside = false
 
   /// In the order of the execution, each once.
   var touches: [(touch: Touch, role: AccessReport.Role)] {
@@ -44,9 +48,51 @@ struct Conflict {
   }
   var isBetween: Bool { before != nil && after != nil }
 
-  /// What is told first. The switch decides the order of others' accesses and those of the task from after it; one from before
-  /// came first anyway, and matters as a step that was meant to be one with what follows.
-  var standing: [Int] { [max(rank, .mixed).rawValue, isBetween ? 0 : after != nil ? 1 : 2, rank.rawValue] }
+  /// What a task did before a switch to one variable, where the other conflict is what it did behind it to another one, and the same
+  /// task came between: a pair that was meant to change together.
+  func isOtherHalf(of other: Conflict) -> Bool {
+    guard let before, after == nil, let last = other.after, other.before == nil else { return false }
+    return switchIndex == other.switchIndex && rank <= .mixed && other.rank <= .mixed && before.other.context == last.other.context
+      && before.own.context == last.own.context
+  }
+
+  /// What is told first: what the search narrowed down, unless it is the order in which a lock was taken. The switch decides the order of
+  /// others' accesses and those of the task from after it; one from before came first anyway, and matters as a step that was meant
+  /// to be one with what follows.
+  var standing: [Int] {
+    [
+      isKnown && rank < .lock ? 0 : 1, max(rank, .mixed).rawValue, isKnown ? 0 : 1, isAside ? 1 : 0,
+      isBetween ? 0 : after != nil ? 1 : 2, rank.rawValue,
+    ]
+  }
+
+  /// Among orders that the search narrowed down the earliest, where the run began to go wrong; else the last change of turn,
+  /// the nearest to the failure.
+  static func isToldBefore(_ a: Conflict, _ b: Conflict, _ isEarlier: Bool) -> Bool {
+    if a.standing != b.standing { return a.standing.lexicographicallyPrecedes(b.standing) }
+    if a.switchIndex != b.switchIndex { return (a.switchIndex < b.switchIndex) == (a.isKnown && a.rank < .lock) }
+    return a.distance != b.distance ? a.distance < b.distance : isEarlier
+  }
+
+  /// Says the same as another one of another task: the same instructions, the same bytes.
+  func isLike(_ other: Conflict) -> Bool {
+    let (mine, others) = (touches, other.touches)
+    return mine.count == others.count
+      && zip(mine, others).allSatisfy { (one, two) in
+        one.role == two.role && one.touch.access.pc == two.touch.access.pc && one.touch.overlaps(two.touch)
+      }
+  }
+}
+
+extension [Conflict] {
+  /// In the order in which they are told, what says the same once.
+  func toldInOrder() -> [Conflict] {
+    var kept: [Conflict] = []
+    for entry in enumerated().sorted(by: { Conflict.isToldBefore($0.element, $1.element, $0.offset < $1.offset) }) {
+      if !kept.contains(where: { $0.isLike(entry.element) }) { kept.append(entry.element) }
+    }
+    return kept
+  }
 }
 
 struct RaceFinder {
@@ -62,8 +108,8 @@ struct RaceFinder {
   /// Conflicts told of each switch.
   private static let conflictsMax = 4
 
-  /// The conflicts around the switch, the most telling first. `after`: what the task did, or would have done, when it went on.
-  func conflicts(after: [Touch], includesLocks: Bool) -> [Conflict] {
+  /// The conflicts around the switch, in no order. `after`: what the task did, or would have done, when it went on.
+  func conflicts(after: [Touch]) -> [Conflict] {
     let others = index(history.meanwhile)
     var list: [Conflict] = []
     var befores = nearest(history.before.reversed(), others) { $0.first }
@@ -81,7 +127,7 @@ struct RaceFinder {
       list.append(Conflict(switchIndex: switchIndex, rank: .lock, before: (own, other), distance: distance))
     }
     for index in list.indices { list[index].rank = rank(list[index]) }
-    return chosen(list.enumerated().sorted { Self.isBefore($0.element, $1.element, $0.offset < $1.offset) }.map(\.element), includesLocks)
+    return list
   }
 
   /// For the bytes that the task touched the access nearest to the switch that conflicts with others', and which of those it is.
@@ -100,28 +146,34 @@ struct RaceFinder {
     return found
   }
 
-  private static func isBefore(_ a: Conflict, _ b: Conflict, _ isEarlier: Bool) -> Bool {
-    if a.standing != b.standing { return a.standing.lexicographicallyPrecedes(b.standing) }
-    return a.distance != b.distance ? a.distance < b.distance : isEarlier
-  }
-
-  /// The first of them. What libraries do among themselves only where there is nothing else or where others came between, locks
-  /// too unless they are the matter.
-  private func chosen(_ list: [Conflict], _ includesLocks: Bool) -> [Conflict] {
+  /// Those that are told, the most telling first. What libraries do among themselves only where there is nothing else or where others came
+  /// between, locks too unless they are the matter.
+  func chosen(_ list: [Conflict], includesLocks: Bool) -> [Conflict] {
+    let list = list.toldInOrder()
     guard let best = list.first?.rank else { return [] }
-    return Array(
-      list.filter { conflict in
-        switch conflict.rank {
-        case .program, .mixed: true
-        // Two tasks that come between each other's steps, on whoever's behalf.
-        case .library: best >= .library || conflict.isBetween
-        case .lock: best == .lock || includesLocks
-        case .runtime: false
-        }
-      }.prefix(Self.conflictsMax))
+    let telling = list.filter { conflict in
+      switch conflict.rank {
+      case .program, .mixed: true
+      // Two tasks that come between each other's steps, on whoever's behalf.
+      case .library: best >= .library || conflict.isBetween || conflict.isKnown
+      case .lock: conflict.isKnown || (best == .lock || includesLocks) && isOfLockWord(conflict)
+      case .runtime: false
+      }
+    }
+    var chosen = Array(telling.prefix(Self.conflictsMax))
+    // The other half of what others came between, where these are two variables.
+    if let first = chosen.first, let companion = telling.first(where: { $0.isOtherHalf(of: first) }),
+      !chosen.contains(where: { $0.isOtherHalf(of: first) })
+    {
+      chosen[chosen.count - 1] = companion
+    }
+    return chosen
   }
 
-  private func rank(_ conflict: Conflict) -> Conflict.Rank {
+  /// Not of the words that a library keeps beside a lock's, which tell nothing more.
+  private func isOfLockWord(_ conflict: Conflict) -> Bool { conflict.touches.contains { locks.isAtomicUpdate($0.touch) } }
+
+  func rank(_ conflict: Conflict) -> Conflict.Rank {
     let touches = conflict.touches.map(\.touch)
     // What a program without source lines (an interpreter) does with its own memory says less than what it does with files.
     let hasLines = touches.contains { history.images?.hasLines($0.access.pc.rawValue) == true }

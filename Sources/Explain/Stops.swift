@@ -12,11 +12,14 @@ struct Sight {
   var after: String?
   /// The system call that it is.
   var call: String?
+  /// Locks that the task held: addresses of their words.
+  var held: Set<GuestAddress> = []
 }
 
 final class StopVisitor: ReplayVisitor {
   private let table: ImageTable
   private let resources: Resources
+  private let uses: [Touch: [LockUse]]
   /// By event, in order of their index.
   private let wanted: [UInt64: [Touch]]
   private let first: UInt64
@@ -25,7 +28,9 @@ final class StopVisitor: ReplayVisitor {
   private(set) var isDone = false
   private var isLogging = false
 
-  init(_ touches: [Touch], _ table: ImageTable, _ resources: Resources) {
+  /// `uses`: locks that may be held at these accesses.
+  init(_ touches: [Touch], _ uses: [Touch: [LockUse]], _ table: ImageTable, _ resources: Resources) {
+    self.uses = uses
     self.resources = resources
     self.table = table
     wanted = Dictionary(grouping: Set(touches), by: \.event).mapValues { $0.sorted { $0.index < $1.index } }
@@ -58,7 +63,7 @@ final class StopVisitor: ReplayVisitor {
       guard turn.registers.rip == pc.rawValue else { continue }
       // An instruction can make two accesses.
       let same = touches.filter { $0.access.pc == pc && $0.occurrence == touch.occurrence }
-      for touch in same { sights[touch] = Self.sight(of: touch, turn.registers, table, replay) }
+      for touch in same { sights[touch] = Self.sight(of: touch, uses[touch] ?? [], turn.registers, table, replay) }
       try turn.step()
       for access in replay.takeAccesses() { _ = occurrences.count(access) }
       for touch in same { sights[touch]!.after = Self.value(of: touch, replay) }
@@ -79,14 +84,25 @@ final class StopVisitor: ReplayVisitor {
     if event.number.rawValue >= last { isDone = true }
   }
 
-  static func sight(of touch: Touch, _ registers: Registers, _ table: ImageTable, _ replay: InspectedReplay) -> Sight {
+  static func sight(of touch: Touch, _ uses: [LockUse], _ registers: Registers, _ table: ImageTable, _ replay: InspectedReplay) -> Sight {
     let executable = replay.task(of: touch.context)?.executable ?? ""
     let images = table.images(of: touch.space, executable: executable, in: replay)
     var sight = Sight(
       stack: images.stack(registers) { replay.word(touch.space, $0) },
       place: replay.place(touch.access.address.rawValue, Int(touch.access.size), in: touch.space, images))
     sight.before = value(of: touch, replay)
+    let words = uses.map(\.taken.access.address)
+    sight.held = Set(words.filter { isHeld($0, by: touch.context, in: touch.space, replay) })
     return sight
+  }
+
+  /// Whether a mutex of glibc's is locked by a task: pthread_mutex_t has its owner eight bytes behind the word.
+  private static func isHeld(
+    _ word: GuestAddress, by context: ContextID, in space: AddressSpaceID, _ replay: InspectedReplay
+  ) -> Bool {
+    let bytes = replay.read(space, word, 12)
+    guard bytes.count == 12, let task = replay.task(of: context)?.task else { return false }
+    return littleEndian(Array(bytes[0..<4])) != 0 && littleEndian(Array(bytes[8..<12])) == UInt64(UInt32(bitPattern: task))
   }
 
   /// Up to eight bytes as a number, more as bytes.
