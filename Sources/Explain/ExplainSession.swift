@@ -248,8 +248,9 @@ private struct Explainer {
     if survey.verdict == "deadlock" {
       if let text = Sentences.deadlock(blocked) { return text }
       if let text = Sentences.waiting(blocked) {
-        // Of locks the sentence has said it.
-        return text + (races.first?.isProgramData == true ? story.map { "; \($0)" } ?? "" : "")
+        // Of libraries' memory only what somebody waits for says more.
+        let isTelling = races.first.map { race in race.isProgramData || blocked.contains { $0.lock?.symbol == race.place.symbol } }
+        return text + (isTelling == true ? story.map { "; \($0)" } ?? "" : "")
       }
     }
     return "\(Sentences.failure(survey.failure)): "

@@ -9,6 +9,8 @@ public struct Frame: Hashable, Sendable, Encodable {
   public var file: String?
   public var line: Int?
   public var column: Int?
+  /// Of optimised code: another line whose statement begins with this instruction.
+  public var alsoLine: Int?
   /// The file that the code is from, by its last name, and the address that the file gives it (for addr2line).
   public var module: String?
   public var moduleAddress: String?
@@ -31,7 +33,9 @@ public struct SharedPlace: Hashable, Sendable, Encodable {
   /// Of a global variable; with `offset` the distance from its start.
   public var symbol: String?
   public var offset: UInt64?
-  /// In words: "counter", "table+0x10", "the heap at 0x5000", "the stack of task 3 at 0x7ff0".
+  /// The part of the variable, as its type has it: ".items[3].count".
+  public var member: String?
+  /// In words: "counter", "account.balance", "table+0x10", "the heap at 0x5000", "the stack of task 3 at 0x7ff0".
   public var name: String
 }
 

@@ -33,6 +33,13 @@ extension RaceFinder {
     conflict.before = list.lazy.compactMap(\.before).first {
       $0.own.overlaps(pair.own) && $0.other.overlaps(pair.own) && !pair.other.isBefore($0.other)
     }
+    // The others' first operation that conflicts with what the task had done came later still: then it came between, too.
+    if conflict.before == nil, let between = list.first(where: { $0.isBetween && $0.after?.own.overlaps(pair.own) == true }),
+      let start = history.meanwhile.first, !pair.other.isBefore(start)
+    {
+      conflict.before = between.before
+      conflict.after = (between.after?.other ?? pair.other, pair.own)
+    }
     conflict.rank = rank(conflict)
     list.removeAll { $0.after?.own.overlaps(pair.own) == true || conflict.before != nil && $0.before?.own == conflict.before?.own }
     list.append(conflict)

@@ -23,7 +23,11 @@ enum Sentences {
   }
 
   static func location(_ frame: Frame) -> String {
-    if let file = frame.file, let line = frame.line { return "\(last(file)):\(line)" }
+    if let file = frame.file, let line = frame.line {
+      // Two statements that begin with the same instruction, as they stand in the file.
+      let lines = frame.alsoLine.map { [$0, line].sorted().map(String.init).joined(separator: "/") } ?? String(line)
+      return "\(last(file)):\(lines)"
+    }
     if let function = frame.function { return "\(function)" + (frame.module.map { " in \($0)" } ?? "") }
     if let module = frame.module, let address = frame.moduleAddress { return "\(module)+\(address)" }
     return frame.address

@@ -66,7 +66,7 @@ final class StopVisitor: ReplayVisitor {
       for touch in same { sights[touch] = Self.sight(of: touch, uses[touch] ?? [], turn.registers, table, replay) }
       try turn.step()
       for access in replay.takeAccesses() { _ = occurrences.count(access) }
-      for touch in same { sights[touch]!.after = Self.value(of: touch, replay) }
+      for touch in same { sights[touch]!.after = Self.value(of: touch, images(of: touch, replay), replay) }
     }
   }
 
@@ -85,12 +85,11 @@ final class StopVisitor: ReplayVisitor {
   }
 
   static func sight(of touch: Touch, _ uses: [LockUse], _ registers: Registers, _ table: ImageTable, _ replay: InspectedReplay) -> Sight {
-    let executable = replay.task(of: touch.context)?.executable ?? ""
-    let images = table.images(of: touch.space, executable: executable, in: replay)
+    let images = table.images(of: touch.space, executable: replay.task(of: touch.context)?.executable ?? "", in: replay)
     var sight = Sight(
       stack: images.stack(registers) { replay.word(touch.space, $0) },
       place: replay.place(touch.access.address.rawValue, Int(touch.access.size), in: touch.space, images))
-    sight.before = value(of: touch, replay)
+    sight.before = value(of: touch, images, replay)
     let words = uses.map(\.taken.access.address)
     sight.held = Set(words.filter { isHeld($0, by: touch.context, in: touch.space, replay) })
     return sight
@@ -105,14 +104,14 @@ final class StopVisitor: ReplayVisitor {
     return littleEndian(Array(bytes[0..<4])) != 0 && littleEndian(Array(bytes[8..<12])) == UInt64(UInt32(bitPattern: task))
   }
 
-  /// Up to eight bytes as a number, more as bytes.
-  static func value(of touch: Touch, _ replay: InspectedReplay) -> String? {
+  private func images(of touch: Touch, _ replay: InspectedReplay) -> Images {
+    table.images(of: touch.space, executable: replay.task(of: touch.context)?.executable ?? "", in: replay)
+  }
+
+  /// As its type has it, else up to eight bytes as a number, more as bytes.
+  private static func value(of touch: Touch, _ images: Images, _ replay: InspectedReplay) -> String? {
     let bytes = replay.read(touch.space, touch.access.address, Int(touch.access.size))
     if bytes.count < Int(touch.access.size) || bytes.isEmpty { return nil }
-    if bytes.count <= 8 {
-      let value = littleEndian(bytes)
-      return value < 1 << 20 ? String(value) : hexadecimal(value)
-    }
-    return bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
+    return images.text(of: bytes, at: touch.access.address.rawValue) ?? untyped(bytes)
   }
 }
