@@ -100,6 +100,24 @@ static void copy_demangled(char *target, const char *name) {
   free(plain);
 }
 
+static bool is_function(Dwarf_Die *die) {
+  int tag = dwarf_tag(die);
+  return tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine;
+}
+
+// Whether a function whose code is at the address stands on this line: its first instruction has a row for that too.
+static bool is_declaration(Dwarf_Die *unit, Dwarf_Addr address, int line) {
+  Dwarf_Die *scopes = NULL;
+  int count = dwarf_getscopes(unit, address, &scopes);
+  bool is_found = false;
+  for (int index = 0; index < count; index++) {
+    int number;
+    if (is_function(&scopes[index]) && dwarf_decl_line(&scopes[index], &number) == 0 && number == line) is_found = true;
+  }
+  if (count > 0) free(scopes);
+  return is_found;
+}
+
 // Where several statements begin at one instruction, as they do in optimised code, the line table has a row for each, and the last one
 // counts. The one before it of another line.
 static int other_line(Dwarf_Die *unit, Dwarf_Addr address, int line) {
@@ -126,7 +144,7 @@ static int other_line(Dwarf_Die *unit, Dwarf_Addr address, int line) {
     if (row_file == NULL) return 0;
     if (file == NULL) file = row_file;
     if (number == line || number <= 0 || strcmp(file, row_file) != 0) continue;
-    if (dwarf_linebeginstatement(row, &is_statement) == 0 && is_statement) return number;
+    if (dwarf_linebeginstatement(row, &is_statement) == 0 && is_statement && !is_declaration(unit, address, number)) return number;
   }
   return 0;
 }
@@ -138,11 +156,6 @@ static void copy_name(char *target, Dwarf_Die *die) {
   const char *name = found != NULL ? dwarf_formstring(found) : NULL;
   if (name == NULL) name = dwarf_diename(die);
   copy_demangled(target, name);
-}
-
-static bool is_function(Dwarf_Die *die) {
-  int tag = dwarf_tag(die);
-  return tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine;
 }
 
 // Where an inlined function is called: the line of the function around it.

@@ -48,7 +48,7 @@ private struct Explainer {
     let conflicts = try conflicts(history)
     try look(at: conflicts, history)
     let races = conflicts.map { race($0, history) }
-    let blocked = history.waiting.map { waiting($0) }
+    let blocked = history.waiting.map { waiting($0, history) }
     addRemarks(races)
     return Explanation(
       trace: path, program: header.arguments, failure: survey.failure, headline: headline(conflicts, races, blocked),
@@ -180,11 +180,19 @@ private struct Explainer {
       history.locks.isAtomicUpdate(touch) ? .atomicUpdate : touch.access.isWrite ? .write : .read
     let pc = touch.access.pc.rawValue
     let stack = sight?.stack ?? history.histories[switchIndex].images?.frames(at: pc) ?? []
+    let isInHandler = touch.handlerDepth > history.histories[switchIndex].entry.handlerDepth
     return AccessReport(
       task: who.task, taskName: who.name, role: role, operation: operation, event: touch.isAhead ? nil : touch.event,
       happened: !touch.isAhead, systemCall: sight?.call,
-      isInHandler: touch.handlerDepth > history.histories[switchIndex].entry.handlerDepth,
+      isInHandler: isInHandler, handler: isInHandler ? handler(in: stack, history) : nil,
       valueBefore: sight?.before, valueAfter: operation == .read ? nil : sight?.after, locks: locks(touch), stack: stack)
+  }
+
+  /// The frame of a signal handler: of the functions at which handlers begin.
+  private func handler(in stack: [Frame], _ history: HistoryVisitor) -> Frame? {
+    guard let images = history.histories.lazy.compactMap(\.images).first else { return nil }
+    let names = Set(history.handlers.compactMap { images.frames(at: $0).last?.function })
+    return stack.first { $0.isOfProgram && $0.function.map(names.contains) == true }
   }
 
   private func locks(_ touch: Touch) -> [HeldLock] {
@@ -212,12 +220,13 @@ private struct Explainer {
     return race
   }
 
-  private func waiting(_ entry: WaitingTask) -> BlockedTask {
+  private func waiting(_ entry: WaitingTask, _ history: HistoryVisitor) -> BlockedTask {
     BlockedTask(
       task: entry.task.task, taskName: entry.task.name, systemCall: entry.text, lock: entry.lock, holder: entry.holder,
       isJoin: entry.isJoin,
       heldSince: entry.taken.flatMap { sights[$0]?.stack }, isCopyOfLock: entry.isCopied, forkedAt: entry.forkStack,
-      lastUsedBy: entry.used.map { name($0.context).task }, lastUsedAt: entry.used.flatMap { sights[$0]?.stack }, stack: entry.stack)
+      lastUsedBy: entry.used.map { name($0.context).task }, lastUsedAt: entry.used.flatMap { sights[$0]?.stack },
+      handler: entry.isInHandler ? handler(in: entry.stack, history) : nil, stack: entry.stack)
   }
 
   private func report(_ history: SwitchHistory) -> SwitchReport {

@@ -69,6 +69,8 @@ public struct AccessReport: Hashable, Sendable, Encodable {
   public var systemCall: String?
   /// In a signal handler.
   public var isInHandler: Bool
+  /// That one's frame in the stack, where it is known.
+  public var handler: Frame?
   /// What stood there before and after it; nil where it could not be seen.
   public var valueBefore: String?
   public var valueAfter: String?
@@ -123,6 +125,8 @@ public struct BlockedTask: Hashable, Sendable, Encodable {
   /// Where nobody holds it (a condition, a semaphore): the last other task that touched it, and where.
   public var lastUsedBy: Int32?
   public var lastUsedAt: [Frame]?
+  /// The signal handler that it waits in.
+  public var handler: Frame?
   public var stack: [Frame]
 }
 

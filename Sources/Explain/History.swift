@@ -70,6 +70,7 @@ struct SwitchHistory {
 /// A task that waits at the end of a run that came to a standstill.
 struct WaitingTask {
   var task: InspectedTask
+  var isInHandler: Bool
   var call: SyscallWords
   var text: String
   var stack: [Frame]
@@ -101,6 +102,8 @@ final class HistoryVisitor: ReplayVisitor {
   private var depths: [ContextID: Int] = [:]
   private var recent: [ContextID: [Touch]] = [:]
   private var isLogging = false
+  /// Where signal handlers begin.
+  private(set) var handlers: Set<UInt64> = []
   /// Words that atomic instructions touched, with the last touch by each task.
   private(set) var locks = LockWords()
   /// Of a run that came to a standstill: who touched which words last, and where processes were forked.
@@ -126,6 +129,7 @@ final class HistoryVisitor: ReplayVisitor {
     case .annotation(.signalDelivered(let task, _, _, _, let handler)):
       if handler.rawValue > 1, let context = replay.tasks.last(where: { $0.task == task })?.context {
         depths[context, default: 0] += 1
+        handlers.insert(handler.rawValue)
       }
     case .annotation(.taskStarted(let task, _, let process, let parent, _)):
       if task == process {
@@ -177,7 +181,8 @@ final class HistoryVisitor: ReplayVisitor {
     wanted = []
     locks.add(touches, replay)
     if survey.verdict == "deadlock" { lastTouches.add(touches) }
-    if let call = resources.touch(event, depth, touches.count, replay), isLogging { touches.append(call) }
+    let calls = resources.touches(event, depth, touches.count, replay)
+    if isLogging { touches += calls }
     lastContext = event.context
     let number = event.number.rawValue
     for index in histories.indices { advance(index, event, depth, touches) }
@@ -283,8 +288,9 @@ final class HistoryVisitor: ReplayVisitor {
       else { continue }
       let call = SyscallWords(registers)
       let images = table.images(of: space, executable: task.executable, in: replay)
+      let isInHandler = depths[task.context, default: 0] > 0
       var entry = WaitingTask(
-        task: task, call: call, text: replay.describe(call, in: space),
+        task: task, isInHandler: isInHandler, call: call, text: replay.describe(call, in: space),
         stack: images.stack(registers.atInstruction(behind: .syscall)) { replay.word(space, $0) })
       if call.number == 202 {
         let (owner, isJoin) = holder(of: call, of: task, in: space, replay)

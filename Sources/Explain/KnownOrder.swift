@@ -39,6 +39,7 @@ extension RaceFinder {
     {
       conflict.before = between.before
       conflict.after = (between.after?.other ?? pair.other, pair.own)
+      conflict.narrowed = pair.other
     }
     conflict.rank = rank(conflict)
     list.removeAll { $0.after?.own.overlaps(pair.own) == true || conflict.before != nil && $0.before?.own == conflict.before?.own }

@@ -29,6 +29,8 @@ struct Conflict {
   var before: (own: Touch, other: Touch)?
   /// The last one of others that conflicts with A's access after, and that.
   var after: (other: Touch, own: Touch)?
+  /// Another access of others in between, which the search narrowed the switch down to.
+  var narrowed: Touch?
   /// A's accesses between the switch and these.
   var distance: Int
   /// The search narrowed the switch down to this order.
@@ -38,12 +40,12 @@ struct Conflict {
 
   /// In the order of the execution, each once.
   var touches: [(touch: Touch, role: AccessReport.Role)] {
+    var others: [Touch] = []
+    for touch in [before?.other, narrowed, after?.other].compactMap(\.self) where !others.contains(touch) { others.append(touch) }
     var list: [(touch: Touch, role: AccessReport.Role)] = []
-    if let before { list += [(before.own, .before), (before.other, .meanwhile)] }
-    if let after {
-      if before?.other != after.other { list.append((after.other, .meanwhile)) }
-      list.append((after.own, .after))
-    }
+    if let before { list.append((before.own, .before)) }
+    list += others.sorted { $0.isBefore($1) }.map { ($0, .meanwhile) }
+    if let after { list.append((after.own, .after)) }
     return list
   }
   var isBetween: Bool { before != nil && after != nil }
@@ -60,17 +62,16 @@ struct Conflict {
   /// others' accesses and those of the task from after it; one from before came first anyway, and matters as a step that was meant
   /// to be one with what follows.
   var standing: [Int] {
-    [
-      isKnown && rank < .lock ? 0 : 1, max(rank, .mixed).rawValue, isKnown ? 0 : 1, isAside ? 1 : 0,
-      isBetween ? 0 : after != nil ? 1 : 2, rank.rawValue,
-    ]
+    let completeness = isBetween ? 0 : after != nil ? 1 : 2
+    // The earliest switch, where the run began to go wrong.
+    if isKnown && rank < .lock { return [0, switchIndex, completeness, rank.rawValue] }
+    return [1, max(rank, .mixed).rawValue, isKnown ? 0 : 1, isAside ? 1 : 0, completeness, rank.rawValue]
   }
 
-  /// Among orders that the search narrowed down the earliest, where the run began to go wrong; else the last change of turn,
-  /// the nearest to the failure.
+  /// Of those that stand alike the last change of turn first, the nearest to the failure.
   static func isToldBefore(_ a: Conflict, _ b: Conflict, _ isEarlier: Bool) -> Bool {
     if a.standing != b.standing { return a.standing.lexicographicallyPrecedes(b.standing) }
-    if a.switchIndex != b.switchIndex { return (a.switchIndex < b.switchIndex) == (a.isKnown && a.rank < .lock) }
+    if a.switchIndex != b.switchIndex { return a.switchIndex > b.switchIndex }
     return a.distance != b.distance ? a.distance < b.distance : isEarlier
   }
 

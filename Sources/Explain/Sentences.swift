@@ -93,7 +93,14 @@ enum Sentences {
     }
   }
 
-  private static func at(_ access: AccessReport) -> String { "at \(location(access.stack))" }
+  private static func at(_ access: AccessReport) -> String { "at \(location(access.stack, in: access.handler))" }
+
+  /// With the place in a signal handler that called what stands there.
+  private static func location(_ stack: [Frame], in handler: Frame?) -> String {
+    let place = location(stack)
+    guard let handler, location(handler) != place, !place.contains("(called at") else { return place }
+    return "\(place) (called at \(location(handler)))"
+  }
 
   /// Two variables of which a task had changed (or looked at) the first and not the second when another one came: the races on each.
   static func pair(_ first: Race, _ second: Race) -> String {
@@ -117,7 +124,8 @@ enum Sentences {
   static func waiting(_ blocked: [BlockedTask]) -> String? {
     let parts = blocked.filter { !$0.isJoin && $0.lock != nil }.map { task in
       let used = task.lastUsedAt.map { ", last used by task \(task.lastUsedBy ?? 0) at \(location($0))" } ?? ""
-      return "task \(task.task) waits at \(location(task.stack)) for \(task.lock?.name ?? "")" + used
+      let who = task.handler == nil ? "task \(task.task)" : "a signal handler of task \(task.task)"
+      return "\(who) waits at \(location(task.stack, in: task.handler)) for \(task.lock?.name ?? "")" + used
     }
     return parts.isEmpty ? nil : "deadlock: " + parts.joined(separator: "; ")
   }
