@@ -148,15 +148,19 @@ final class HistoryVisitor: ReplayVisitor {
       isLogging = true
       try replay.setAccessLog(true)
     }
-    guard let note = survey.note else { return }
-    for (index, entry) in note.reorderings.enumerated() {
+    for (index, entry) in (survey.note?.reorderings ?? []).enumerated() {
       try find(entry.first, \.first, index, turn, replay)
       try find(entry.second, \.second, index, turn, replay)
     }
+    while try turn.run(ticks: Self.ticksAtOnce) { take(turn.event, turn.registers, replay) }
   }
 
-  /// Accesses of the present event so far, where it was run in parts.
-  private var taken: [MemoryAccess] = []
+  /// The log is taken at least so often, which bounds the memory that it needs.
+  static let ticksAtOnce: UInt64 = 100_000
+  /// Of the present event, the first and the last ones; how many there were.
+  private var touches: [Touch] = []
+  private var touchCount = 0
+  private var occurrences = Occurrences()
 
   /// Runs to a place of the note when it lies in this event, and marks the access that follows.
   private func find(
@@ -166,44 +170,60 @@ final class HistoryVisitor: ReplayVisitor {
     guard reordered[index][keyPath: side] == nil, replay.task(of: turn.event.context)?.task == place.task,
       turn.ticks <= place.ticks, place.ticks <= turn.event.ticks.rawValue
     else { return }
+    while place.ticks - min(place.ticks, turn.ticks) > Self.ticksAtOnce, try turn.run(ticks: Self.ticksAtOnce) {
+      take(turn.event, turn.registers, replay)
+    }
     guard try turn.run(toTicks: place.ticks, pc: GuestAddress(place.pc)) else { return }
-    taken += replay.takeAccesses()
-    wanted.append((taken.count, { self.reordered[index][keyPath: side] = $0 }, place.pc))
+    take(turn.event, turn.registers, replay)
+    wanted.append((touchCount, index, side, place.pc))
   }
-  private var wanted: [(index: Int, take: (Touch) -> Void, pc: UInt64)] = []
+  private var wanted: [(number: Int, index: Int, side: WritableKeyPath<(first: Touch?, second: Touch?), Touch?>, pc: UInt64)] = []
 
   func didRun(_ event: Event, in replay: InspectedReplay) throws(MachineError) {
-    let accesses = taken + (isLogging ? replay.takeAccesses() : [])
-    taken = []
-    let depth = depths[event.context] ?? 0
-    var touches = Self.touches(accesses, event, depth, replay)
-    for (index, take, pc) in wanted where index < touches.count && touches[index].access.pc.rawValue == pc { take(touches[index]) }
+    if isLogging { take(event, replay.registers(of: event.context), replay) }
     wanted = []
-    locks.add(touches, replay)
-    if survey.verdict == "deadlock" { lastTouches.add(touches) }
-    let calls = resources.touches(event, depth, touches.count, replay)
+    let depth = depths[event.context] ?? 0
+    let calls = resources.touches(event, depth, touchCount, replay)
     if isLogging { touches += calls }
     lastContext = event.context
     let number = event.number.rawValue
     for index in histories.indices { advance(index, event, depth, touches) }
     keepRecent(touches, event.context)
     for index in histories.indices where histories[index].entry.event == number { snapshot(index, event, depth, replay) }
+    touches.removeAll(keepingCapacity: true)
+    touchCount = 0
+    occurrences = Occurrences()
     if event.trap == .syscall, event.syscall.number == 15, depth > 0 { depths[event.context] = depth - 1 }
     if number == survey.lastEvent && !survey.verdict.isEmpty { takeWaiting(replay) }
   }
 
-  static func touches(
-    _ accesses: [MemoryAccess], _ event: Event, _ depth: Int, _ replay: InspectedReplay
+  /// Takes in what the event's task has touched since the last time. Of the event the first and the last touches are kept.
+  private func take(_ event: Event, _ registers: Registers?, _ replay: InspectedReplay) {
+    let new = touches(replay.takeAccesses(), event, registers, replay)
+    for (number, index, side, pc) in wanted where number >= touchCount && number - touchCount < new.count {
+      let touch = new[number - touchCount]
+      if touch.access.pc.rawValue == pc { reordered[index][keyPath: side] = touch }
+    }
+    locks.add(new, replay)
+    if survey.verdict == "deadlock" { lastTouches.add(new) }
+    touchCount += new.count
+    touches += new
+    let half = Self.meanwhileMax / 2
+    if touches.count > 2 * Self.meanwhileMax { touches.removeSubrange(half..<touches.count - half) }
+  }
+
+  private func touches(
+    _ accesses: [MemoryAccess], _ event: Event, _ registers: Registers?, _ replay: InspectedReplay
   ) -> [Touch] {
-    var occurrences = Occurrences()
     var touches: [Touch] = []
     touches.reserveCapacity(accesses.count)
+    let depth = depths[event.context] ?? 0
     let hasSharing = replay.spacesMade > 1
-    let stack = replay.registers(of: event.context).flatMap { replay.mapping(at: GuestAddress($0.rsp), in: event.space)?.range }
+    let stack = registers.flatMap { replay.mapping(at: GuestAddress($0.rsp), in: event.space)?.range }
     for (index, access) in accesses.enumerated() {
       let occurrence = occurrences.count(access)
       var touch = Touch(
-        context: event.context, handlerDepth: depth, event: event.number.rawValue, index: index, occurrence: occurrence,
+        context: event.context, handlerDepth: depth, event: event.number.rawValue, index: touchCount + index, occurrence: occurrence,
         space: event.space, access: access, home: UInt64(event.space.rawValue), homeAddress: access.address.rawValue)
       touch.isOnOwnStack = stack?.contains(access.address) == true
       if hasSharing, let mapping = replay.mapping(at: access.address, in: event.space),

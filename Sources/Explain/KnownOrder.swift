@@ -10,10 +10,10 @@ extension RaceFinder {
   /// the task did when it went on, or would have done.
   func bring(in first: Touch, before second: Touch?, at pc: GuestAddress, after: [Touch], to list: inout [Conflict]) {
     let second = second ?? after.first { $0.isAhead && $0.access.pc == pc } ?? unseen(first, at: pc, after)
-    if let second, first.conflicts(with: second) { return add((first, second), to: &list) }
+    if let second, first.conflicts(with: second) { return add((first, second), distance: 0, to: &list) }
     let done = history.meanwhile.prefix { !first.isBefore($0) }
-    if let second, let other = done.last(where: { $0.conflicts(with: second) }) { add((other, second), to: &list) }
-    if let late = after.first(where: { $0.conflicts(with: first) }) { add((first, late), to: &list) }
+    if let second, let other = done.last(where: { $0.conflicts(with: second) }) { add((other, second), distance: 0, to: &list) }
+    if let late = after.first(where: { $0.conflicts(with: first) }) { add((first, late), distance: 1, to: &list) }
   }
 
   /// An operation that the run did not get to, where its instruction touched the same bytes at another time.
@@ -27,14 +27,15 @@ extension RaceFinder {
   }
 
   /// In place of what was found on the same bytes, and with what the task had done to them before.
-  private func add(_ pair: (other: Touch, own: Touch), to list: inout [Conflict]) {
+  private func add(_ pair: (other: Touch, own: Touch), distance: Int, to list: inout [Conflict]) {
     if list.contains(where: { $0.isKnown && $0.after?.own.overlaps(pair.own) == true }) { return }
-    var conflict = Conflict(switchIndex: switchIndex, rank: .program, after: pair, distance: 0, isKnown: true)
+    var conflict = Conflict(switchIndex: switchIndex, rank: .program, after: pair, distance: distance, isKnown: true)
+    // Not where both are the same instruction: that is the round before.
     conflict.before = list.lazy.compactMap(\.before).first {
-      $0.own.overlaps(pair.own) && $0.other.overlaps(pair.own) && !pair.other.isBefore($0.other)
+      $0.own.access.pc != pair.own.access.pc && $0.own.overlaps(pair.own) && $0.other.overlaps(pair.own) && !pair.other.isBefore($0.other)
     }
     // The others' first operation that conflicts with what the task had done came later still: then it came between, too.
-    if conflict.before == nil, let between = list.first(where: { $0.isBetween && $0.after?.own.overlaps(pair.own) == true }),
+    if conflict.before == nil, let between = list.first(where: { $0.isStep && $0.after?.own.overlaps(pair.own) == true }),
       let start = history.meanwhile.first, !pair.other.isBefore(start)
     {
       conflict.before = between.before

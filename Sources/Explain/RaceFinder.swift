@@ -49,11 +49,14 @@ struct Conflict {
     return list
   }
   var isBetween: Bool { before != nil && after != nil }
+  /// Between two halves of a step; the same instruction on either side is two rounds.
+  var isStep: Bool { isBetween && before?.own.access.pc != after?.own.access.pc }
 
   /// What a task did before a switch to one variable, where the other conflict is what it did behind it to another one, and the same
   /// task came between: a pair that was meant to change together.
   func isOtherHalf(of other: Conflict) -> Bool {
-    guard let before, after == nil, let last = other.after, other.before == nil else { return false }
+    guard let before, let last = other.after, other.before == nil else { return false }
+    if let after, !last.own.isBefore(after.own) { return false }
     return switchIndex == other.switchIndex && rank <= .mixed && other.rank <= .mixed && before.other.context == last.other.context
       && before.own.context == last.own.context
   }
@@ -62,9 +65,9 @@ struct Conflict {
   /// others' accesses and those of the task from after it; one from before came first anyway, and matters as a step that was meant
   /// to be one with what follows.
   var standing: [Int] {
-    let completeness = isBetween ? 0 : after != nil ? 1 : 2
-    // The earliest switch, where the run began to go wrong.
-    if isKnown && rank < .lock { return [0, switchIndex, completeness, rank.rawValue] }
+    let completeness = isStep ? 0 : after != nil ? 1 : 2
+    // The earliest switch, where the run began to go wrong; there what was held back before what comes later.
+    if isKnown && rank < .lock { return [0, switchIndex, distance, rank.rawValue] }
     return [1, max(rank, .mixed).rawValue, isKnown ? 0 : 1, isAside ? 1 : 0, completeness, rank.rawValue]
   }
 

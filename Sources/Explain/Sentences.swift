@@ -104,8 +104,8 @@ enum Sentences {
 
   /// Two variables of which a task had changed (or looked at) the first and not the second when another one came: the races on each.
   static func pair(_ first: Race, _ second: Race) -> String {
-    guard let before = first.accesses.first, let early = first.accesses.last, let late = second.accesses.first,
-      let after = second.accesses.last
+    guard let before = first.accesses.first, let early = first.accesses.first(where: { $0.role == .meanwhile }),
+      let late = second.accesses.last(where: { $0.role == .meanwhile }), let after = second.accesses.last
     else { return second.summary }
     let (one, two) = (first.place.name, second.place.name)
     let done: String

@@ -51,15 +51,8 @@ final class StopVisitor: ReplayVisitor {
     var occurrences = Occurrences()
     for touch in touches where sights[touch] == nil && !turn.hasEnded {
       let pc = touch.access.pc
-      let passed = occurrences.passed(pc)
-      let standsThere = turn.registers.rip == pc.rawValue
-      if !(standsThere && passed == touch.occurrence) {
-        if passed > touch.occurrence { continue }
-        try replay.setSchedulingPoints([pc])
-        let number = touch.occurrence - passed + (standsThere ? 0 : 1)
-        guard try turn.run(toPoint: UInt32(number)) else { return }
-      }
-      for access in replay.takeAccesses() { _ = occurrences.count(access) }
+      if occurrences.passed(pc) > touch.occurrence { continue }
+      guard try run(turn, to: touch, &occurrences, replay) else { return }
       guard turn.registers.rip == pc.rawValue else { continue }
       // An instruction can make two accesses.
       let same = touches.filter { $0.access.pc == pc && $0.occurrence == touch.occurrence }
@@ -67,6 +60,27 @@ final class StopVisitor: ReplayVisitor {
       try turn.step()
       for access in replay.takeAccesses() { _ = occurrences.count(access) }
       for touch in same { sights[touch]!.after = Self.value(of: touch, images(of: touch, replay), replay) }
+    }
+  }
+
+  /// Runs until the access is next. False when the event ended before.
+  private func run(
+    _ turn: ReplayTurn, to touch: Touch, _ occurrences: inout Occurrences, _ replay: InspectedReplay
+  ) throws(MachineError) -> Bool {
+    let pc = touch.access.pc
+    try replay.setSchedulingPoints([pc])
+    while true {
+      let passed = occurrences.passed(pc)
+      let standsThere = turn.registers.rip == pc.rawValue
+      if passed > touch.occurrence || standsThere && passed == touch.occurrence { return true }
+      let number = UInt32(clamping: touch.occurrence - passed + (standsThere ? 0 : 1))
+      let progress = try turn.run(toPoint: number, ticks: HistoryVisitor.ticksAtOnce)
+      for access in replay.takeAccesses() { _ = occurrences.count(access) }
+      switch progress {
+      case .atPoint: return true
+      case .onTheWay: continue
+      case .ended: return false
+      }
     }
   }
 
