@@ -114,7 +114,7 @@ public struct BlockedTask: Hashable, Sendable, Encodable {
   public var lock: SharedPlace?
   /// The task that holds the lock, where that can be read from it.
   public var holder: Int32?
-  /// It waits for the holder to end; there is no lock then.
+  /// It waits for the holder to end; `lock` is then the word that the kernel clears at that task's end.
   public var isJoin: Bool
   /// Where that task took it.
   public var heldSince: [Frame]?

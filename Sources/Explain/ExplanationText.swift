@@ -75,7 +75,7 @@ extension Explanation {
 
   private static func lines(_ task: BlockedTask) -> [String] {
     var text = "  task \(task.task) (\(task.taskName)): \(task.systemCall)"
-    if let lock = task.lock { text += ", on \(lock.name)" }
+    if let lock = task.lock, !task.isJoin { text += ", on \(lock.name)" }
     var lines = wrapped(text, indent: "     ")
     if let holder = task.holder, task.isJoin {
       lines.append("     waits for task \(holder) to end")

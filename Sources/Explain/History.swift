@@ -316,7 +316,7 @@ final class HistoryVisitor: ReplayVisitor {
         let (owner, isJoin) = holder(of: call, of: task, in: space, replay)
         entry.holder = owner?.task
         entry.isJoin = isJoin
-        if !isJoin { entry.lock = replay.place(call.a0, 4, in: space, images) }
+        entry.lock = replay.place(call.a0, 4, in: space, images)
         if let owner, owner.process != task.process {
           entry.isCopied = true
           entry.forkStack = forkStacks[task.process]

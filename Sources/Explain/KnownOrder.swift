@@ -30,12 +30,11 @@ extension RaceFinder {
   private func add(_ pair: (other: Touch, own: Touch), distance: Int, to list: inout [Conflict]) {
     if list.contains(where: { $0.isKnown && $0.after?.own.overlaps(pair.own) == true }) { return }
     var conflict = Conflict(switchIndex: switchIndex, rank: .program, after: pair, distance: distance, isKnown: true)
-    // Not where both are the same instruction: that is the round before.
     conflict.before = list.lazy.compactMap(\.before).first {
-      $0.own.access.pc != pair.own.access.pc && $0.own.overlaps(pair.own) && $0.other.overlaps(pair.own) && !pair.other.isBefore($0.other)
+      !areRounds($0.own, pair.own) && $0.own.overlaps(pair.own) && $0.other.overlaps(pair.own) && !pair.other.isBefore($0.other)
     }
     // The others' first operation that conflicts with what the task had done came later still: then it came between, too.
-    if conflict.before == nil, let between = list.first(where: { $0.isStep && $0.after?.own.overlaps(pair.own) == true }),
+    if conflict.before == nil, let between = list.first(where: { $0.isBetween && $0.after?.own.overlaps(pair.own) == true }),
       let start = history.meanwhile.first, !pair.other.isBefore(start)
     {
       conflict.before = between.before

@@ -49,13 +49,12 @@ struct Conflict {
     return list
   }
   var isBetween: Bool { before != nil && after != nil }
-  /// Between two halves of a step; the same instruction on either side is two rounds.
-  var isStep: Bool { isBetween && before?.own.access.pc != after?.own.access.pc }
 
   /// What a task did before a switch to one variable, where the other conflict is what it did behind it to another one, and the same
   /// task came between: a pair that was meant to change together.
   func isOtherHalf(of other: Conflict) -> Bool {
     guard let before, let last = other.after, other.before == nil else { return false }
+    if before.own.overlaps(last.own) { return false }
     if let after, !last.own.isBefore(after.own) { return false }
     return switchIndex == other.switchIndex && rank <= .mixed && other.rank <= .mixed && before.other.context == last.other.context
       && before.own.context == last.own.context
@@ -65,7 +64,7 @@ struct Conflict {
   /// others' accesses and those of the task from after it; one from before came first anyway, and matters as a step that was meant
   /// to be one with what follows.
   var standing: [Int] {
-    let completeness = isStep ? 0 : after != nil ? 1 : 2
+    let completeness = isBetween ? 0 : after != nil ? 1 : 2
     // The earliest switch, where the run began to go wrong; there what was held back before what comes later.
     if isKnown && rank < .lock { return [0, switchIndex, distance, rank.rawValue] }
     return [1, max(rank, .mixed).rawValue, isKnown ? 0 : 1, isAside ? 1 : 0, completeness, rank.rawValue]
@@ -119,8 +118,10 @@ struct RaceFinder {
     var befores = nearest(history.before.reversed(), others) { $0.first }
     for (distance, own, other) in nearest(after, others, { $0.last }) {
       var conflict = Conflict(switchIndex: switchIndex, rank: .lock, after: (other, own), distance: distance)
-      // The same bytes before and after: one conflict.
-      if let index = befores.firstIndex(where: { $0.own.overlaps(own) && $0.other.overlaps(own) && $0.own.overlaps(other) }) {
+      // The same bytes before and after: one conflict, unless it is the same done again.
+      if let index = befores.firstIndex(where: {
+        $0.own.overlaps(own) && $0.other.overlaps(own) && $0.own.overlaps(other) && !areRounds($0.own, own)
+      }) {
         let before = befores.remove(at: index)
         conflict.before = (before.own, before.other)
         conflict.distance += before.distance
@@ -148,6 +149,17 @@ struct RaceFinder {
       }
     }
     return found
+  }
+
+  /// Whether the same statement writes twice. One that reads may be a function's that is called in different places.
+  func areRounds(_ a: Touch, _ b: Touch) -> Bool {
+    guard a.access.isWrite && b.access.isWrite else { return false }
+    if a.access.pc == b.access.pc { return true }
+    // Inlined or unrolled code has a copy for each round.
+    guard let one = history.images?.frames(at: a.access.pc.rawValue).first, one.line != nil,
+      let two = history.images?.frames(at: b.access.pc.rawValue).first
+    else { return false }
+    return (one.function, one.file, one.line) == (two.function, two.file, two.line)
   }
 
   /// Those that are told, the most telling first. What libraries do among themselves only where there is nothing else or where others came

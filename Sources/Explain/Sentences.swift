@@ -133,7 +133,8 @@ enum Sentences {
   /// Who waits for whom; nil when nobody does.
   static func deadlock(_ blocked: [BlockedTask]) -> String? {
     let parts = blocked.compactMap { task -> String? in
-      guard let lock = task.lock, let holder = task.holder else { return nil }
+      // Those who wait for a task's end wait for what that one waits for.
+      guard let lock = task.lock, let holder = task.holder, !task.isJoin else { return nil }
       var since = task.heldSince.map { ", who took it at \(location($0))" } ?? ""
       if task.isCopyOfLock { since = " of another process when this one was forked" + (task.forkedAt.map { " at \(location($0))" } ?? "") }
       return "task \(task.task) waits at \(location(task.stack)) for \(lock.name), held by "

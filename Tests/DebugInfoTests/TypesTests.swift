@@ -33,7 +33,7 @@ import Testing
     let queues = try #require(program.symbols["queues"]).address + bias
     let size = try #require(program.symbols["queues"]).size / 2
     // As gcc lays it out on x86-64.
-    let item: UInt64 = 20
+    let item: UInt64 = 16
     let items: UInt64 = 48
     let matrix = items + 4 * item
     func at(_ offset: UInt64, _ count: Int) -> MemberPlace? { images.member(at: queues + size + offset, size: count) }
