@@ -151,9 +151,9 @@ struct RaceFinder {
     return found
   }
 
-  /// Whether the same statement writes twice. One that reads may be a function's that is called in different places.
+  /// Whether the same statement writes twice. One that reads may be a function's that is called in different places, as a library's are.
   func areRounds(_ a: Touch, _ b: Touch) -> Bool {
-    guard a.access.isWrite && b.access.isWrite else { return false }
+    guard a.access.isWrite && b.access.isWrite, history.images?.isProgram(a.access.pc.rawValue) != false else { return false }
     if a.access.pc == b.access.pc { return true }
     // Inlined or unrolled code has a copy for each round.
     guard let one = history.images?.frames(at: a.access.pc.rawValue).first, one.line != nil,
