@@ -6,27 +6,13 @@
 //
 // What comes in is not trusted, but libdw parses it: sizes are bounded by the caller, the number of frames, scopes and texts here.
 #define _GNU_SOURCE
-#include "CDebugInfo.h"
+#include "debug.h"
 
 #include <dwarf.h>
-#include <elfutils/libdw.h>
-#include <elfutils/libdwfl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-struct rsb_debug {
-  Dwfl *dwfl;
-  bool is_attached;
-  // While it unwinds.
-  const uint64_t *registers;
-  rsb_debug_reader reader;
-  void *argument;
-  rsb_debug_frame *frames;
-  size_t frame_count;
-  size_t frames_max;
-};
 
 // libstdc++'s, which has no C header.
 extern char *__cxa_demangle(const char *name, char *buffer, size_t *length, int *status);
@@ -68,6 +54,7 @@ rsb_debug *rsb_debug_new(void) {
 
 void rsb_debug_free(rsb_debug *debug) {
   if (debug == NULL) return;
+  rsb_debug_free_variables(debug);
   dwfl_end(debug->dwfl);
   free(debug);
 }
@@ -94,12 +81,14 @@ bool rsb_debug_ready(rsb_debug *debug) { return dwfl_report_end(debug->dwfl, NUL
 
 // MARK: Names and lines
 
-static void copy(char *target, const char *text) {
+void rsb_debug_copy(char *target, const char *text) {
   if (text == NULL) text = "";
   size_t length = strnlen(text, RSB_DEBUG_TEXT_MAX - 1);
   memcpy(target, text, length);
   target[length] = 0;
 }
+
+static void copy(char *target, const char *text) { rsb_debug_copy(target, text); }
 
 static void copy_demangled(char *target, const char *name) {
   char *plain = NULL;
@@ -111,6 +100,55 @@ static void copy_demangled(char *target, const char *name) {
   free(plain);
 }
 
+static bool is_function(Dwarf_Die *die) {
+  int tag = dwarf_tag(die);
+  return tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine;
+}
+
+// Whether a function whose code is at the address stands on this line: its first instruction has a row for that too.
+static bool is_declaration(Dwarf_Die *unit, Dwarf_Addr address, int line) {
+  Dwarf_Die *scopes = NULL;
+  int count = dwarf_getscopes(unit, address, &scopes);
+  bool is_found = false;
+  for (int index = 0; index < count; index++) {
+    int number;
+    if (is_function(&scopes[index]) && dwarf_decl_line(&scopes[index], &number) == 0 && number == line) is_found = true;
+  }
+  if (count > 0) free(scopes);
+  return is_found;
+}
+
+// Where several statements begin at one instruction, as they do in optimised code, the line table has a row for each, and the last one
+// counts. The one before it of another line.
+static int other_line(Dwarf_Die *unit, Dwarf_Addr address, int line) {
+  Dwarf_Lines *lines;
+  size_t count;
+  if (dwarf_getsrclines(unit, &lines, &count) != 0) return 0;
+  // Behind the last row at or before the address: rows are sorted.
+  size_t low = 0, high = count;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    Dwarf_Addr at;
+    if (dwarf_lineaddr(dwarf_onesrcline(lines, middle), &at) != 0) return 0;
+    if (at <= address) low = middle + 1;
+    else high = middle;
+  }
+  const char *file = NULL;
+  while (low-- > 0) {
+    Dwarf_Line *row = dwarf_onesrcline(lines, low);
+    Dwarf_Addr at;
+    int number;
+    bool is_statement;
+    if (dwarf_lineaddr(row, &at) != 0 || at != address || dwarf_lineno(row, &number) != 0) return 0;
+    const char *row_file = dwarf_linesrc(row, NULL, NULL);
+    if (row_file == NULL) return 0;
+    if (file == NULL) file = row_file;
+    if (number == line || number <= 0 || strcmp(file, row_file) != 0) continue;
+    if (dwarf_linebeginstatement(row, &is_statement) == 0 && is_statement && !is_declaration(unit, address, number)) return number;
+  }
+  return 0;
+}
+
 // A function's name as the program's language has it.
 static void copy_name(char *target, Dwarf_Die *die) {
   Dwarf_Attribute attribute;
@@ -118,11 +156,6 @@ static void copy_name(char *target, Dwarf_Die *die) {
   const char *name = found != NULL ? dwarf_formstring(found) : NULL;
   if (name == NULL) name = dwarf_diename(die);
   copy_demangled(target, name);
-}
-
-static bool is_function(Dwarf_Die *die) {
-  int tag = dwarf_tag(die);
-  return tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine;
 }
 
 // Where an inlined function is called: the line of the function around it.
@@ -178,6 +211,7 @@ size_t rsb_debug_places(rsb_debug *debug, uint64_t address, rsb_debug_place *pla
   Dwarf_Addr bias = 0;
   Dwarf_Die *unit = dwfl_module_addrdie(module, address, &bias);
   if (unit != NULL) {
+    if (innermost.line > 0) innermost.also_line = other_line(unit, address - bias, innermost.line);
     size_t found = add_functions(unit, address - bias, places, max, &innermost);
     if (found > 0) return found;
   }

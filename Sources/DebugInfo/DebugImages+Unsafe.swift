@@ -15,6 +15,8 @@ public struct SourcePlace: Hashable, Sendable {
   /// From 1; nil when unknown.
   public var line: Int?
   public var column: Int?
+  /// Of optimised code: another line of the same file whose statement begins at this very instruction.
+  public var alsoLine: Int?
   /// Its code is a part of the function that follows.
   public var isInlined: Bool
 }
@@ -26,6 +28,21 @@ public struct SymbolPlace: Hashable, Sendable {
   /// Bytes; 0 when unknown.
   public var size: UInt64
   public var isFunction: Bool
+}
+
+/// The part of a global variable that some bytes are in.
+public struct MemberPlace: Hashable, Sendable {
+  public enum Kind: Hashable, Sendable {
+    /// `opaque`: a lock or the like of a library, whose inside nobody needs to know.
+    case unknown, signed, unsigned, bool, character, float, pointer, enumeration, opaque
+  }
+  /// From the variable's name on: ".items[3].count"; empty for the variable itself.
+  public var path: String
+  public var kind: Kind
+  /// Bytes of what the path names; 0 when unknown.
+  public var size: UInt64
+  /// Of the bytes, from the start of that.
+  public var offset: UInt64
 }
 
 /// A frame of a stack.
@@ -73,7 +90,7 @@ public final class DebugImages {
         let place = buffer[index]
         return SourcePlace(
           function: Self.text(place.function), file: Self.text(place.file), line: place.line > 0 ? Int(place.line) : nil,
-          column: place.column > 0 ? Int(place.column) : nil, isInlined: place.is_inlined)
+          column: place.column > 0 ? Int(place.column) : nil, alsoLine: place.also_line > 0 ? Int(place.also_line) : nil, isInlined: place.is_inlined)
       }
     }
   }
@@ -85,6 +102,36 @@ public final class DebugImages {
       guard rsb_debug_symbol_at(debug, address, buffer.baseAddress) else { return nil }
       guard let name = Self.text(buffer[0].name) else { return nil }
       return SymbolPlace(name: name, offset: buffer[0].offset, size: buffer[0].size, isFunction: buffer[0].is_function)
+    }
+  }
+
+  /// Where bytes lie within a global variable, by its type; nil when the debug information has none there.
+  public func member(at address: UInt64, size: Int) -> MemberPlace? {
+    settle()
+    return withUnsafeTemporaryAllocation(of: rsb_debug_member.self, capacity: 1) { buffer in
+      guard rsb_debug_member_at(debug, address, UInt64(max(0, size)), buffer.baseAddress) else { return nil }
+      let kind: MemberPlace.Kind =
+        switch Int(buffer[0].kind) {
+        case RSB_DEBUG_SIGNED: .signed
+        case RSB_DEBUG_UNSIGNED: .unsigned
+        case RSB_DEBUG_BOOL: .bool
+        case RSB_DEBUG_CHARACTER: .character
+        case RSB_DEBUG_FLOAT: .float
+        case RSB_DEBUG_POINTER: .pointer
+        case RSB_DEBUG_ENUMERATION: .enumeration
+        case RSB_DEBUG_OPAQUE: .opaque
+        default: .unknown
+        }
+      return MemberPlace(path: Self.text(buffer[0].path) ?? "", kind: kind, size: buffer[0].size, offset: buffer[0].offset)
+    }
+  }
+
+  /// The name of a value of the enumeration at an address; nil when it has none.
+  public func enumerator(at address: UInt64, size: Int, value: Int64) -> String? {
+    settle()
+    return withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(RSB_DEBUG_TEXT_MAX)) { buffer in
+      guard rsb_debug_enumerator_at(debug, address, UInt64(max(0, size)), value, buffer.baseAddress) else { return nil }
+      return String(cString: buffer.baseAddress!)
     }
   }
 

@@ -28,6 +28,8 @@ private struct Explainer {
   private var sights: [Touch: Sight] = [:]
   private var names: [ContextID: (task: Int32, name: String)] = [:]
   private var aheadPoints: [Int: AheadPoint] = [:]
+  /// Locks that may be held at what is told of.
+  private var uses: [Touch: [LockUse]] = [:]
 
   private static let racesMax = 8
 
@@ -45,13 +47,13 @@ private struct Explainer {
     }
     let conflicts = try conflicts(history)
     try look(at: conflicts, history)
-    let races = conflicts.compactMap { race($0, history) }
-    let blocked = history.waiting.map { waiting($0) }
+    let races = conflicts.map { race($0, history) }
+    let blocked = history.waiting.map { waiting($0, history) }
     addRemarks(races)
     return Explanation(
-      trace: path, program: header.arguments, failure: survey.failure, headline: headline(races, blocked),
+      trace: path, program: header.arguments, failure: survey.failure, headline: headline(conflicts, races, blocked),
       hasSearchNote: survey.note != nil, races: races, blocked: blocked,
-      switches: history.histories.filter { !$0.entry.isLateStart }.map { report($0) }, timeline: timeline(history.histories),
+      switches: history.histories.filter { $0.entry.isChangeOfTurn }.map { report($0) }, timeline: timeline(history.histories),
       remarks: remarks)
   }
 
@@ -74,22 +76,48 @@ private struct Explainer {
         after = visitor.touches
         aheadPoints[index] = point
       }
-      let finder = RaceFinder(locks: history.locks, history: entry, switchIndex: index)
-      found += finder.conflicts(after: after, includesLocks: survey.verdict == "deadlock")
+      let chosen = chosen(RaceFinder(locks: history.locks, history: entry, switchIndex: index), after, history)
+      noteLocks(chosen, entry, after, history)
+      found += chosen
     }
-    // What the search turned round comes first; then as they were ranked, the program's data before all else.
-    // The last change of turn first: it is the nearest to the failure.
-    var ordered = found.enumerated().sorted {
-      let (a, b) = ($0.element, $1.element)
-      if a.standing != b.standing { return a.standing.lexicographicallyPrecedes(b.standing) }
-      return (-a.switchIndex, $0.offset) < (-b.switchIndex, $1.offset)
-    }.map(\.element)
-    if let best = ordered.first?.rank, best <= .mixed { ordered.removeAll { $0.rank == .library && !$0.isBetween } }
+    var ordered = found.toldInOrder()
+    if let best = ordered.first?.rank, best <= .mixed { ordered.removeAll { $0.rank == .library && !$0.isBetween && !$0.isKnown } }
     // A task that had to wait comes back to what others did meanwhile: that tells little beside anything else.
     if ordered.contains(where: { !isPlainChoice($0, history) && $0.rank <= .mixed }) {
       ordered.removeAll { isPlainChoice($0, history) }
     }
-    return Array((known(history) + ordered).prefix(Self.racesMax))
+    // A pair that was meant to change together is told together.
+    if let first = ordered.first, let index = ordered.firstIndex(where: { $0.isOtherHalf(of: first) }) {
+      ordered.insert(ordered.remove(at: index), at: 1)
+    }
+    return Array(ordered.prefix(Self.racesMax))
+  }
+
+  /// What is told of one switch.
+  private func chosen(_ finder: RaceFinder, _ after: [Touch], _ history: HistoryVisitor) -> [Conflict] {
+    let entry = finder.history.entry
+    var conflicts = finder.conflicts(after: after)
+    for (index, order) in (survey.note?.reorderings ?? []).enumerated() where order.switchIndex == entry.noteIndex {
+      guard let first = history.reordered[index].first else { continue }
+      finder.bring(
+        in: first, before: history.reordered[index].second, at: GuestAddress(order.second.pc), after: after, to: &conflicts)
+    }
+    if entry.isLastWait { return finder.chosen(conflicts.filter { $0.isBetween && $0.rank <= .mixed }, includesLocks: false) }
+    if entry.isLateStart && survey.switches.contains(where: { $0.kind == .preemption }) {
+      for index in conflicts.indices { conflicts[index].isAside = true }
+    }
+    return finder.chosen(conflicts, includesLocks: survey.verdict == "deadlock")
+  }
+
+  private mutating func noteLocks(_ conflicts: [Conflict], _ entry: SwitchHistory, _ after: [Touch], _ history: HistoryVisitor) {
+    guard let images = entry.images else { return }
+    for conflict in conflicts where conflict.rank != .lock {
+      for (touch, role) in conflict.touches {
+        let around = role == .meanwhile ? entry.meanwhile : entry.before + after
+        let found = history.locks.uses(around: touch, in: around, images)
+        if !found.isEmpty { uses[touch] = found }
+      }
+    }
   }
 
   private func isPlainChoice(_ conflict: Conflict, _ history: HistoryVisitor) -> Bool {
@@ -114,48 +142,24 @@ private struct Explainer {
     return point
   }
 
-  /// The operations whose order the search turned round.
-  private func known(_ history: HistoryVisitor) -> [Conflict] {
-    guard let note = survey.note else { return [] }
-    var result: [Conflict] = []
-    for (index, entry) in note.reorderings.enumerated() {
-      guard let switchIndex = survey.switches.firstIndex(where: { $0.noteIndex == entry.switchIndex }),
-        let first = history.reordered[index].first
-      else { continue }
-      var conflict = Conflict(switchIndex: switchIndex, rank: .program, distance: 0)
-      if let second = history.reordered[index].second {
-        conflict.after = (first, second)
-      } else {
-        // It was never executed: only its instruction is known.
-        var second = first
-        second.isAhead = true
-        second.context = survey.switches[switchIndex].context
-        second.index = -1
-        second.access.pc = GuestAddress(entry.second.pc)
-        second.access.isWrite = true
-        conflict.after = (first, second)
-      }
-      result.append(conflict)
-    }
-    return result
-  }
-
   // MARK: Looking
 
   private mutating func look(at conflicts: [Conflict], _ history: HistoryVisitor) throws(SessionError) {
-    let touches = conflicts.flatMap(\.touches).map(\.touch)
+    var touches = conflicts.flatMap(\.touches).map(\.touch)
+    touches += touches.flatMap { uses[$0] ?? [] }.flatMap { [$0.taken] + ($0.released.map { [$0] } ?? []) }
     let ofLocks = history.waiting.flatMap { [$0.taken, $0.used].compactMap(\.self) }
-    let visitor = StopVisitor(touches.filter { !$0.isAhead } + ofLocks, table, history.resources)
+    let visitor = StopVisitor(touches.filter { !$0.isAhead } + ofLocks, uses, table, history.resources)
     try replay { (replay) throws(SessionError) in try replay.play(visitor) }
     sights = visitor.sights
     for index in aheadPoints.keys.sorted() {
-      let wanted = conflicts.filter { $0.switchIndex == index }.flatMap(\.touches).map(\.touch).filter { $0.isAhead && $0.index >= 0 }
+      let context = aheadPoints[index]!.context
+      let wanted = touches.filter { $0.isAhead && $0.index >= 0 && $0.context == context && $0.event == aheadPoints[index]!.event }
       if wanted.isEmpty { continue }
       var seen: [Touch: Sight] = [:]
-      let table = self.table
+      let (table, uses) = (self.table, self.uses)
       let ahead = AheadVisitor(aheadPoints[index]!, wanted: Set(wanted).sorted { $0.index < $1.index }) {
         (touch, registers, space, replay) throws(MachineError) in
-        var sight = StopVisitor.sight(of: touch, registers, table, replay)
+        var sight = StopVisitor.sight(of: touch, uses[touch] ?? [], registers, table, replay)
         // What stood there then is not what would stand there in the end.
         sight.before = nil
         seen[touch] = sight
@@ -176,16 +180,32 @@ private struct Explainer {
       history.locks.isAtomicUpdate(touch) ? .atomicUpdate : touch.access.isWrite ? .write : .read
     let pc = touch.access.pc.rawValue
     let stack = sight?.stack ?? history.histories[switchIndex].images?.frames(at: pc) ?? []
+    let isInHandler = touch.handlerDepth > history.histories[switchIndex].entry.handlerDepth
     return AccessReport(
       task: who.task, taskName: who.name, role: role, operation: operation, event: touch.isAhead ? nil : touch.event,
       happened: !touch.isAhead, systemCall: sight?.call,
-      isInHandler: touch.handlerDepth > history.histories[switchIndex].entry.handlerDepth,
-      valueBefore: sight?.before, valueAfter: operation == .read ? nil : sight?.after, stack: stack)
+      isInHandler: isInHandler, handler: isInHandler ? handler(in: stack, history) : nil,
+      valueBefore: sight?.before, valueAfter: operation == .read ? nil : sight?.after, locks: locks(touch), stack: stack)
   }
 
-  private func race(_ conflict: Conflict, _ history: HistoryVisitor) -> Race? {
+  /// The frame of a signal handler: of the functions at which handlers begin.
+  private func handler(in stack: [Frame], _ history: HistoryVisitor) -> Frame? {
+    guard let images = history.histories.lazy.compactMap(\.images).first else { return nil }
+    let names = Set(history.handlers.compactMap { images.frames(at: $0).last?.function })
+    return stack.first { $0.isOfProgram && $0.function.map(names.contains) == true }
+  }
+
+  private func locks(_ touch: Touch) -> [HeldLock] {
+    guard let held = sights[touch]?.held, !held.isEmpty else { return [] }
+    return (uses[touch] ?? []).filter { held.contains($0.taken.access.address) }.compactMap { use in
+      guard let taken = sights[use.taken] else { return nil }
+      return HeldLock(lock: taken.place, takenAt: taken.stack, releasedAt: use.released.flatMap { sights[$0]?.stack })
+    }
+  }
+
+  private func race(_ conflict: Conflict, _ history: HistoryVisitor) -> Race {
     let touches = conflict.touches
-    guard let shared = touches.first(where: { sights[$0.touch] != nil }) ?? touches.first else { return nil }
+    let shared = touches.first { sights[$0.touch] != nil } ?? touches[0]
     let place =
       sights[shared.touch]?.place
       ?? SharedPlace(
@@ -194,17 +214,19 @@ private struct Explainer {
     let accesses = touches.map { access($0.touch, $0.role, history, conflict.switchIndex) }
     let entry = history.histories[conflict.switchIndex].entry
     var race = Race(
-      switchIndex: entry.isLateStart ? nil : conflict.switchIndex, place: place, accesses: accesses,
+      switchIndex: entry.isChangeOfTurn ? conflict.switchIndex : nil, place: place, accesses: accesses,
       isProgramData: conflict.rank <= .mixed, summary: "")
     race.summary = Sentences.summary(of: race)
     return race
   }
 
-  private func waiting(_ entry: WaitingTask) -> BlockedTask {
+  private func waiting(_ entry: WaitingTask, _ history: HistoryVisitor) -> BlockedTask {
     BlockedTask(
       task: entry.task.task, taskName: entry.task.name, systemCall: entry.text, lock: entry.lock, holder: entry.holder,
+      isJoin: entry.isJoin,
       heldSince: entry.taken.flatMap { sights[$0]?.stack }, isCopyOfLock: entry.isCopied, forkedAt: entry.forkStack,
-      lastUsedBy: entry.used.map { name($0.context).task }, lastUsedAt: entry.used.flatMap { sights[$0]?.stack }, stack: entry.stack)
+      lastUsedBy: entry.used.map { name($0.context).task }, lastUsedAt: entry.used.flatMap { sights[$0]?.stack },
+      handler: entry.isInHandler ? handler(in: entry.stack, history) : nil, stack: entry.stack)
   }
 
   private func report(_ history: SwitchHistory) -> SwitchReport {
@@ -230,11 +252,19 @@ private struct Explainer {
     }
   }
 
-  private func headline(_ races: [Race], _ blocked: [BlockedTask]) -> String {
-    if survey.verdict == "deadlock", let text = Sentences.deadlock(blocked) { return text }
-    let failure = Sentences.failure(survey.failure)
-    if let first = races.first { return "\(failure): \(first.summary)" }
-    return "\(failure): no two tasks were found to touch the same memory around a change of turn"
+  private func headline(_ conflicts: [Conflict], _ races: [Race], _ blocked: [BlockedTask]) -> String {
+    let isPair = conflicts.count > 1 && conflicts[1].isOtherHalf(of: conflicts[0])
+    let story = isPair ? Sentences.pair(races[1], races[0]) : races.first?.summary
+    if survey.verdict == "deadlock" {
+      if let text = Sentences.deadlock(blocked) { return text }
+      if let text = Sentences.waiting(blocked) {
+        // Of libraries' memory only what somebody waits for says more.
+        let isTelling = races.first.map { race in race.isProgramData || blocked.contains { $0.lock?.symbol == race.place.symbol } }
+        return text + (isTelling == true ? story.map { "; \($0)" } ?? "" : "")
+      }
+    }
+    return "\(Sentences.failure(survey.failure)): "
+      + (story ?? "no two tasks were found to touch the same memory around a change of turn")
   }
 
   private mutating func addRemarks(_ races: [Race]) {
@@ -245,7 +275,10 @@ private struct Explainer {
     }
     if survey.switchesLeftOut > 0 { remarks.append("\(survey.switchesLeftOut) earlier preemptions were not looked at") }
     if survey.switchesNotFound > 0 {
-      remarks.append("\(survey.switchesNotFound) changes of turn of the search's note are not in the trace")
+      let count = survey.switchesNotFound
+      remarks.append(
+        (count == 1 ? "1 change of turn of the search's note is" : "\(count) changes of turn of the search's note are")
+          + " not in the trace: the run had ended, or went another way")
     }
     if survey.turnsLeftOut > 0 { remarks.append("\(survey.turnsLeftOut) turns are left out of the timeline") }
     if survey.isTruncated { remarks.append("the trace is cut: its recorder was killed") }

@@ -9,6 +9,8 @@ public struct Frame: Hashable, Sendable, Encodable {
   public var file: String?
   public var line: Int?
   public var column: Int?
+  /// Of optimised code: another line whose statement begins with this instruction.
+  public var alsoLine: Int?
   /// The file that the code is from, by its last name, and the address that the file gives it (for addr2line).
   public var module: String?
   public var moduleAddress: String?
@@ -31,8 +33,18 @@ public struct SharedPlace: Hashable, Sendable, Encodable {
   /// Of a global variable; with `offset` the distance from its start.
   public var symbol: String?
   public var offset: UInt64?
-  /// In words: "counter", "table+0x10", "the heap at 0x5000", "the stack of task 3 at 0x7ff0".
+  /// The part of the variable, as its type has it: ".items[3].count".
+  public var member: String?
+  /// In words: "counter", "account.balance", "table+0x10", "the heap at 0x5000", "the stack of task 3 at 0x7ff0".
   public var name: String
+}
+
+/// A mutex that a task held at an access.
+public struct HeldLock: Hashable, Sendable, Encodable {
+  public var lock: SharedPlace
+  public var takenAt: [Frame]
+  /// nil when it was not seen to let go.
+  public var releasedAt: [Frame]?
 }
 
 /// One access to it.
@@ -57,16 +69,20 @@ public struct AccessReport: Hashable, Sendable, Encodable {
   public var systemCall: String?
   /// In a signal handler.
   public var isInHandler: Bool
+  /// That one's frame in the stack, where it is known.
+  public var handler: Frame?
   /// What stood there before and after it; nil where it could not be seen.
   public var valueBefore: String?
   public var valueAfter: String?
+  /// Mutexes that the task held then, as far as it took them near the switch.
+  public var locks: [HeldLock]
   /// The innermost frame first.
   public var stack: [Frame]
 }
 
 /// Accesses of two tasks whose order mattered, in the order in which they happened.
 public struct Race: Hashable, Sendable, Encodable {
-  /// Of the switch that brought the order about, in `switches`; nil for a task that started late or never.
+  /// Of the switch that brought the order about, in `switches`; nil for a task that started late or never, and for the last wait of the one that failed.
   public var switchIndex: Int?
   public var place: SharedPlace
   public var accesses: [AccessReport]
@@ -98,6 +114,8 @@ public struct BlockedTask: Hashable, Sendable, Encodable {
   public var lock: SharedPlace?
   /// The task that holds the lock, where that can be read from it.
   public var holder: Int32?
+  /// It waits for the holder to end; `lock` is then the word that the kernel clears at that task's end.
+  public var isJoin: Bool
   /// Where that task took it.
   public var heldSince: [Frame]?
   /// The holder is of another process: this one has a copy of the lock as it was when it was forked, and nobody will release it.
@@ -107,6 +125,8 @@ public struct BlockedTask: Hashable, Sendable, Encodable {
   /// Where nobody holds it (a condition, a semaphore): the last other task that touched it, and where.
   public var lastUsedBy: Int32?
   public var lastUsedAt: [Frame]?
+  /// The signal handler that it waits in.
+  public var handler: Frame?
   public var stack: [Frame]
 }
 

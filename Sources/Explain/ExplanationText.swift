@@ -55,7 +55,12 @@ extension Explanation {
     let who = access.isInHandler ? "a signal handler of task \(access.task)" : "task \(access.task)"
     let time = access.event.map { "event \($0)" } ?? "did not happen"
     let what = access.systemCall ?? access.operation.rawValue + values
-    return ["     \(who) (\(access.taskName)), \(what)  [\(time)]"] + lines(access.stack)
+    return ["     \(who) (\(access.taskName)), \(what)  [\(time)]"] + access.locks.map(line) + lines(access.stack)
+  }
+
+  private static func line(_ held: HeldLock) -> String {
+    let released = held.releasedAt.map { " and let go at \(Sentences.location($0))" } ?? ""
+    return "         holding \(held.lock.name), taken at \(Sentences.location(held.takenAt))\(released)"
   }
 
   /// Without the library code that called the program's own.
@@ -70,9 +75,11 @@ extension Explanation {
 
   private static func lines(_ task: BlockedTask) -> [String] {
     var text = "  task \(task.task) (\(task.taskName)): \(task.systemCall)"
-    if let lock = task.lock { text += ", on \(lock.name)" }
+    if let lock = task.lock, !task.isJoin { text += ", on \(lock.name)" }
     var lines = wrapped(text, indent: "     ")
-    if let holder = task.holder {
+    if let holder = task.holder, task.isJoin {
+      lines.append("     waits for task \(holder) to end")
+    } else if let holder = task.holder {
       let since = task.heldSince.map { ", taken at \(Sentences.location($0))" } ?? ""
       lines.append("     held by " + (holder == task.task ? "itself" : "task \(holder)") + since)
     }

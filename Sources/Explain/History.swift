@@ -28,6 +28,10 @@ struct Touch: Hashable {
     home == other.home && homeAddress < other.homeAddress + UInt64(max(1, other.access.size))
       && other.homeAddress < homeAddress + UInt64(max(1, access.size))
   }
+  /// In the order of the execution.
+  func isBefore(_ other: Touch) -> Bool {
+    isAhead == other.isAhead ? (event, index) < (other.event, other.index) : other.isAhead
+  }
   /// Whether their order can matter.
   func conflicts(with other: Touch) -> Bool {
     (access.isWrite || other.access.isWrite) && overlaps(other)
@@ -66,6 +70,7 @@ struct SwitchHistory {
 /// A task that waits at the end of a run that came to a standstill.
 struct WaitingTask {
   var task: InspectedTask
+  var isInHandler: Bool
   var call: SyscallWords
   var text: String
   var stack: [Frame]
@@ -73,6 +78,8 @@ struct WaitingTask {
   var holder: Int32?
   /// The holder's last access to the lock.
   var taken: Touch?
+  /// It waits for the holder to end.
+  var isJoin = false
   /// Where nobody holds it (a condition, a semaphore): the last access of another task to it.
   var used: Touch?
   /// The holder is of another process: this one has a copy of the lock as it was at its fork.
@@ -95,6 +102,8 @@ final class HistoryVisitor: ReplayVisitor {
   private var depths: [ContextID: Int] = [:]
   private var recent: [ContextID: [Touch]] = [:]
   private var isLogging = false
+  /// Where signal handlers begin.
+  private(set) var handlers: Set<UInt64> = []
   /// Words that atomic instructions touched, with the last touch by each task.
   private(set) var locks = LockWords()
   /// Of a run that came to a standstill: who touched which words last, and where processes were forked.
@@ -120,6 +129,7 @@ final class HistoryVisitor: ReplayVisitor {
     case .annotation(.signalDelivered(let task, _, _, _, let handler)):
       if handler.rawValue > 1, let context = replay.tasks.last(where: { $0.task == task })?.context {
         depths[context, default: 0] += 1
+        handlers.insert(handler.rawValue)
       }
     case .annotation(.taskStarted(let task, _, let process, let parent, _)):
       if task == process {
@@ -138,15 +148,19 @@ final class HistoryVisitor: ReplayVisitor {
       isLogging = true
       try replay.setAccessLog(true)
     }
-    guard let note = survey.note else { return }
-    for (index, entry) in note.reorderings.enumerated() {
+    for (index, entry) in (survey.note?.reorderings ?? []).enumerated() {
       try find(entry.first, \.first, index, turn, replay)
       try find(entry.second, \.second, index, turn, replay)
     }
+    while try turn.run(ticks: Self.ticksAtOnce) { take(turn.event, turn.registers, replay) }
   }
 
-  /// Accesses of the present event so far, where it was run in parts.
-  private var taken: [MemoryAccess] = []
+  /// The log is taken at least so often, which bounds the memory that it needs.
+  static let ticksAtOnce: UInt64 = 100_000
+  /// Of the present event, the first and the last ones; how many there were.
+  private var touches: [Touch] = []
+  private var touchCount = 0
+  private var occurrences = Occurrences()
 
   /// Runs to a place of the note when it lies in this event, and marks the access that follows.
   private func find(
@@ -156,43 +170,60 @@ final class HistoryVisitor: ReplayVisitor {
     guard reordered[index][keyPath: side] == nil, replay.task(of: turn.event.context)?.task == place.task,
       turn.ticks <= place.ticks, place.ticks <= turn.event.ticks.rawValue
     else { return }
+    while place.ticks - min(place.ticks, turn.ticks) > Self.ticksAtOnce, try turn.run(ticks: Self.ticksAtOnce) {
+      take(turn.event, turn.registers, replay)
+    }
     guard try turn.run(toTicks: place.ticks, pc: GuestAddress(place.pc)) else { return }
-    taken += replay.takeAccesses()
-    wanted.append((taken.count, { self.reordered[index][keyPath: side] = $0 }, place.pc))
+    take(turn.event, turn.registers, replay)
+    wanted.append((touchCount, index, side, place.pc))
   }
-  private var wanted: [(index: Int, take: (Touch) -> Void, pc: UInt64)] = []
+  private var wanted: [(number: Int, index: Int, side: WritableKeyPath<(first: Touch?, second: Touch?), Touch?>, pc: UInt64)] = []
 
   func didRun(_ event: Event, in replay: InspectedReplay) throws(MachineError) {
-    let accesses = taken + (isLogging ? replay.takeAccesses() : [])
-    taken = []
-    let depth = depths[event.context] ?? 0
-    var touches = Self.touches(accesses, event, depth, replay)
-    for (index, take, pc) in wanted where index < touches.count && touches[index].access.pc.rawValue == pc { take(touches[index]) }
+    if isLogging { take(event, replay.registers(of: event.context), replay) }
     wanted = []
-    locks.add(touches, replay)
-    if survey.verdict == "deadlock" { lastTouches.add(touches) }
-    if let call = resources.touch(event, depth, touches.count, replay), isLogging { touches.append(call) }
+    let depth = depths[event.context] ?? 0
+    let calls = resources.touches(event, depth, touchCount, replay)
+    if isLogging { touches += calls }
     lastContext = event.context
     let number = event.number.rawValue
     for index in histories.indices { advance(index, event, depth, touches) }
     keepRecent(touches, event.context)
     for index in histories.indices where histories[index].entry.event == number { snapshot(index, event, depth, replay) }
+    touches.removeAll(keepingCapacity: true)
+    touchCount = 0
+    occurrences = Occurrences()
     if event.trap == .syscall, event.syscall.number == 15, depth > 0 { depths[event.context] = depth - 1 }
     if number == survey.lastEvent && !survey.verdict.isEmpty { takeWaiting(replay) }
   }
 
-  static func touches(
-    _ accesses: [MemoryAccess], _ event: Event, _ depth: Int, _ replay: InspectedReplay
+  /// Takes in what the event's task has touched since the last time. Of the event the first and the last touches are kept.
+  private func take(_ event: Event, _ registers: Registers?, _ replay: InspectedReplay) {
+    let new = touches(replay.takeAccesses(), event, registers, replay)
+    for (number, index, side, pc) in wanted where number >= touchCount && number - touchCount < new.count {
+      let touch = new[number - touchCount]
+      if touch.access.pc.rawValue == pc { reordered[index][keyPath: side] = touch }
+    }
+    locks.add(new, replay)
+    if survey.verdict == "deadlock" { lastTouches.add(new) }
+    touchCount += new.count
+    touches += new
+    let half = Self.meanwhileMax / 2
+    if touches.count > 2 * Self.meanwhileMax { touches.removeSubrange(half..<touches.count - half) }
+  }
+
+  private func touches(
+    _ accesses: [MemoryAccess], _ event: Event, _ registers: Registers?, _ replay: InspectedReplay
   ) -> [Touch] {
-    var occurrences = Occurrences()
     var touches: [Touch] = []
     touches.reserveCapacity(accesses.count)
+    let depth = depths[event.context] ?? 0
     let hasSharing = replay.spacesMade > 1
-    let stack = replay.registers(of: event.context).flatMap { replay.mapping(at: GuestAddress($0.rsp), in: event.space)?.range }
+    let stack = registers.flatMap { replay.mapping(at: GuestAddress($0.rsp), in: event.space)?.range }
     for (index, access) in accesses.enumerated() {
       let occurrence = occurrences.count(access)
       var touch = Touch(
-        context: event.context, handlerDepth: depth, event: event.number.rawValue, index: index, occurrence: occurrence,
+        context: event.context, handlerDepth: depth, event: event.number.rawValue, index: touchCount + index, occurrence: occurrence,
         space: event.space, access: access, home: UInt64(event.space.rawValue), homeAddress: access.address.rawValue)
       touch.isOnOwnStack = stack?.contains(access.address) == true
       if hasSharing, let mapping = replay.mapping(at: access.address, in: event.space),
@@ -277,13 +308,15 @@ final class HistoryVisitor: ReplayVisitor {
       else { continue }
       let call = SyscallWords(registers)
       let images = table.images(of: space, executable: task.executable, in: replay)
+      let isInHandler = depths[task.context, default: 0] > 0
       var entry = WaitingTask(
-        task: task, call: call, text: replay.describe(call, in: space),
+        task: task, isInHandler: isInHandler, call: call, text: replay.describe(call, in: space),
         stack: images.stack(registers.atInstruction(behind: .syscall)) { replay.word(space, $0) })
       if call.number == 202 {
-        entry.lock = replay.place(call.a0, 4, in: space, images)
-        let owner = holder(of: call, of: task, in: space, replay)
+        let (owner, isJoin) = holder(of: call, of: task, in: space, replay)
         entry.holder = owner?.task
+        entry.isJoin = isJoin
+        entry.lock = replay.place(call.a0, 4, in: space, images)
         if let owner, owner.process != task.process {
           entry.isCopied = true
           entry.forkStack = forkStacks[task.process]
@@ -305,19 +338,23 @@ final class HistoryVisitor: ReplayVisitor {
   /// names a task is one that the kernel clears at that task's end.
   private func holder(
     of call: SyscallWords, of task: InspectedTask, in space: AddressSpaceID, _ replay: InspectedReplay
-  ) -> InspectedTask? {
+  ) -> (task: InspectedTask?, isJoin: Bool) {
     let bytes = replay.read(space, GuestAddress(call.a0), 12)
-    guard bytes.count == 12 else { return nil }
+    guard bytes.count == 12 else { return (nil, false) }
     let word = littleEndian(Array(bytes[0..<4]))
     if word == 2 {
       let owner = littleEndian(Array(bytes[8..<12]))
       // One of another process may have ended since, and nothing changes for the copy.
-      return replay.tasks.last { UInt64(UInt32(bitPattern: $0.task)) == owner && ($0.process != task.process || !$0.hasEnded) }
+      let holder = replay.tasks.last {
+        UInt64(UInt32(bitPattern: $0.task)) == owner && ($0.process != task.process || !$0.hasEnded)
+      }
+      return (holder, false)
     }
     // Nobody joins a process's first task by such a word.
-    return replay.tasks.first {
+    let joined = replay.tasks.first {
       !$0.hasEnded && UInt64(UInt32(bitPattern: $0.task)) == word && $0.process == task.process && $0.task != $0.process
     }
+    return (joined, joined != nil)
   }
 }
 

@@ -60,9 +60,12 @@ final class Images {
           address: address, module: module?.name, moduleAddress: moduleAddress, isInlined: false, isOfProgram: isOfProgram)
       ]
     }
+    let lines = places.map(\.line)
     return places.map {
-      Frame(
-        address: address, function: $0.function, file: $0.file, line: $0.line, column: $0.column, module: module?.name,
+      // The line of a call of inlined code is another frame's.
+      let alsoLine = $0.alsoLine.flatMap { lines.contains($0) ? nil : $0 }
+      return Frame(
+        address: address, function: $0.function, file: $0.file, line: $0.line, column: $0.column, alsoLine: alsoLine, module: module?.name,
         moduleAddress: moduleAddress, isInlined: $0.isInlined, isOfProgram: isOfProgram && $0.file?.hasPrefix("/usr/") != true)
     }
   }
@@ -100,6 +103,15 @@ final class Images {
   func variable(at address: UInt64) -> SymbolPlace? {
     guard let symbol = debug?.symbol(at: address), !symbol.isFunction else { return nil }
     return symbol
+  }
+
+  /// The part of a global variable that these bytes are in.
+  func member(at address: UInt64, size: Int) -> MemberPlace? { debug?.member(at: address, size: size) }
+
+  /// A value as its variable's type has it; nil where there is none that fits.
+  func text(of bytes: [UInt8], at address: UInt64) -> String? {
+    guard let member = member(at: address, size: bytes.count), member.size == UInt64(bytes.count), member.offset == 0 else { return nil }
+    return typed(bytes, member.kind) { debug?.enumerator(at: address, size: bytes.count, value: $0) }
   }
 
   /// Whether it is code of the dynamic linker, which resolves names on anybody's behalf.
@@ -189,7 +201,15 @@ extension InspectedReplay {
       place.kind = .global
       place.symbol = symbol.name
       place.offset = symbol.offset
-      place.name = symbol.offset == 0 ? symbol.name : "\(symbol.name)+\(hexadecimal(symbol.offset))"
+      // C++ has this for what C calls static.
+      let name = symbol.name.split(separator: "(anonymous namespace)::").joined()
+      if let member = images.member(at: address, size: size) {
+        place.member = member.path.isEmpty ? nil : member.path
+        let isWhole = member.offset == 0 || member.kind == .opaque
+        place.name = name + member.path + (isWhole ? "" : "+\(hexadecimal(member.offset))")
+      } else {
+        place.name = symbol.offset == 0 ? name : "\(name)+\(hexadecimal(symbol.offset))"
+      }
       return place
     }
     if let owner = stackOwner(of: address, in: space) {

@@ -32,6 +32,12 @@ struct LastTouches {
   }
 }
 
+/// A lock that a task may hold at an access.
+struct LockUse: Hashable {
+  var taken: Touch
+  var released: Touch?
+}
+
 /// Words that locks are made of: those that atomic instructions touch.
 struct LockWords {
   private struct Key: Hashable {
@@ -84,6 +90,26 @@ struct LockWords {
     let last = address >> 2
     return (first...last).contains { touchedBy[Key(home: touch.home, word: $0)] != nil }
   }
+
+  /// Locks that a task may hold at an access: words that libraries touched atomically for it before, with the last such touch and the first one
+  /// behind the access. `touches`: what was done around it, in order.
+  func uses(around access: Touch, in touches: [Touch], _ images: Images) -> [LockUse] {
+    var found: [LockUse] = []
+    for touch in touches
+    where touch.context == access.context && touch.handlerDepth == access.handlerDepth && isAtomicUpdate(touch)
+      && !images.isProgram(touch.access.pc.rawValue)
+    {
+      let index = found.firstIndex { $0.taken.overlaps(touch) }
+      if touch.isBefore(access) {
+        if let index { found.remove(at: index) }
+        found.append(LockUse(taken: touch))
+      } else if let index, found[index].released == nil, access.isBefore(touch) {
+        found[index].released = touch
+      }
+    }
+    return found.suffix(Self.usesMax)
+  }
+  private static let usesMax = 4
 
   func lastTouch(of address: UInt64, in space: AddressSpaceID, by context: ContextID) -> Touch? {
     touchedBy[Key(home: UInt64(space.rawValue), word: address >> 2)]?.last { $0.context == context }

@@ -56,10 +56,36 @@ struct Resources {
 
   private static func argument(_ call: SyscallWords, _ index: Int) -> UInt64 { [call.a0, call.a1, call.a2, call.a3][index] }
 
-  /// The touch of an event that is a call; nil when it touches nothing that is told of.
-  mutating func touch(_ event: Event, _ depth: Int, _ index: Int, _ replay: InspectedReplay) -> Touch? {
-    guard event.trap == .syscall, let task = replay.task(of: event.context) else { return nil }
+  /// The descriptor that a call uses, and whether it ends that one's use for its file.
+  private static func descriptor(_ call: SyscallWords) -> (number: UInt64, isWrite: Bool)? {
+    switch SyscallNumber.name(call.number) {
+    case "close": (call.a0, true)
+    case "dup2", "dup3": (call.a1, true)
+    case "lseek", "fsync", "fdatasync", "ioctl", "flock": (call.a0, false)
+    default: if case (.descriptor, _)? = touched(call) { (call.a0, false) } else { nil }
+    }
+  }
+
+  /// The touches of an event that is a call: of a file or stream, and of the descriptor, whose number may be another file's by then.
+  mutating func touches(_ event: Event, _ depth: Int, _ index: Int, _ replay: InspectedReplay) -> [Touch] {
+    guard event.trap == .syscall, let task = replay.task(of: event.context) else { return [] }
     pending[event.context] = (event.syscall, nil)
+    var touched: [(resource: Int, isWrite: Bool)] = []
+    if let found = file(event, task, replay) { touched.append(found) }
+    if let (number, isWrite) = Self.descriptor(event.syscall), Int32(truncatingIfNeeded: number) >= 0 {
+      let name = "descriptor \(Int32(truncatingIfNeeded: number)) of process \(task.process)"
+      touched.append((resource(name, isStream: false), isWrite))
+    }
+    return touched.enumerated().map { (place, found) in
+      let access = MemoryAccess(
+        pc: GuestAddress(event.pc.rawValue &- 2), address: GuestAddress(UInt64(found.resource)), size: 1, isWrite: found.isWrite)
+      return Touch(
+        context: event.context, handlerDepth: depth, event: event.number.rawValue, index: index + place, occurrence: -1,
+        space: event.space, access: access, home: Self.home, homeAddress: UInt64(found.resource))
+    }
+  }
+
+  private mutating func file(_ event: Event, _ task: InspectedTask, _ replay: InspectedReplay) -> (resource: Int, isWrite: Bool)? {
     guard let (kind, isWrite) = Self.touched(event.syscall) else { return nil }
     let resource: Int
     var changes = isWrite
@@ -73,11 +99,7 @@ struct Resources {
       resource = known
       if resources[known].isStream && SyscallNumber.name(event.syscall.number) != "fstat" { changes = true }
     }
-    let access = MemoryAccess(
-      pc: GuestAddress(event.pc.rawValue &- 2), address: GuestAddress(UInt64(resource)), size: 1, isWrite: changes)
-    return Touch(
-      context: event.context, handlerDepth: depth, event: event.number.rawValue, index: index, occurrence: -1,
-      space: event.space, access: access, home: Self.home, homeAddress: UInt64(resource))
+    return (resource, changes)
   }
 
   private mutating func resource(_ name: String, isStream: Bool) -> Int {

@@ -25,8 +25,12 @@ struct CriticalSwitch {
   var noteIndex: Int?
   /// It is no change of turn: the task was created here, and tasks that were created later ran before it, or it never ran.
   var isLateStart = false
+  /// The last wait of the task that failed, where no switch is its own: what it relied on may have changed while it slept.
+  var isLastWait = false
+  /// As against what was added to look at.
+  var isChangeOfTurn: Bool { !isLateStart && !isLastWait }
   /// The task could not go on by itself.
-  var isPlainChoice: Bool { kind == .choice && !isLateStart }
+  var isPlainChoice: Bool { kind == .choice && !isLateStart && !isLastWait }
 }
 
 /// A task that was created, and when it had its first turn.
@@ -92,6 +96,7 @@ struct Survey {
     let all = walk.critical()
     switchesLeftOut = max(0, all.count - Self.switchesMax)
     switches = Array(all.suffix(Self.switchesMax))
+    if let wait = walk.lastWait(failure), !switches.contains(where: { $0.context == wait.context }) { switches.append(wait) }
     for start in lateStarts.prefix(Self.switchesMax) {
       var entry = CriticalSwitch(
         kind: .choice, isInCode: false, event: start.event, context: start.context,
@@ -233,6 +238,19 @@ private struct SurveyWalk {
     }
     found.append(entry)
     if !task.hasEnded { open.append(found.count - 1) }
+  }
+
+  /// The wait that the task which ended the run came back from last; nil when it had none, or nothing failed.
+  func lastWait(_ failure: String) -> CriticalSwitch? {
+    guard failure.hasPrefix("signal ") || failure.hasPrefix("exit status "), failure != "exit status 0", let last = turns.last,
+      let wait = turns.dropLast().last(where: { $0.context == last.context }), wait.trap == .syscall
+    else { return nil }
+    var entry = CriticalSwitch(
+      kind: .choice, isInCode: false, event: wait.last, context: wait.context,
+      place: SearchNote.Place(task: wait.task, ticks: 0, pc: 0), next: 0, handlerDepth: 0)
+    entry.isLastWait = true
+    entry.resume = last.first
+    return entry
   }
 
   var hasPreemptions: Bool { found.contains { $0.kind == .preemption } }

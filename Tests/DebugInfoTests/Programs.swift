@@ -33,11 +33,11 @@ struct Program {
   /// Addresses in the file and sizes.
   let symbols: [String: (address: UInt64, size: UInt64)]
 
-  init(_ flags: [String], change: (String) throws -> Void = { _ in }) throws {
+  init(_ flags: [String], source: String = Self.source, change: (String) throws -> Void = { _ in }) throws {
     let folder = NSTemporaryDirectory() + "replaysb-debug-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
-    try Self.source.write(toFile: folder + "/known.c", atomically: true, encoding: .utf8)
+    try source.write(toFile: folder + "/known.c", atomically: true, encoding: .utf8)
     let program = folder + "/known"
     _ = try Self.output(["gcc", "-g", "-pthread"] + flags + ["-o", program, folder + "/known.c"])
     var symbols: [String: (address: UInt64, size: UInt64)] = [:]

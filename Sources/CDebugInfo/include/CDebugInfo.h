@@ -32,6 +32,8 @@ typedef struct {
   // 0 when unknown.
   int32_t line;
   int32_t column;
+  // Of optimised code: another line of the same file whose statement begins at this very instruction; 0 when there is none.
+  int32_t also_line;
   // The function's code is a part of the next one's.
   bool is_inlined;
 } rsb_debug_place;
@@ -50,6 +52,34 @@ typedef struct {
 
 // The symbol whose bytes hold this address (a function without a size: the nearest before it). False when there is none.
 bool rsb_debug_symbol_at(rsb_debug *debug, uint64_t address, rsb_debug_symbol *symbol);
+
+// What a value is made of.
+enum {
+  RSB_DEBUG_UNKNOWN,
+  RSB_DEBUG_SIGNED,
+  RSB_DEBUG_UNSIGNED,
+  RSB_DEBUG_BOOL,
+  RSB_DEBUG_CHARACTER,
+  RSB_DEBUG_FLOAT,
+  RSB_DEBUG_POINTER,
+  RSB_DEBUG_ENUMERATION,
+  // A lock or the like of a library, whose inside nobody needs to know.
+  RSB_DEBUG_OPAQUE,
+};
+
+typedef struct {
+  // How the bytes are reached from the variable's name: ".items[3].count"; empty for the variable itself.
+  char path[RSB_DEBUG_TEXT_MAX];
+  // Of what the path names, and how far its bytes are from that one's start.
+  int32_t kind;
+  uint64_t size;
+  uint64_t offset;
+} rsb_debug_member;
+
+// The part of a global variable that holds these bytes, by the types of the debug information. False when they are in none of its variables.
+bool rsb_debug_member_at(rsb_debug *debug, uint64_t address, uint64_t size, rsb_debug_member *member);
+// The name of a value of the enumeration that lies at this address. False when it has none.
+bool rsb_debug_enumerator_at(rsb_debug *debug, uint64_t address, uint64_t size, int64_t value, char name[RSB_DEBUG_TEXT_MAX]);
 
 // Whether the image at this address has any line information.
 bool rsb_debug_has_lines(rsb_debug *debug, uint64_t address);

@@ -49,6 +49,31 @@ public final class ReplayTurn {
     return false
   }
 
+  /// Runs on by so many ticks. False when the event ended before, or has no more ticks than that: the rest is left to be run.
+  public func run(ticks count: UInt64) throws(MachineError) -> Bool {
+    if hasEnded { return false }
+    if let left = ticksLeft, left <= count { return false }
+    let trap = try machine.run(context, limit: RunLimit(ticks: count))
+    hasRun = true
+    if case .budget = trap { return true }
+    self.trap = trap
+    return false
+  }
+
+  /// How far a run came.
+  public enum Progress { case atPoint, onTheWay, ended }
+
+  /// Runs to the `number`th scheduling point from here as `run(toPoint:)` does, but by no more than so many ticks.
+  public func run(toPoint number: UInt32, ticks count: UInt64) throws(MachineError) -> Progress {
+    if hasEnded { return .ended }
+    if ticksLeft.map({ $0 < count }) == true { return try run(toPoint: number) ? .atPoint : .ended }
+    let trap = try machine.run(context, limit: RunLimit(ticks: count, points: number))
+    hasRun = true
+    if case .budget(let point) = trap { return point.isAtPoint ? .atPoint : .onTheWay }
+    self.trap = trap
+    return .ended
+  }
+
   /// Runs to the place after so many ticks of the task where the instruction at `pc` is next. False when the event ended before.
   public func run(toTicks wanted: UInt64, pc: GuestAddress) throws(MachineError) -> Bool {
     if hasEnded || wanted < ticks || stop != nil && wanted > event.ticks.rawValue { return false }
