@@ -200,6 +200,9 @@ public final class Hunt {
 
   func leaveOutHotPoints() { setting.points = coolPoints }
 
+  /// Whether none is left out.
+  var knowsAllPoints: Bool { setting.points.count == allPoints.count }
+
   /// What is known of scheduling points follows from `memory` alone, which a saved search has.
   func usePoints() {
     let points = memory.schedulingPoints

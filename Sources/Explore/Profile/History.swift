@@ -28,6 +28,8 @@ struct HistoryEvent {
   var isCall: Bool
   /// By code of the program itself, or on its variables: not what libraries do among themselves.
   var isOwn: Bool
+  /// Of the last event of a system call: how far it reaches.
+  var reach: CallReach?
 }
 
 /// Used for one execution after the other, on the machine's thread.
@@ -41,6 +43,7 @@ final class History: GuestWatcher {
   private(set) var starts: [(task: TaskID, parent: TaskID?, event: Int)] = []
   private var visits: [Visits: UInt32] = [:]
   private var tasks: [ContextID: TaskID] = [:]
+  private var spaces: [ContextID: AddressSpaceID] = [:]
   /// Children of vfork, with whom they stand in for: that task waits, and they work on its memory until they execute a program.
   private var standsFor: [ContextID: ContextID] = [:]
   /// Who made the latest call, if that was vfork.
@@ -56,14 +59,26 @@ final class History: GuestWatcher {
   /// What it touches at scheduling points beyond that is not even counted, so that programs that compute much get on.
   private static let accessesMax = 1 << 20
   private var accesses = 0
+  /// Ticks of tasks at their last system calls.
+  private(set) var callTicks: [TaskID: Ticks] = [:]
+  /// A task executed an instruction that is answered for the processor (its clock, say).
+  private(set) var hasAskedMachine = false
+  /// How often a task's access faulted so far.
+  private(set) var faults = 0
+  /// Something was not noted.
+  var isCut: Bool { events.count >= Self.eventsMax || accesses > Self.accessesMax }
 
   /// Before an execution that starts with this task; nil when it starts from exec.
   func begin(_ held: (id: TaskID, context: ContextID)?) {
     events.removeAll(keepingCapacity: true)
     starts = []
     accesses = 0
+    hasAskedMachine = false
+    faults = 0
+    callTicks = [:]
     visits.removeAll(keepingCapacity: true)
     tasks = [:]
+    spaces = [:]
     standsFor = [:]
     vforks = nil
     if let held { start(held.id, held.context, by: nil) }
@@ -85,6 +100,7 @@ final class History: GuestWatcher {
     _ accesses: [MemoryAccess], aliases: [Alias], by context: ContextID, handler: RunningHandler?, in space: AddressSpaceID
   ) {
     memory?.add(accesses, aliases: aliases, by: standsFor[context] ?? context, handler: handler, in: space)
+    spaces[context] = space
     guard let task = tasks[context], self.accesses < Self.accessesMax else { return }
     var alias = 0
     for (index, access) in accesses.enumerated() {
@@ -110,8 +126,11 @@ final class History: GuestWatcher {
   }
   private static let noSpace: UInt64 = 0xffff
 
-  private func note(_ moment: Moment, _ object: UInt64, _ isWrite: Bool, isCall: Bool = false, isOwn: Bool = false) {
-    events.append(HistoryEvent(moment: moment, object: object, isWrite: isWrite, isCall: isCall, isOwn: isOwn))
+  private func note(
+    _ moment: Moment, _ object: UInt64, _ isWrite: Bool, isCall: Bool = false, isOwn: Bool = false, reach: CallReach? = nil
+  ) {
+    events.append(
+      HistoryEvent(moment: moment, object: object, isWrite: isWrite, isCall: isCall, isOwn: isOwn, reach: reach))
   }
 
   func calls(_ registers: Registers, at pc: GuestAddress, by context: ContextID) {
@@ -123,9 +142,19 @@ final class History: GuestWatcher {
     visits[Visits(task: task, pc: pc)] = occurrence
     if events.count >= Self.eventsMax { return }
     let moment = Moment(task: task, pc: pc, occurrence: occurrence)
-    if let object = Self.object(of: registers) { note(moment, object, true, isCall: true) }
-    note(moment, Self.anything, true, isCall: true)
+    let object = Self.object(of: registers)
+    if let object { note(moment, object, true, isCall: true) }
+    let reach = CallReach(of: registers, descriptor: object, in: spaces[context])
+    note(moment, Self.anything, true, isCall: true, reach: reach)
   }
+
+  func counted(_ ticks: Ticks, beforeCallOf context: ContextID) {
+    if let task = tasks[context] { callTicks[task] = ticks }
+  }
+
+  func faults(_ task: ContextID) { faults += 1 }
+
+  func asksMachine(_ task: ContextID) { hasAskedMachine = true }
 
   /// CLONE_VFORK of clone(2). The flags of clone3 lie in memory: its children count as tasks of their own.
   private static let cloneVfork: UInt64 = 0x4000
@@ -143,6 +172,12 @@ final class History: GuestWatcher {
   }
   /// Of all calls: what else they are about is not known here.
   private static let anything: UInt64 = 1 << 63
+
+  /// How many events there are without the call that came last, before which its task stands.
+  func eventsBeforeCall(of task: TaskID, at pc: GuestAddress) -> Int {
+    guard let last = events.last, last.isCall, last.moment.task == task, last.moment.pc == pc else { return events.count }
+    return (events.lastIndex { $0.moment != last.moment } ?? -1) + 1
+  }
 
   /// The task lost its turn before the call that came last, and makes it again.
   func retractCall(of task: TaskID, at pc: GuestAddress) {

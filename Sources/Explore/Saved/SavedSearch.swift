@@ -9,7 +9,7 @@ import RecordReplay
 /// What a search goes on from. JSON; what would be long is in numbers (`Packed`).
 public struct SavedSearch: Codable, Equatable, Sendable {
   /// Of this format. Another one is not read.
-  public static let currentVersion = 1
+  public static let currentVersion = 2
   public var version = SavedSearch.currentVersion
   public var toolVersion = Tool.version
   /// The guest's time at its start, in nanoseconds since 1970.
