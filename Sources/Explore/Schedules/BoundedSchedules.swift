@@ -29,15 +29,17 @@ public struct BoundedSchedules: Sendable, Equatable {
     public var schedulesMax: Int
     /// Schedules given at most with each number of preemptions.
     public var schedulesMaxPerLevel: Int
-    /// Where tasks are preempted; nil for everywhere. Since that is for guessing, all places of an execution come in turn: with the task that
-    /// waited longest, then with the next.
+    /// Where tasks are preempted; nil for everywhere.
     public var instructions: Set<GuestAddress>?
+    /// For guessing: all places of an execution come with the task that waited longest, then all with the next.
+    public var takesPlacesInTurn: Bool
     /// Leaves out schedules that are equal to others with as few preemptions, unless it shows that they cannot be told.
     public var prunes: Bool
     public init(
       preemptionsMax: Int, schedulesMax: Int = .max, schedulesMaxPerLevel: Int = .max,
-      instructions: Set<GuestAddress>? = nil, prunes: Bool = false
+      instructions: Set<GuestAddress>? = nil, takesPlacesInTurn: Bool = false, prunes: Bool = false
     ) {
+      self.takesPlacesInTurn = takesPlacesInTurn
       self.prunes = prunes
       self.preemptionsMax = max(0, preemptionsMax)
       self.schedulesMax = schedulesMax
@@ -211,7 +213,7 @@ public struct BoundedSchedules: Sendable, Equatable {
     if !run.hasEnded { stopped += 1 }
     precondition(run.schedule.preemptions == level, "an execution of another level")
     var places = prunes ? Pruning(run, sleepers).places() : run.turns.map { BranchPlace(turn: $0, sleepers: []) }
-    if limits.instructions != nil { places = Self.inTurn(places) }
+    if limits.takesPlacesInTurn { places = Self.inTurn(places) }
     add(places.filter { $0.turn.kind == .choice }, of: run, to: level)
     if level == limits.preemptionsMax { return }
     places.removeAll { $0.turn.kind != .preemption || limits.instructions?.contains($0.turn.place.pc) == false }

@@ -29,12 +29,16 @@ struct FewestPreemptions {
   ) throws(SessionError) -> (schedule: Schedule, fewest: Fewest) {
     // With one preemption fewer than two there is none to guide.
     if failing.preemptions > 1 {
-      let contended = try contendedInstructions(failing, &runner)
       let preempted = Set(failing.switches.filter { $0.kind == .preemption }.map(\.place.pc))
-      let guided = BoundedSchedules.Limits(
-        preemptionsMax: failing.preemptions - 1, schedulesMaxPerLevel: guidedMax,
-        instructions: contended.union(preempted), prunes: prunes)
+      var guided = BoundedSchedules.Limits(
+        preemptionsMax: failing.preemptions - 1, schedulesMaxPerLevel: guidedMax, instructions: preempted, prunes: prunes)
       if let found = try first(guided, &runner).schedule { return (found, .notProved) }
+      let contended = try contendedInstructions(failing, &runner)
+      if !contended.subtracting(preempted).isEmpty {
+        guided.instructions = contended.union(preempted)
+        guided.takesPlacesInTurn = true
+        if let found = try first(guided, &runner).schedule { return (found, .notProved) }
+      }
     }
     if failing.preemptions == 0 { return (failing, .proved) }
     let all = BoundedSchedules.Limits(
