@@ -213,6 +213,8 @@ public final class MachineBranch: Machine {
         watcher.touched(
           accesses, aliases: aliases(of: accesses, in: context.space), by: context.id,
           handler: handlers[index].depth > 0 ? RunningHandler(stack: handlers[index].stack) : nil, in: context.space)
+      } else if !accesses.isEmpty {
+        watcher.missesAccesses()
       }
     }
     switch trap {

@@ -79,7 +79,8 @@ final class Worker: TrialExecutor {
     bounded?.hasEnded = outcome.verdict != nil
     return TrialResult(
       trial: trial, outcome: outcome, schedule: made!.schedule, bounded: bounded, steps: made!.steps,
-      findings: trial.manner.isGiven ? Findings() : Findings(history), isMet: (made as? HoldDecisions)?.isMet ?? true, memory: history.memory)
+      findings: trial.manner.isGiven ? Findings() : Findings(history), isMet: (made as? HoldDecisions)?.isMet ?? true,
+      memory: history.memory)
   }
 
   private func decisions(_ manner: Trial.Manner) -> ExploringDecisions {

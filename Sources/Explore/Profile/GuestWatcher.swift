@@ -15,12 +15,15 @@ public protocol GuestWatcher: AnyObject {
   func counted(_ ticks: Ticks, beforeCallOf task: ContextID)
   /// A task has trapped by an instruction that is answered for the processor (its clock, say), or in a way that only old programs use.
   func asksMachine(_ task: ContextID)
+  /// From here on accesses are not told any more: they were too many.
+  func missesAccesses()
   /// A task's access, or its instruction, faulted.
   func faults(_ task: ContextID)
 }
 
 extension GuestWatcher {
   public func counted(_ ticks: Ticks, beforeCallOf task: ContextID) {}
+  public func missesAccesses() {}
   public func asksMachine(_ task: ContextID) {}
   public func faults(_ task: ContextID) {}
 }

@@ -44,6 +44,8 @@ final class History: GuestWatcher {
   private var visits: [Visits: UInt32] = [:]
   private var tasks: [ContextID: TaskID] = [:]
   private var spaces: [ContextID: AddressSpaceID] = [:]
+  /// Where memory has two names, so that a futex cannot be told by its address.
+  private var aliasedSpaces: Set<AddressSpaceID> = []
   /// Children of vfork, with whom they stand in for: that task waits, and they work on its memory until they execute a program.
   private var standsFor: [ContextID: ContextID] = [:]
   /// Who made the latest call, if that was vfork.
@@ -66,7 +68,8 @@ final class History: GuestWatcher {
   /// How often a task's access faulted so far.
   private(set) var faults = 0
   /// Something was not noted.
-  var isCut: Bool { events.count >= Self.eventsMax || accesses > Self.accessesMax }
+  var isCut: Bool { events.count >= Self.eventsMax || accesses > Self.accessesMax || hasMissed }
+  private var hasMissed = false
 
   /// Before an execution that starts with this task; nil when it starts from exec.
   func begin(_ held: (id: TaskID, context: ContextID)?) {
@@ -75,10 +78,12 @@ final class History: GuestWatcher {
     accesses = 0
     hasAskedMachine = false
     faults = 0
+    hasMissed = false
     callTicks = [:]
     visits.removeAll(keepingCapacity: true)
     tasks = [:]
     spaces = [:]
+    aliasedSpaces = []
     standsFor = [:]
     vforks = nil
     if let held { start(held.id, held.context, by: nil) }
@@ -101,6 +106,7 @@ final class History: GuestWatcher {
   ) {
     memory?.add(accesses, aliases: aliases, by: standsFor[context] ?? context, handler: handler, in: space)
     spaces[context] = space
+    if !aliases.isEmpty { aliasedSpaces.insert(space) }
     guard let task = tasks[context], self.accesses < Self.accessesMax else { return }
     var alias = 0
     for (index, access) in accesses.enumerated() {
@@ -144,13 +150,16 @@ final class History: GuestWatcher {
     let moment = Moment(task: task, pc: pc, occurrence: occurrence)
     let object = Self.object(of: registers)
     if let object { note(moment, object, true, isCall: true) }
-    let reach = CallReach(of: registers, descriptor: object, in: spaces[context])
+    let space = spaces[context].flatMap { aliasedSpaces.contains($0) ? nil : $0 }
+    let reach = CallReach(of: registers, descriptor: object, in: space)
     note(moment, Self.anything, true, isCall: true, reach: reach)
   }
 
   func counted(_ ticks: Ticks, beforeCallOf context: ContextID) {
     if let task = tasks[context] { callTicks[task] = ticks }
   }
+
+  func missesAccesses() { hasMissed = true }
 
   func faults(_ task: ContextID) { faults += 1 }
 
