@@ -2,6 +2,7 @@
 
 import Kernel
 import Platform
+import PtracePlatform
 import Testing
 
 @testable import Explore
