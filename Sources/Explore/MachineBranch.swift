@@ -209,8 +209,13 @@ public final class MachineBranch: Machine {
           handler: handlers[index].depth > 0 ? RunningHandler(stack: handlers[index].stack) : nil, in: context.space)
       }
     }
-    if case .syscall = trap {
+    switch trap {
+    case .syscall:
+      watcher.counted(ticks(of: context.id), beforeCallOf: context.id)
       watcher.calls(context.registers, at: GuestAddress(context.registers.rip - 2), by: context.id)
+    case .instruction, .vsyscall, .foreignSyscall: watcher.asksMachine(context.id)
+    case .fault: watcher.faults(context.id)
+    case .budget, .unresponsive, .interrupted: break
     }
     handlers[index].stoppedAt = nil
     switch trap {

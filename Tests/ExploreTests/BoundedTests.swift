@@ -137,9 +137,12 @@ private func twoStoresCount(parent: Int = 0, child: Int = 0, isParents: Bool = t
   return goesOn + twoStoresCount(parent: parent, child: child + 1, isParents: true, preemptions - 1)
 }
 
-private func bounded(_ guest: Guest, preemptions: Int, schedulesMax: UInt64 = 20_000) throws -> HuntResult {
+private func bounded(
+  _ guest: Guest, preemptions: Int, schedulesMax: UInt64 = 20_000, prunes: Bool = true
+) throws -> HuntResult {
   try hunt(guest) {
     $0.strategy = .bounded
+    $0.prunes = prunes
     $0.preemptionsMax = preemptions
     $0.schedulesMax = schedulesMax
   }
@@ -198,7 +201,7 @@ extension ExploreTests {
     }
 
     @Test(.timeLimit(.minutes(2)), arguments: 0...3) func countsOfProgram(_ preemptions: Int) throws {
-      let result = try bounded(.twoStores, preemptions: preemptions)
+      let result = try bounded(.twoStores, preemptions: preemptions, prunes: false)
       let count = twoStoresCount(preemptions)
       #expect(result.schedulingPoints == 4)
       let words = ["without preemptions", "with at most 1 preemption", "with at most 2 preemptions", "with at most 3 preemptions"]
@@ -247,7 +250,7 @@ extension ExploreTests {
     @Test(.timeLimit(.minutes(2))) func findsWithOnePreemption() throws {
       let without = try bounded(.lostTicket, preemptions: 0)
       #expect(without.failures == 0)
-      #expect(without.exhausted == "all schedules without preemptions tried, 1 schedule: no failure")
+      #expect(without.exhausted == "all schedules without preemptions tried, 1 schedule, one of each kind: no failure")
       let with = try bounded(.lostTicket, preemptions: 1)
       let found = try #require(with.first)
       #expect(found.schedule.preemptions == 1)
@@ -264,7 +267,7 @@ extension ExploreTests {
     @Test(.timeLimit(.minutes(2))) func saysThatItDidNotFinish() throws {
       // As many as there are with one preemption, and one more.
       let most = UInt64(twoStoresCount(1)) + 1
-      let result = try bounded(.twoStores, preemptions: 2, schedulesMax: most)
+      let result = try bounded(.twoStores, preemptions: 2, schedulesMax: most, prunes: false)
       #expect(result.schedulesTried == most)
       #expect(
         result.exhausted

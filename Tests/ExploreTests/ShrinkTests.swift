@@ -89,6 +89,24 @@ extension ExploreTests {
       #expect(found.shrinking?.fewest == .proved)
     }
 
+    /// Where the orders of tasks are too many to try: one preemption, in the right order of all others.
+    @Test(.timeLimit(.minutes(8)), arguments: [UInt64](1...3)) func ringOfLocks(_ seed: UInt64) throws {
+      let result = try hunt(.bug("philosophers")) { $0.seed = seed }
+      let found = try #require(result.first)
+      #expect(found.schedule.preemptions == 1)
+      #expect(found.shrinking?.fewest == .proved)
+    }
+
+    /// Many threads, of which one matters. That it cannot be done without a preemption is not proved.
+    @Test(.timeLimit(.minutes(8)), arguments: [UInt64](1...3)) func oneOfMany(_ seed: UInt64) throws {
+      let twenty = try Guest.bug("twenty_threads")
+      let source = twenty.source.replacing("THREADS = 20, READER = 13", with: "THREADS = 9, READER = 5")
+      try #require(source != twenty.source)
+      let guest = Guest(name: "nine_threads", source: source)
+      let found = try #require(try hunt(guest) { $0.seed = seed }.first)
+      #expect(found.schedule.preemptions == 1)
+    }
+
     @Test(.timeLimit(.minutes(2)), arguments: [UInt64](1...3)) func narrowsToTheCounter(_ seed: UInt64) throws {
       let result = try hunt(.lostUpdate) { $0.seed = seed }
       let found = try #require(result.first)

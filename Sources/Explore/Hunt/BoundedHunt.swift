@@ -55,7 +55,7 @@ extension Hunt {
     while trials.count < Self.groupSize, let schedule = schedules.next() {
       trials.append(bounded(schedule, number: result.schedulesTried + UInt64(trials.count) + 1))
     }
-    setting.log = schedules.level <= Self.loggedPreemptionsMax ? .all : .off
+    setting.log = schedules.level <= Self.loggedPreemptionsMax ? .all : schedules.prunes ? .points : .off
     return trials
   }
 
@@ -71,10 +71,10 @@ extension Hunt {
 
   private var limitsOfRest: BoundedSchedules.Limits {
     let rest = options.schedulesMax - min(options.schedulesMax, result.schedulesTried)
-    return BoundedSchedules.Limits(preemptionsMax: options.preemptionsMax, schedulesMax: Int(clamping: rest))
+    return BoundedSchedules.Limits(preemptionsMax: options.preemptionsMax, schedulesMax: Int(clamping: rest), prunes: options.prunes)
   }
 
-  /// Schedules with more preemptions are too many to log what they touch.
+  /// Schedules with more preemptions are too many to log all that they touch.
   private static let loggedPreemptionsMax = 1
 
   private static func words(_ schedules: BoundedSchedules, _ options: HuntOptions, _ failures: UInt64) -> String {
@@ -83,7 +83,7 @@ extension Hunt {
       preemptions == 0 ? "without preemptions" : "with at most \(number(preemptions, "preemption"))"
     }
     let failed = failures == 0 ? "no failure" : "\(failures) failed"
-    let tried = number(schedules.given, "schedule")
+    let tried = number(schedules.given, "schedule") + (schedules.prunes ? ", one of each kind" : "")
     if schedules.completed == options.preemptionsMax {
       return "all schedules \(with(options.preemptionsMax)) tried, \(tried): \(failed)"
     }

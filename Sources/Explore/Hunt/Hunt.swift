@@ -213,6 +213,9 @@ public final class Hunt {
 
   func leaveOutInnerLoops() { setting.points = warmPoints }
 
+  /// Whether none is left out.
+  var knowsAllPoints: Bool { setting.points.count == allPoints.count }
+
   /// What is known of scheduling points follows from `memory` alone, which a saved search has.
   func usePoints() {
     let points = memory.schedulingPoints
@@ -220,6 +223,7 @@ public final class Hunt {
     allPoints = points
     warmPoints = memory.schedulingPoints(visitedAtMost: Self.visitsOfInnerLoop)
     coolPoints = memory.schedulingPoints(visitedAtMost: Self.visitsOfLoop)
+    setting.updates = memory.updates
     conflicts = memory.conflicts
     result.schedulingPoints = points.count
   }
@@ -231,8 +235,11 @@ public final class Hunt {
   /// Other schedules go other ways and touch other memory, so the first groups are under the log of all accesses, and some later
   /// ones: in other groups code that is new has no scheduling points.
   private func isProfiled(_ group: UInt64) -> Bool {
-    (group < 24 || group % 32 < 2) && memory.accesses < Self.profiledAccessesMax + group * Self.profiledAccessesOfGroup
+    (group < 24 && (!computes || group % 4 == 0) || group % 32 < 2) && memory.accesses < Self.profiledAccessesMax + group * Self.profiledAccessesOfGroup
   }
+  /// Its executions take long under the log, and what computes is not waited for.
+  private var computes: Bool { patience.ticks > 2 * Self.manyTicks }
+  private static let manyTicks: UInt64 = 300_000
   /// Accesses that are looked at in profiles, so that programs that compute much get on too.
   private static let profiledAccessesMax: UInt64 = 10_000_000, profiledAccessesOfGroup: UInt64 = 100_000
 

@@ -10,6 +10,8 @@ public struct HuntOptions: Sendable {
   public var strategy = Strategy.mix
   /// Of the strategy that enumerates: preemptions at most.
   public var preemptionsMax = 2
+  /// Of the strategy that enumerates: leaves out schedules that are equal to others (`Pruning`).
+  public var prunes = true
   /// Of all choices of schedules. What the guest sees (random bytes, epoch) follows from the run's own seed.
   public var seed: UInt64 = 1
   public var predicate = FailurePredicate()

@@ -17,6 +17,14 @@ struct Trial: Sendable {
     case follow(Schedule)
     /// See `BoundedDecisions`.
     case bounded(Schedule, notesFrom: Int?)
+
+    /// A schedule was given: nobody asks which orders could be turned around.
+    var isGiven: Bool {
+      switch self {
+      case .follow, .bounded: true
+      case .plain, .walk, .priorities, .sample, .hold: false
+      }
+    }
   }
   var manner: Manner
   /// Among all schedules tried; 0 for what does not count.
@@ -30,6 +38,8 @@ struct Trial: Sendable {
 struct TrialSetting: Equatable, Sendable {
   /// By rising address.
   var points: [GuestAddress] = []
+  /// Points whose instruction is an update.
+  var updates: Set<GuestAddress> = []
   var log = AccessLogMode.off
 }
 
@@ -42,7 +52,7 @@ struct TrialResult: Sendable {
   var bounded: BoundedRun?
   /// Scheduling points and traps that tasks came by.
   var steps: UInt64
-  /// Without a log of accesses nothing but its system calls.
+  /// Without a log of accesses nothing but its system calls; nothing where a schedule was given.
   var findings: Findings
   /// Whether what the last hold waited for has happened.
   var isMet: Bool

@@ -73,6 +73,7 @@ final class Worker: TrialExecutor {
       history.begin(program.held?.task)
       let decisions = decisions(trial.manner)
       decisions.patience = trial.patience
+      decisions.updates = setting.updates
       made = decisions
       return decisions
     }
@@ -80,7 +81,8 @@ final class Worker: TrialExecutor {
     bounded?.hasEnded = outcome.verdict != nil
     return TrialResult(
       trial: trial, outcome: outcome, schedule: made!.schedule, bounded: bounded, steps: made!.steps,
-      findings: Findings(history), isMet: (made as? HoldDecisions)?.isMet ?? true, memory: history.memory)
+      findings: trial.manner.isGiven ? Findings() : Findings(history), isMet: (made as? HoldDecisions)?.isMet ?? true,
+      memory: history.memory)
   }
 
   private func decisions(_ manner: Trial.Manner) -> ExploringDecisions {
@@ -98,7 +100,8 @@ final class Worker: TrialExecutor {
     case .hold(let plan): HoldDecisions(epoch: epoch, random: random, plan: plan, history: history)
     case .follow(let schedule): FollowDecisions(epoch: epoch, random: random, schedule: schedule)
     case .bounded(let schedule, let notesFrom):
-      BoundedDecisions(epoch: epoch, random: random, history: history, schedule: schedule, notesFrom: notesFrom)
+      BoundedDecisions(epoch: epoch, random: random, history: history, schedule: schedule, notesFrom: notesFrom,
+        recordsSteps: setting.log != .off)
     }
   }
 }

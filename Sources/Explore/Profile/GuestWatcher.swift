@@ -13,6 +13,18 @@ public protocol GuestWatcher: AnyObject {
   func touched(_ accesses: [MemoryAccess], aliases: [Alias], by task: ContextID, handler: RunningHandler?, in space: AddressSpaceID)
   /// A task has trapped by the system call instruction at `pc`.
   func calls(_ registers: Registers, at pc: GuestAddress, by task: ContextID)
+  /// So many ticks a task has executed when it traps by a system call; `calls` comes next.
+  func counted(_ ticks: Ticks, beforeCallOf task: ContextID)
+  /// A task has trapped by an instruction that is answered for the processor (its clock, say), or in a way that only old programs use.
+  func asksMachine(_ task: ContextID)
+  /// A task's access, or its instruction, faulted.
+  func faults(_ task: ContextID)
+}
+
+extension GuestWatcher {
+  public func counted(_ ticks: Ticks, beforeCallOf task: ContextID) {}
+  public func asksMachine(_ task: ContextID) {}
+  public func faults(_ task: ContextID) {}
 }
 
 /// The signal handler that a task is in.

@@ -30,6 +30,8 @@ struct HistoryEvent {
   var isOwn: Bool
   /// By an update, which could be stopped between its load and its store.
   var isUpdate = false
+  /// Of the last event of a system call: how far it reaches.
+  var reach: CallReach?
 }
 
 /// Used for one execution after the other, on the machine's thread.
@@ -43,6 +45,9 @@ final class History: GuestWatcher {
   private(set) var starts: [(task: TaskID, parent: TaskID?, event: Int)] = []
   private var visits: [Visits: UInt32] = [:]
   private var tasks: [ContextID: TaskID] = [:]
+  private var spaces: [ContextID: AddressSpaceID] = [:]
+  /// Where memory has two names, so that a futex cannot be told by its address.
+  private var aliasedSpaces: Set<AddressSpaceID> = []
   /// Children of vfork, with whom they stand in for: that task waits, and they work on its memory until they execute a program.
   private var standsFor: [ContextID: ContextID] = [:]
   /// Who made the latest call, if that was vfork.
@@ -60,14 +65,28 @@ final class History: GuestWatcher {
   private var accesses = 0
   /// How often tasks came to scheduling points.
   var visitsToPoints: Int { accesses }
+  /// Ticks of tasks at their last system calls.
+  private(set) var callTicks: [TaskID: Ticks] = [:]
+  /// A task executed an instruction that is answered for the processor (its clock, say).
+  private(set) var hasAskedMachine = false
+  /// How often a task's access faulted so far.
+  private(set) var faults = 0
+  /// Something was not noted.
+  private(set) var isCut = false
 
   /// Before an execution that starts with this task; nil when it starts from exec.
   func begin(_ held: (id: TaskID, context: ContextID)?) {
     events.removeAll(keepingCapacity: true)
     starts = []
     accesses = 0
+    hasAskedMachine = false
+    faults = 0
+    isCut = false
+    callTicks = [:]
     visits.removeAll(keepingCapacity: true)
     tasks = [:]
+    spaces = [:]
+    aliasedSpaces = []
     standsFor = [:]
     vforks = nil
     if let held { start(held.id, held.context, by: nil) }
@@ -85,12 +104,17 @@ final class History: GuestWatcher {
 
   // MARK: What happens
 
-  func leftOut(_ count: Int) { memory?.accesses += UInt64(count) }
+  func leftOut(_ count: Int) {
+    memory?.accesses += UInt64(count)
+    isCut = true
+  }
 
   func touched(
     _ accesses: [MemoryAccess], aliases: [Alias], by context: ContextID, handler: RunningHandler?, in space: AddressSpaceID
   ) {
     memory?.add(accesses, aliases: aliases, by: standsFor[context] ?? context, handler: handler, in: space)
+    spaces[context] = space
+    if !aliases.isEmpty { aliasedSpaces.insert(space) }
     guard let task = tasks[context] else { return }
     var alias = 0
     for (index, access) in accesses.enumerated() {
@@ -102,7 +126,10 @@ final class History: GuestWatcher {
         occurrence += 1
         visits[Visits(task: task, pc: access.pc)] = occurrence
       }
-      if events.count >= (occurrence > Self.visitsNoted ? Self.eventsOfLoops : Self.eventsMax) { continue }
+      if events.count >= (occurrence > Self.visitsNoted ? Self.eventsOfLoops : Self.eventsMax) {
+        isCut = true
+        continue
+      }
       let moment = Moment(task: task, pc: access.pc, occurrence: occurrence)
       let isShared = alias < aliases.count && aliases[alias].index == index
       let space = isShared ? Self.noSpace : UInt64(space.rawValue)
@@ -116,10 +143,12 @@ final class History: GuestWatcher {
   private static let noSpace: UInt64 = 0xffff
 
   private func note(
-    _ moment: Moment, _ object: UInt64, _ isWrite: Bool, isCall: Bool = false, isOwn: Bool = false, isUpdate: Bool = false
+    _ moment: Moment, _ object: UInt64, _ isWrite: Bool, isCall: Bool = false, isOwn: Bool = false, isUpdate: Bool = false,
+    reach: CallReach? = nil
   ) {
     events.append(
-      HistoryEvent(moment: moment, object: object, isWrite: isWrite, isCall: isCall, isOwn: isOwn, isUpdate: isUpdate))
+      HistoryEvent(
+        moment: moment, object: object, isWrite: isWrite, isCall: isCall, isOwn: isOwn, isUpdate: isUpdate, reach: reach))
   }
 
   func calls(_ registers: Registers, at pc: GuestAddress, by context: ContextID) {
@@ -129,11 +158,26 @@ final class History: GuestWatcher {
     guard let task = tasks[context] else { return }
     let occurrence = visits(of: task, to: pc) + 1
     visits[Visits(task: task, pc: pc)] = occurrence
-    if events.count >= Self.eventsMax { return }
+    if events.count >= Self.eventsMax {
+      isCut = true
+      return
+    }
     let moment = Moment(task: task, pc: pc, occurrence: occurrence)
-    if let object = Self.object(of: registers) { note(moment, object, true, isCall: true) }
-    note(moment, Self.anything, true, isCall: true)
+    let object = Self.object(of: registers)
+    if let object { note(moment, object, true, isCall: true) }
+    let space = spaces[context].flatMap { aliasedSpaces.contains($0) ? nil : $0 }
+    let reach = CallReach(of: registers, descriptor: object, in: space)
+    note(moment, Self.anything, true, isCall: true, reach: reach)
   }
+
+  func counted(_ ticks: Ticks, beforeCallOf context: ContextID) {
+    if let task = tasks[context] { callTicks[task] = ticks }
+  }
+
+
+  func faults(_ task: ContextID) { faults += 1 }
+
+  func asksMachine(_ task: ContextID) { hasAskedMachine = true }
 
   /// CLONE_VFORK of clone(2). The flags of clone3 lie in memory: its children count as tasks of their own.
   private static let cloneVfork: UInt64 = 0x4000
@@ -151,6 +195,12 @@ final class History: GuestWatcher {
   }
   /// Of all calls: what else they are about is not known here.
   private static let anything: UInt64 = 1 << 63
+
+  /// How many events there are without the call that came last, before which its task stands.
+  func eventsBeforeCall(of task: TaskID, at pc: GuestAddress) -> Int {
+    guard let last = events.last, last.isCall, last.moment.task == task, last.moment.pc == pc else { return events.count }
+    return (events.lastIndex { $0.moment != last.moment } ?? -1) + 1
+  }
 
   /// The task lost its turn before the call that came last, and makes it again.
   func retractCall(of task: TaskID, at pc: GuestAddress) {

@@ -24,6 +24,8 @@ public struct SharedMemory: Sendable, Equatable {
   /// Addresses of instructions, as words of space 0.
   var instructions = WordIndex()
   var points: Set<UInt32> = []
+  /// Instructions that are updates (`RunLimit.updates`).
+  var updating: Set<UInt32> = []
   /// By instruction: its accesses.
   var visits: [UInt64] = []
   /// Accesses taken in.
@@ -65,6 +67,7 @@ public struct SharedMemory: Sendable, Equatable {
     let index = index(of: access.pc)
     visits[Int(index)] += 1
     if isRecent(recent) { return }
+    if access.isUpdate { updating.insert(index) }
     let last = (address.rawValue &+ UInt64(max(1, access.size)) - 1) >> 3
     var number = address.rawValue >> 3
     while number <= last {
@@ -106,6 +109,7 @@ public struct SharedMemory: Sendable, Equatable {
       }
     }
     for point in other.points { points.insert(index(of: other.address(of: point))) }
+    for instruction in other.updating { updating.insert(index(of: other.address(of: instruction))) }
   }
 
   private mutating func index(of pc: GuestAddress) -> UInt32 {
@@ -127,6 +131,9 @@ public struct SharedMemory: Sendable, Equatable {
     if !words[number].isShared || !words[number].isWritten { return }
     if !wasPoint { points.formUnion(words[number].touchedBy) } else if isNew { points.insert(instruction) }
   }
+
+  /// The scheduling points that are updates.
+  var updates: Set<GuestAddress> { Set(points.intersection(updating).map { address(of: $0) }) }
 
   /// Which scheduling points have worked on the same shared words.
   var conflicts: Conflicts {

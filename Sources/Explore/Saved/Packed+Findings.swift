@@ -151,6 +151,8 @@ extension SharedMemory: Packed {
     }
     writer.add(points.count)
     for point in points.sorted() { writer.add(point) }
+    writer.add(updating.count)
+    for instruction in updating.sorted() { writer.add(instruction) }
     writer.add(words.count)
     // Words lie side by side: what is written is how far they are apart.
     var last: UInt64 = 0
@@ -180,6 +182,7 @@ extension SharedMemory: Packed {
       return index
     }
     for _ in 0..<(try reader.count()) { points.insert(try instruction()) }
+    for _ in 0..<(try reader.count()) { updating.insert(try instruction()) }
     var last: UInt64 = 0
     for number in 0..<(try reader.count()) {
       let space = try reader.word()

@@ -73,18 +73,70 @@ extension TurnPlace: Packed {
   }
 }
 
+extension Footprint: Packed {
+  func write(to writer: inout NumberWriter) {
+    for objects in [read, written] {
+      writer.add(objects.count)
+      for object in objects { writer.add(object) }
+    }
+    writer.add(isOrdered)
+  }
+  init(from reader: inout NumberReader) throws(BrokenSearch) {
+    var objects: [[UInt64]] = [[], []]
+    for index in objects.indices {
+      for _ in 0..<(try reader.count()) { objects[index].append(try reader.number()) }
+    }
+    self.init(read: objects[0], written: objects[1], isOrdered: try reader.flag())
+  }
+}
+
+extension Sleeper: Packed {
+  func write(to writer: inout NumberWriter) {
+    writer.add(task)
+    writer.add(step)
+    writer.add(turn)
+    writer.add(isStepMet)
+    writer.add(isTurnMet)
+  }
+  init(from reader: inout NumberReader) throws(BrokenSearch) {
+    self.init(
+      task: try reader.task(), step: try reader.one(), turn: try reader.one(), isStepMet: try reader.flag(),
+      isTurnMet: try reader.flag())
+  }
+}
+
+extension BranchPlace: Packed {
+  func write(to writer: inout NumberWriter) {
+    writer.add(turn)
+    writer.add(sleepers)
+  }
+  init(from reader: inout NumberReader) throws(BrokenSearch) {
+    self.init(turn: try reader.one(), sleepers: try reader.all())
+  }
+}
+
+extension BoundedSchedules.Given: Packed {
+  func write(to writer: inout NumberWriter) {
+    writer.add(schedule)
+    writer.add(sleepers)
+  }
+  init(from reader: inout NumberReader) throws(BrokenSearch) {
+    self.init(schedule: try reader.one(), sleepers: try reader.all())
+  }
+}
+
 extension BoundedSchedules.Branches: Packed {
-  /// Without the turns that were taken already.
+  /// Without the places that were taken already.
   func write(to writer: inout NumberWriter) {
     writer.add(switches)
-    writer.add(Array(turns[turn...]))
+    writer.add(Array(places[position...]))
     writer.add(other)
   }
   init(from reader: inout NumberReader) throws(BrokenSearch) {
     let switches: [Switch] = try reader.all()
-    let turns: [TurnPlace] = try reader.all()
-    guard turns.allSatisfy({ $0.switchesBefore <= switches.count }) else { throw BrokenSearch() }
-    self.init(switches, turns[...])
+    let places: [BranchPlace] = try reader.all()
+    guard places.allSatisfy({ $0.turn.switchesBefore <= switches.count }) else { throw BrokenSearch() }
+    self.init(switches, places[...])
     other = try reader.integer()
   }
 }
@@ -108,9 +160,11 @@ extension BoundedSchedules.Level: Packed {
 
 extension BoundedSchedules: Packed {
   func write(to writer: inout NumberWriter) {
-    precondition(underWay == 0, "a search is saved between groups")
+    precondition(underWay.isEmpty, "a search is saved between groups")
     writer.add(limits.preemptionsMax)
     writer.add(limits.schedulesMax)
+    writer.add(limits.prunes)
+    writer.add(prunes)
     writer.add(levels)
     writer.add(level)
     writer.add(given)
@@ -120,12 +174,14 @@ extension BoundedSchedules: Packed {
     writer.add(isFinished)
   }
   init(from reader: inout NumberReader) throws(BrokenSearch) {
-    let limits = Limits(preemptionsMax: try reader.integer(), schedulesMax: try reader.integer())
+    let limits = Limits(
+      preemptionsMax: try reader.integer(), schedulesMax: try reader.integer(), prunes: try reader.flag())
+    let prunes = try reader.flag()
     let levels: [Level] = try reader.all()
     let level = try reader.integer()
     guard level < levels.count, levels.count - 1 == limits.preemptionsMax else { throw BrokenSearch() }
     self.init(
-      limits, levels: levels, level: level, given: try reader.integer(), strayed: try reader.integer(),
+      limits, prunes: prunes, levels: levels, level: level, given: try reader.integer(), strayed: try reader.integer(),
       stopped: try reader.integer(), cutFrom: try reader.integer(), isFinished: try reader.flag())
   }
 
@@ -133,9 +189,9 @@ extension BoundedSchedules: Packed {
   func with(schedulesMax: Int) -> BoundedSchedules? {
     if schedulesMax == limits.schedulesMax { return self }
     if schedulesMax > limits.schedulesMax && cutFrom != .max { return nil }
-    let limits = Limits(preemptionsMax: limits.preemptionsMax, schedulesMax: schedulesMax)
+    let limits = Limits(preemptionsMax: limits.preemptionsMax, schedulesMax: schedulesMax, prunes: limits.prunes)
     return BoundedSchedules(
-      limits, levels: levels, level: level, given: given, strayed: strayed, stopped: stopped, cutFrom: cutFrom,
+      limits, prunes: prunes, levels: levels, level: level, given: given, strayed: strayed, stopped: stopped, cutFrom: cutFrom,
       isFinished: isFinished)
   }
 }

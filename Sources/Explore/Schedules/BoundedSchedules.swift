@@ -5,7 +5,8 @@
 // preemption), where it blocks, ends or yields (a choice of who is next), or where it has spun (fairness). Preemptions can be
 // wherever a strategy can make them: before scheduling points, before and behind system calls and other traps, while another task
 // could run. All of these are tried, with every task that could be next, and at every choice all tasks that can run. Choices cost
-// nothing. Behind fairness the default holds: when a task spins, and who is next then, is not enumerated; nor is when timers fire.
+// nothing. Where a task blocks, two timers of an execution at most may expire before others go on. Behind fairness the default holds: when
+// a task spins, and who is next then, is not enumerated.
 //
 // "All" is therefore: every schedule that differs from the default in at most k preemptions and any choices, each once. An
 // execution tells where it could have gone another way behind its last switch that was asked for; each such place with each other
@@ -13,10 +14,7 @@
 // provided that the same schedule is the same execution; what did not follow its schedule, or did not end, is counted, and then it is
 // not all.
 //
-// Nothing is pruned. Two preemptions with only a task's own code between them lead to the same states, and so do preemptions
-// before accesses that commute with all that others do meanwhile; but what others do is known only once the execution was made,
-// and with a bound on preemptions a partial order reduction must add other places to make up for those that it leaves out (Coons,
-// Musuvathi, McKinley, "Bounded Partial-Order Reduction", OOPSLA 2013).
+// Where executions tell what their steps worked on, schedules that are equal to others are left out: see `Pruning`.
 
 import Kernel
 import Platform
@@ -34,10 +32,16 @@ public struct BoundedSchedules: Sendable, Equatable {
     public var schedulesMaxPerLevel: Int
     /// Where tasks are preempted; nil for everywhere.
     public var instructions: Set<GuestAddress>?
+    /// For guessing: all places of an execution come with the task that waited longest, then all with the next.
+    public var takesPlacesInTurn: Bool
+    /// Leaves out schedules that are equal to others with as few preemptions, unless it shows that they cannot be told.
+    public var prunes: Bool
     public init(
       preemptionsMax: Int, schedulesMax: Int = .max, schedulesMaxPerLevel: Int = .max,
-      instructions: Set<GuestAddress>? = nil
+      instructions: Set<GuestAddress>? = nil, takesPlacesInTurn: Bool = false, prunes: Bool = false
     ) {
+      self.takesPlacesInTurn = takesPlacesInTurn
+      self.prunes = prunes
       self.preemptionsMax = max(0, preemptionsMax)
       self.schedulesMax = schedulesMax
       self.schedulesMaxPerLevel = schedulesMaxPerLevel
@@ -48,34 +52,41 @@ public struct BoundedSchedules: Sendable, Equatable {
   /// The ways that leave one execution by one more switch of one kind.
   struct Branches: Sendable, Equatable {
     let switches: [Switch]
-    let turns: ArraySlice<TurnPlace>
-    var turn: Int
+    let places: ArraySlice<BranchPlace>
+    var position: Int
     var other = 0
 
-    init(_ switches: [Switch], _ turns: ArraySlice<TurnPlace>) {
+    init(_ switches: [Switch], _ places: ArraySlice<BranchPlace>) {
       self.switches = switches
-      self.turns = turns
-      turn = turns.startIndex
+      self.places = places
+      position = places.startIndex
     }
 
-    mutating func next() -> Schedule? {
-      while turn < turns.endIndex {
-        let place = turns[turn]
-        if other < place.others.count {
+    mutating func next() -> Given? {
+      while position < places.endIndex {
+        let place = places[position]
+        if other < place.turn.others.count {
           other += 1
-          return Schedule(switches[..<place.switchesBefore] + [place.turn(to: place.others[other - 1])])
+          let turn = place.turn.turn(to: place.turn.others[other - 1])
+          return Given(schedule: Schedule(switches[..<place.turn.switchesBefore] + [turn]), sleepers: place.sleepers)
         }
-        turn += 1
+        position += 1
         other = 0
       }
       return nil
     }
   }
 
+  /// A schedule, and who sleeps behind its last switch.
+  struct Given: Sendable, Equatable {
+    var schedule: Schedule
+    var sleepers: [Sleeper]
+  }
+
   /// What is to come with one number of preemptions, oldest first.
   struct Level: Sendable, Equatable {
     /// To be given before all others.
-    var first: Schedule?
+    var first: Given?
     var branches: [Branches] = []
     private(set) var position = 0
     var added = 0
@@ -84,25 +95,25 @@ public struct BoundedSchedules: Sendable, Equatable {
     var hasMore: Bool { first != nil || given < added }
 
     /// Adds ways that leave an execution, those that come first, until `most` were added in all. False when some were left out.
-    mutating func add(_ switches: [Switch], _ turns: [TurnPlace], atMost most: Int) -> Bool {
+    mutating func add(_ switches: [Switch], _ places: [BranchPlace], atMost most: Int) -> Bool {
       var kept = 0
-      while kept < turns.count, added < most {
-        added += turns[kept].others.count
+      while kept < places.count, added < most {
+        added += places[kept].turn.others.count
         kept += 1
       }
-      if kept > 0 { branches.append(Branches(switches, turns[..<kept])) }
-      return kept == turns.count
+      if kept > 0 { branches.append(Branches(switches, places[..<kept])) }
+      return kept == places.count
     }
 
-    mutating func next() -> Schedule? {
+    mutating func next() -> Given? {
       if let first {
         self.first = nil
         return first
       }
       while position < branches.count {
-        if let schedule = branches[position].next() {
+        if let next = branches[position].next() {
           given += 1
-          return schedule
+          return next
         }
         position += 1
         // Those that are used up are thrown away now and then.
@@ -117,8 +128,12 @@ public struct BoundedSchedules: Sendable, Equatable {
 
   public let limits: Limits
   private(set) var levels: [Level]
-  /// Given and not taken in yet.
-  private(set) var underWay = 0
+  /// Who sleeps in those that were given and not taken in yet, in their order.
+  private(set) var underWay: [[Sleeper]] = []
+  /// Of those under way the first so many were given before the enumeration began anew.
+  private var outdated = 0
+  /// Whether it leaves out what is equal.
+  private(set) var prunes: Bool
   /// The number of preemptions of the schedules that are given now; those with fewer were all taken in, as far as the limits allow.
   public private(set) var level = 0
   /// Schedules given so far.
@@ -134,13 +149,23 @@ public struct BoundedSchedules: Sendable, Equatable {
 
   public init(_ limits: Limits) {
     self.limits = limits
-    levels = Array(repeating: Level(), count: limits.preemptionsMax + 1)
-    levels[0].first = Schedule()
+    prunes = limits.prunes
+    levels = Self.start(limits)
+  }
+
+  private static func start(_ limits: Limits) -> [Level] {
+    var levels = Array(repeating: Level(), count: limits.preemptionsMax + 1)
+    levels[0].first = Given(schedule: Schedule(), sleepers: [])
+    return levels
   }
 
   /// What was saved between two groups: nothing is under way.
-  init(_ limits: Limits, levels: [Level], level: Int, given: Int, strayed: Int, stopped: Int, cutFrom: Int, isFinished: Bool) {
+  init(
+    _ limits: Limits, prunes: Bool, levels: [Level], level: Int, given: Int, strayed: Int, stopped: Int, cutFrom: Int,
+    isFinished: Bool
+  ) {
     self.limits = limits
+    self.prunes = prunes
     self.levels = levels
     self.level = level
     self.given = given
@@ -161,12 +186,12 @@ public struct BoundedSchedules: Sendable, Equatable {
   public mutating func next() -> Schedule? {
     while !isFinished {
       let isAllowed = given < limits.schedulesMax && levels[level].given < limits.schedulesMaxPerLevel
-      if isAllowed, let schedule = levels[level].next() {
-        underWay += 1
+      if isAllowed, let next = levels[level].next() {
+        underWay.append(next.sleepers)
         given += 1
-        return schedule
+        return next.schedule
       }
-      if underWay > 0 { return nil }
+      if !underWay.isEmpty { return nil }
       if levels[level].hasMore { cutFrom = min(cutFrom, level) }
       if level == limits.preemptionsMax { isFinished = true } else { level += 1 }
     }
@@ -175,25 +200,53 @@ public struct BoundedSchedules: Sendable, Equatable {
 
   /// Takes in the execution of a schedule that `next` gave, in the order in which they were given.
   public mutating func took(_ run: BoundedRun) {
-    precondition(underWay > 0, "an execution that nobody asked for")
-    underWay -= 1
+    precondition(!underWay.isEmpty, "an execution that nobody asked for")
+    let sleepers = underWay.removeFirst()
+    if outdated > 0 {
+      outdated -= 1
+      return
+    }
     if !run.hasFollowed {
       strayed += 1
       return
     }
+    if prunes && !run.hasAllSteps { return beginAnew() }
     if !run.hasEnded { stopped += 1 }
     precondition(run.schedule.preemptions == level, "an execution of another level")
-    add(run.turns.filter { $0.kind == .choice }, of: run, to: level)
+    // The second half of an update is no step.
+    let isWhole = !run.schedule.switches.contains { $0.place.isInside }
+    var places = prunes && isWhole ? Pruning(run, sleepers).places() : run.turns.map { BranchPlace(turn: $0, sleepers: []) }
+    if limits.takesPlacesInTurn { places = Self.inTurn(places) }
+    add(places.filter { $0.turn.kind != .preemption }, of: run, to: level)
     if level == limits.preemptionsMax { return }
-    let instructions = limits.instructions
-    let places = run.turns.filter { turn in
-      turn.kind == .preemption && instructions?.contains(turn.place.pc) != false
-    }
+    places.removeAll { $0.turn.kind != .preemption || limits.instructions?.contains($0.turn.place.pc) == false }
     add(places, of: run, to: level + 1)
   }
 
-  private mutating func add(_ turns: [TurnPlace], of run: BoundedRun, to level: Int) {
+  /// Each place once for each that could be next there, the first of all places first.
+  private static func inTurn(_ places: [BranchPlace]) -> [BranchPlace] {
+    var single: [BranchPlace] = []
+    for index in 0..<(places.map(\.turn.others.count).max() ?? 0) {
+      for place in places where place.turn.others.count > index {
+        var one = place
+        one.turn.others = [place.turn.others[index]]
+        single.append(one)
+      }
+    }
+    return single
+  }
+
+  /// Everything once more, equal or not.
+  private mutating func beginAnew() {
+    prunes = false
+    levels = Self.start(limits)
+    level = 0
+    (strayed, stopped, cutFrom) = (0, 0, .max)
+    outdated = underWay.count
+  }
+
+  private mutating func add(_ places: [BranchPlace], of run: BoundedRun, to level: Int) {
     let most = min(limits.schedulesMax, limits.schedulesMaxPerLevel)
-    if !levels[level].add(run.schedule.switches, turns, atMost: most) { cutFrom = min(cutFrom, level) }
+    if !levels[level].add(run.schedule.switches, places, atMost: most) { cutFrom = min(cutFrom, level) }
   }
 }

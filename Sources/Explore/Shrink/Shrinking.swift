@@ -12,7 +12,7 @@ public struct ShrinkResult: Sendable {
   /// Executions that it took, in all, and of these until the fewest preemptions were found.
   public var executions = 0
   public var executionsToFewest = 0
-  /// Preemptions after delta debugging alone.
+  /// Preemptions after the first delta debugging.
   public var preemptionsBefore = 0
 }
 
@@ -21,6 +21,8 @@ struct Shrinking {
   var runner: ScheduleRunner
   /// Scheduling points and traps of an ordinary execution: what an execution costs.
   let steps: UInt64
+  /// Whether the accesses of all scheduling points are logged, so that equal schedules can be left out.
+  let prunes: Bool
   /// Executions of delta debugging at most.
   private static let reductionMax = 2000
   /// Executions of the enumeration at most, and their steps, so that it takes seconds: fewer of long executions.
@@ -33,17 +35,25 @@ struct Shrinking {
   /// nil when the schedule does not fail again.
   mutating func shrunk(_ failing: Schedule) throws(SessionError) -> ShrinkResult? {
     guard var best = try runner.failing(failing) else { return nil }
-    best = try minimal(best)
+    best = try minimal(Rearranging().rearranged(best, &runner))
     var result = ShrinkResult(schedule: best, preemptionsBefore: best.preemptions)
     best = try settled(best)
+    // What was found is made smaller in its turn, until nothing with fewer is found.
     let most = min(Self.enumerationMax, Self.enumerationStepsMax / max(1, steps))
     let guided = min(Self.guidedMax, Self.guidedStepsMax / max(1, steps))
-    let search = FewestPreemptions(executionsMax: Int(most), guidedMax: Int(guided))
-    let found = try search.search(best, &runner)
-    if found.schedule != best, let again = try runner.failing(found.schedule) {
+    let search = FewestPreemptions(executionsMax: Int(most), guidedMax: Int(guided), prunes: prunes)
+    while true {
+      let found = try search.search(best, &runner)
+      result.fewest = found.fewest
+      if found.schedule == best { break }
+      guard let again = try runner.failing(found.schedule) else {
+        // It is told by a schedule that can be followed.
+        result.fewest = .notProved
+        break
+      }
       best = try settled(minimal(again))
+      if found.fewest == .proved && best.preemptions == found.schedule.preemptions { break }
     }
-    result.fewest = best.preemptions == found.schedule.preemptions ? found.fewest : .notProved
     result.executionsToFewest = runner.executions
     (result.reorderings, result.unclearPreemptions) = try Narrow().narrowed(best, &runner)
     result.schedule = best
@@ -55,9 +65,11 @@ struct Shrinking {
     try Shrink(executionsMax: runner.executions + Self.reductionMax).minimal(schedule, &runner)
   }
 
-  /// With its preemptions as late as can be. Some may not be needed any more then: so in turn with taking out.
+  /// With its steps in an order that needs fewer preemptions, and these as late as can be. Some may not be needed any more then: so in turn
+  /// with taking out.
   private mutating func settled(_ schedule: Schedule) throws(SessionError) -> Schedule {
-    var best = try Narrow().late(schedule, &runner)
+    let rearranged = try Rearranging().rearranged(schedule, &runner)
+    var best = try Narrow().late(rearranged == schedule ? schedule : minimal(rearranged), &runner)
     while true {
       let less = try minimal(best)
       if less == best { return best }
@@ -70,7 +82,7 @@ struct Shrinking {
 
 extension Hunt {
   /// The same failure with as few preemptions as can be found, and what their order means. Over the scheduling points that are known,
-  /// without those of inner loops; accesses are not logged.
+  /// without those of inner loops.
   ///
   /// When it is interrupted: what has come of it so far.
   func shrunk(_ found: FoundFailure) throws(SessionError) -> FoundFailure {
@@ -93,7 +105,8 @@ extension Hunt {
     let start = now()
     usePoints()
     leaveOutInnerLoops()
-    setting.log = .off
+    // Steps are told by what is logged.
+    setting.log = .points
     let runner = ScheduleRunner { (schedule) throws(SessionError) in
       let tried = try self.execute(Trial(manner: .follow(schedule), trapsMax: self.trapsMax))
       let isSame = self.isSame(tried, found)
@@ -103,7 +116,7 @@ extension Hunt {
       let trials = schedules.map { self.bounded($0, notesFrom: notesFrom) }
       return try self.execute(trials).map { ($0.bounded!, self.isSame($0, found)) }
     }
-    var shrinking = Shrinking(runner: runner, steps: result.steps)
+    var shrinking = Shrinking(runner: runner, steps: result.steps, prunes: knowsAllPoints)
     guard let shrunk = try shrinking.shrunk(found.schedule) else { return found }
     // On the way a livelock is what has many traps; in the end it must have as many as make it one.
     let most = found.outcome.verdict == nil ? livelockTraps : trapsMax

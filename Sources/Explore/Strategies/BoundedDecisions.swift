@@ -15,11 +15,18 @@ public final class BoundedDecisions: ExploringDecisions {
   private var made = 0
   private var hasLeftPlan = false
   private var turns: [TurnPlace] = []
+  /// Where accesses are logged.
+  private var recorder: StepRecorder?
+  /// The task gives up its turn, but could go on.
+  private var hasSpun = false
 
-  /// `notesFrom`: behind how many switches places are noted; nil: behind all of the schedule's.
+  /// `notesFrom`: behind how many switches places are noted; nil: behind all of the schedule's. `recordsSteps`: steps are noted there too,
+  /// for which the scheduling points' accesses must be logged.
   init(
-    epoch: Nanoseconds, random: SeededGenerator, history: History? = nil, schedule: Schedule, notesFrom: Int? = nil
+    epoch: Nanoseconds, random: SeededGenerator, history: History? = nil, schedule: Schedule, notesFrom: Int? = nil,
+    recordsSteps: Bool = false
   ) {
+    recorder = recordsSteps ? history.map { StepRecorder($0) } : nil
     plan = schedule.switches
     hasDelays = schedule.switches.contains { $0.kind == .delay }
     self.notesFrom = notesFrom ?? plan.count
@@ -28,7 +35,12 @@ public final class BoundedDecisions: ExploringDecisions {
 
   /// What came about. Once the execution has ended.
   public var run: BoundedRun {
-    BoundedRun(schedule: schedule, turns: turns, hasFollowed: made == plan.count && !hasLeftPlan)
+    var run = BoundedRun(schedule: schedule, turns: turns, hasFollowed: made == plan.count && !hasLeftPlan)
+    var recorder = recorder
+    recorder?.end()
+    run.steps = recorder?.steps ?? []
+    run.hasAllSteps = recorder?.isComplete == true && !schedule.switches.contains { $0.kind == .fairness || $0.kind == .delay }
+    return run
   }
 
   private var coming: Switch? { hasLeftPlan || made == plan.count ? nil : plan[made] }
@@ -41,11 +53,22 @@ public final class BoundedDecisions: ExploringDecisions {
     if kind == .preemption, let last, last.kind == kind, last.place == place, last.switchesBefore == before { return }
     // Thousands of places with the same tasks share one array.
     let others = last.map { $0.others == others ? $0.others : others } ?? others
-    turns.append(TurnPlace(switchesBefore: before, kind: kind, isInCode: isInCode, place: place, others: others))
+    turns.append(
+      TurnPlace(
+        switchesBefore: before, kind: kind, isInCode: isInCode, place: place, others: others,
+        stepsBefore: recorder?.steps.count ?? 0))
   }
 
   override func wantsPreemption(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
-    if notes { note(.preemption, isInCode: point.isInCode, place, queue) }
+    recorder?.arrive(place, canGoOn: true, at: point, others: queue, notes: notes)
+    if notes {
+      note(.preemption, isInCode: point.isInCode, place, queue)
+      if point == .sliceEnd, updates.contains(place.pc), !place.isInside {
+        var inside = place
+        inside.isInside = true
+        note(.preemption, isInCode: true, inside, queue)
+      }
+    }
     guard let entry = coming, entry.kind == .preemption, entry.place == place else { return false }
     if !queue.contains(entry.next) { hasLeftPlan = true }
     return !hasLeftPlan
@@ -54,10 +77,19 @@ public final class BoundedDecisions: ExploringDecisions {
   override public var asksBesideTimers: Bool { hasDelays }
 
   override func wantsDelay(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
-    guard let entry = coming, entry.kind == .delay, entry.place == place else { return false }
-    made += 1
-    return true
+    if let entry = coming {
+      guard entry.kind == .delay, entry.place == place else { return false }
+      made += 1
+      return true
+    }
+    // Who goes on where timers may expire is a choice, and costs nothing. But some timers expire for ever.
+    if notes, point == .blocked, schedule.switches.count(where: { $0.kind == .delay }) < Self.delaysNoted {
+      note(.delay, isInCode: false, place, [place.task])
+    }
+    return false
   }
+
+  private static let delaysNoted = 2
 
   /// Where places are noted, tasks stop at each; elsewhere the plan says who goes on.
   override var visitsToPoints: Int? { notes ? Int(clamping: steps) : nil }
@@ -73,8 +105,12 @@ public final class BoundedDecisions: ExploringDecisions {
   }
 
   override func next(from queue: [TaskID], after place: SchedulePlace?, kind: Switch.Kind) -> Int {
+    defer { hasSpun = false }
     // Neither stands in a schedule.
     guard let place, kind != .choice || queue.count > 1 else { return 0 }
+    if kind != .preemption {
+      recorder?.arrive(place, canGoOn: hasSpun, at: .blocked, others: queue, notes: notes)
+    }
     var chosen = 0
     if let entry = coming {
       if entry.kind == kind, entry.place == place, let index = queue.firstIndex(of: entry.next) {
@@ -87,8 +123,11 @@ public final class BoundedDecisions: ExploringDecisions {
     if notes, kind == .choice {
       note(.choice, isInCode: false, place, queue.indices.filter { $0 != chosen }.map { queue[$0] })
     }
+    recorder?.turn(to: queue[chosen])
     return chosen
   }
+
+  override func spins(_ task: TaskID) { hasSpun = true }
 
   override func limit(_ slice: inout Slice, place: SchedulePlace, queue: [TaskID]) {
     if let entry = coming, entry.place.stands(inside: place) {

@@ -25,6 +25,10 @@ public class ExploringDecisions: Decisions {
   private var endsBySpinning = false
   private var delays = 0
   private var turn: Turn?
+  /// Scheduling points whose instruction is an update.
+  var updates: Set<GuestAddress> = []
+  /// Where a task is about to be stopped inside an update.
+  private var entering: SchedulePlace?
   /// What is left of it.
   var patience = Patience()
 
@@ -63,6 +67,8 @@ public class ExploringDecisions: Decisions {
     }
   }
 
+  /// Whether a task that loses its turn before this update loses it inside, between load and store.
+  func wantsToEnter(_ update: SchedulePlace) -> Bool { false }
   /// Whether time passes until the next timer.
   func wantsDelay(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool { false }
 
@@ -110,7 +116,14 @@ public class ExploringDecisions: Decisions {
       spins(place.task)
       return true
     }
-    preempts = wantsPreemption(at: point, place: place, queue: queue)
+    // One that was let into an update in order to lose its turn there.
+    preempts = place.isInside && entering?.pc == place.pc || wantsPreemption(at: point, place: place, queue: queue)
+    if preempts, point == .sliceEnd, !place.isInside, updates.contains(place.pc), wantsToEnter(place) {
+      entering = place
+      preempts = false
+      return false
+    }
+    entering = nil
     // Whoever stopped before a system call by its place comes there again by the call.
     if preempts, point.isInCode { interrupted.insert(place) }
     return preempts
@@ -160,6 +173,7 @@ public class ExploringDecisions: Decisions {
     var slice = Slice(ticks: executed < turn!.ticksAllowed ? turn!.ticksAllowed - executed : 1)
     limit(&slice, place: place, queue: queue)
     if arrived != nil { slice.points = 1 }
+    if entering == place { slice.endInsideUpdate() }
     return slice
   }
 

@@ -48,6 +48,8 @@ public final class PriorityDecisions: ExploringDecisions {
 
   override func spins(_ task: TaskID) { drop(task) }
 
+  override func wantsToEnter(_ update: SchedulePlace) -> Bool { generator.next(below: 2) == 0 }
+
   override func wantsPreemption(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
     while let change = changes.first, steps >= change {
       changes.removeFirst()

@@ -63,6 +63,8 @@ public final class SamplingDecisions: ExploringDecisions {
     }
   }
 
+  override func wantsToEnter(_ update: SchedulePlace) -> Bool { generator.next(below: 2) == 0 }
+
   override func wantsPreemption(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
     let own = index(of: place.task)
     pending[own].pc = place.pc

@@ -21,6 +21,8 @@ public final class WalkDecisions: ExploringDecisions {
     super.init(epoch: epoch, random: random, history: history)
   }
 
+  override func wantsToEnter(_ update: SchedulePlace) -> Bool { generator.next(below: 2) == 0 }
+
   override func wantsPreemption(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
     if case .sliceEnd = point { return true }
     return generator.next(below: trapInterval) == 0
