@@ -111,7 +111,7 @@ final class AheadVisitor: ReplayVisitor {
     for touch in wanted {
       while try !run(context, to: touch, began, replay) {
         calls += 1
-        if calls > Self.callsMax || !answer(context) { return }
+        guard calls <= Self.callsMax, try answer(context, replay) else { return }
       }
       try reached(touch, context.registers, context.space, replay)
     }
@@ -122,7 +122,7 @@ final class AheadVisitor: ReplayVisitor {
       let trap = try replay.runAhead(context, limit: RunLimit(ticks: Self.ticksMax - used))
       take(context, replay)
       calls += 1
-      guard trap == .syscall, answer(context) else { return }
+      guard trap == .syscall, try answer(context, replay) else { return }
     }
   }
 
@@ -156,14 +156,18 @@ final class AheadVisitor: ReplayVisitor {
   }
 
   /// Calls that a thread makes on its way and that do not wait: taken to have succeeded. False for all others.
-  private func answer(_ context: ExecutionContext) -> Bool {
+  private func answer(_ context: ExecutionContext, _ replay: InspectedReplay) throws(MachineError) -> Bool {
     let call = SyscallWords(context.registers)
     guard context.registers.origRax != ~0 else { return false }
     let result: UInt64
     switch SyscallNumber.name(call.number) {
-    case "set_robust_list", "rseq", "rt_sigprocmask", "sched_yield", "madvise", "mprotect", "nanosleep", "clock_nanosleep": result = 0
+    case "set_robust_list", "rseq", "rt_sigprocmask", "sched_yield", "madvise", "mprotect", "munmap", "nanosleep", "clock_nanosleep": result = 0
     case "gettid": result = UInt64(UInt32(bitPattern: point.task))
     case "write": result = call.a2
+    case "mmap":
+      let isAnonymous = call.a3 & 0x20 != 0
+      guard isAnonymous, let place = try replay.mapAhead(call.a1, in: context.space) else { return false }
+      result = place.rawValue
     case "futex":
       // FUTEX_WAKE, FUTEX_WAKE_PRIVATE.
       if call.a1 & 0x7f != 1 { return false }

@@ -185,7 +185,8 @@ private struct Explainer {
       task: who.task, taskName: who.name, role: role, operation: operation, event: touch.isAhead ? nil : touch.event,
       happened: !touch.isAhead, systemCall: sight?.call,
       isInHandler: isInHandler, handler: isInHandler ? handler(in: stack, history) : nil,
-      valueBefore: sight?.before, valueAfter: operation == .read ? nil : sight?.after, locks: locks(touch), stack: stack)
+      valueBefore: touch.isSecondHalf ? nil : sight?.before,
+      valueAfter: operation == .read || touch.isSecondHalf ? nil : sight?.after, locks: locks(touch), stack: stack)
   }
 
   /// The frame of a signal handler: of the functions at which handlers begin.
@@ -272,6 +273,11 @@ private struct Explainer {
       remarks.append(
         "no search made this trace: what is told is about the last \(survey.switches.count) preemptions of a task in its own code, "
           + "which need not be what made the run fail")
+    }
+    if survey.delays > 0 {
+      remarks.append(
+        survey.delays == 1 ? "a timer expires (a sleep or a time-out ends) although another task could have gone on: it was late"
+          : "\(survey.delays) timers expire (sleeps or time-outs end) although other tasks could have gone on: they were late")
     }
     if survey.switchesLeftOut > 0 { remarks.append("\(survey.switchesLeftOut) earlier preemptions were not looked at") }
     if survey.switchesNotFound > 0 {

@@ -23,6 +23,8 @@ struct Touch: Hashable {
   var isOnOwnStack = false
   /// Of a task that was run beyond what the trace holds.
   var isAhead = false
+  /// The store of an update that was interrupted between load and store: it came when the task went on.
+  var isSecondHalf = false
 
   func overlaps(_ other: Touch) -> Bool {
     home == other.home && homeAddress < other.homeAddress + UInt64(max(1, other.access.size))
@@ -240,7 +242,10 @@ final class HistoryVisitor: ReplayVisitor {
   private func advance(_ index: Int, _ event: Event, _ depth: Int, _ touches: [Touch]) {
     let entry = histories[index].entry
     let isOwn = event.context == entry.context && depth <= entry.handlerDepth
-    if states[index] == .open && isOwn && event.number.rawValue == entry.resume { states[index] = .after }
+    if states[index] == .open && isOwn && event.number.rawValue == entry.resume {
+      states[index] = .after
+      splitUpdate(index)
+    }
     switch states[index] {
     case .open:
       if isOwn { break }
@@ -257,6 +262,18 @@ final class HistoryVisitor: ReplayVisitor {
       if histories[index].after.count >= Self.sideMax { states[index] = .over }
     case .coming, .over: break
     }
+  }
+
+  /// The log has an update as one access, before its load.
+  private func splitUpdate(_ index: Int) {
+    let entry = histories[index].entry
+    guard entry.isInside,
+      let update = histories[index].before.lastIndex(where: { $0.access.pc.rawValue == entry.place.pc && $0.access.isUpdate })
+    else { return }
+    var store = histories[index].before[update]
+    store.isSecondHalf = true
+    histories[index].before[update].access.isWrite = false
+    histories[index].after.append(store)
   }
 
   private func keepRecent(_ touches: [Touch], _ context: ContextID) {

@@ -9,7 +9,8 @@ extension RaceFinder {
   /// Brings an order in among the conflicts of its switch. `second` is nil when the operation at `pc` was never executed; `after` is what
   /// the task did when it went on, or would have done.
   func bring(in first: Touch, before second: Touch?, at pc: GuestAddress, after: [Touch], to list: inout [Conflict]) {
-    let second = second ?? after.first { $0.isAhead && $0.access.pc == pc } ?? unseen(first, at: pc, after)
+    let half = after.first { $0.isSecondHalf && $0.access.pc == pc }
+    let second = half ?? second ?? after.first { $0.isAhead && $0.access.pc == pc } ?? unseen(first, at: pc, after)
     if let second, first.conflicts(with: second) { return add((first, second), distance: 0, to: &list) }
     let done = history.meanwhile.prefix { !first.isBefore($0) }
     if let second, let other = done.last(where: { $0.conflicts(with: second) }) { add((other, second), distance: 0, to: &list) }

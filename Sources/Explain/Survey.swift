@@ -10,6 +10,8 @@ import Trace
 struct CriticalSwitch {
   var kind: SearchNote.Switch.Kind
   var isInCode: Bool
+  /// Inside an update, between its load and its store.
+  var isInside = false
   /// The last event of the task that lost its turn.
   var event: UInt64
   var context: ContextID
@@ -75,6 +77,8 @@ struct Survey {
   private(set) var isTruncated = false
   /// Preemptions that are not looked at.
   private(set) var switchesLeftOut = 0
+  /// How often the note lets a timer expire though tasks could have gone on.
+  private(set) var delays = 0
   /// Switches of the note that no event fits.
   private(set) var switchesNotFound = 0
 
@@ -105,7 +109,11 @@ struct Survey {
       entry.resume = start.firstRun
       switches.append(entry)
     }
-    switchesNotFound = note.map { note in note.switches.count - walk.found.count } ?? 0
+    // Where a task keeps its turn, or sleeps and has the next one, no turn ends.
+    switchesNotFound = note.map { note in
+      note.switches.count { $0.kind != .delay && $0.next != $0.place.task } - walk.found.count
+    } ?? 0
+    delays = note.map { note in note.switches.count { $0.kind == .delay } } ?? 0
     turnsLeftOut = max(0, walk.turns.count - 2 * Self.turnsKept)
     turns =
       turnsLeftOut == 0 ? walk.turns : Array(walk.turns.prefix(Self.turnsKept) + walk.turns.suffix(Self.turnsKept))
@@ -224,10 +232,11 @@ private struct SurveyWalk {
     if last.trap == .syscall { entry.call = last.syscall }
     if let note {
       let coming = note.switches[nextOfNote...].prefix(Self.lookAhead)
-      guard let index = coming.firstIndex(where: { $0.place == entry.place }) else { return }
+      guard let index = coming.firstIndex(where: { $0.place == entry.place && $0.kind != .delay && $0.next != $0.place.task }) else { return }
       nextOfNote = index + 1
       entry.kind = note.switches[index].kind
       entry.noteIndex = index
+      entry.isInside = note.switches[index].isInside
     } else {
       // What a trap ended may have blocked, and says nothing.
       if !entry.isInCode || task.hasEnded { return }

@@ -39,6 +39,8 @@ public struct InspectedMapping: Sendable {
 }
 
 public final class InspectedReplay {
+  /// Up to here what is run ahead was given memory: where the kernel seldom puts any.
+  private var mappedAhead: UInt64 = 0x2000_0000_0000
   private let reader: TraceReader
   private let player: ReplayPlayer
   private let hosted: any HostedMachine
@@ -135,6 +137,15 @@ public final class InspectedReplay {
   /// Runs a task beyond what the trace says, from these registers. The replay cannot go on afterwards.
   public func runAhead(_ context: ExecutionContext, limit: RunLimit) throws(MachineError) -> Trap {
     try machine.run(context, limit: limit)
+  }
+  /// Gives a task that is run ahead memory that the trace knows nothing of; nil when there is no room.
+  public func mapAhead(_ length: UInt64, in space: AddressSpaceID) throws(MachineError) -> GuestAddress? {
+    guard let start = GuestAddress(mappedAhead).pageUp, let range = GuestRange(start, length: length),
+      !mappings(in: space).contains(where: { $0.range.overlaps(range) })
+    else { return nil }
+    try machine.map(space, range, [.read, .write], .anonymous)
+    mappedAhead = range.end.rawValue
+    return start
   }
   public func ticks(of context: ContextID) -> UInt64 { machine.ticks(of: context).rawValue }
 
