@@ -103,6 +103,14 @@ public final class CodeImage {
     if let mirror {
       for index in 0..<blocks.count { mirror[Int(blocks[index].guest)] = 0 }
     }
+    forget()
+    readsBeyond = false
+    for index in pagesRead.indices { pagesRead[index] = false }
+    generation &+= 1
+  }
+
+  /// Empties the tables.
+  func forget() {
     hot = 0
     blocks.removeAll()
     map.removeAll()
@@ -110,9 +118,6 @@ public final class CodeImage {
     exits.removeAll()
     relocations.removeAll()
     dispatched.removeAll()
-    readsBeyond = false
-    for index in pagesRead.indices { pagesRead[index] = false }
-    generation &+= 1
   }
 
   // MARK: Entries

@@ -103,6 +103,8 @@ struct OffsetTable: ~Copyable {
 
   /// Makes room for so many keys in all.
   mutating func reserve(_ keys: Int) {
+    if (keys + 1) * 2 <= mask { return }
+    if count == 0 { self = OffsetTable(capacity: keys + 1) }
     while (keys + 1) * 2 > mask { grow() }
   }
 
