@@ -111,6 +111,8 @@ void rsb_memfd_unmap_page(uint64_t *page);
 /// A shared view of any part of the file, page-aligned; NULL when refused.
 void *rsb_memfd_map(int descriptor, uint64_t offset, size_t size, int writable);
 void rsb_memfd_unmap(void *place, size_t size);
+/// sendfile(2): the first `size` bytes of `from` to the end of an empty file; how many there were, or -errno.
+long rsb_memfd_fill(int descriptor, int from, uint64_t size);
 /// madvise(2) with MADV_POPULATE_WRITE: pages that will be stored to, all at once. Where the host cannot, they fault one by one.
 long rsb_memory_populate(void *address, size_t size);
 /// Makes a part of the file zeros again and gives its memory back.

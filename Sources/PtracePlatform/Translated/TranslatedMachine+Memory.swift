@@ -300,6 +300,9 @@ extension TranslatedMachine {
   public func createObject(_ id: MemoryObjectID, content: [UInt8]) throws(MachineError) {
     try host.createObject(id, content: content)
   }
+  public func createObject(_ id: MemoryObjectID, content: any FileBytes) throws(MachineError) {
+    try host.createObject(id, content: content)
+  }
   public func destroyObject(_ id: MemoryObjectID) {
     dropImages(of: id)
     writableObjects.remove(id)
