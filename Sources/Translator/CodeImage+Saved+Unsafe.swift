@@ -88,7 +88,7 @@ extension CodeImage {
     storeCode(UnsafeRawBufferPointer(start: place, count: hot), moved, scratch, store)
     for index in 0..<exits.count { code[reserve - 1 - index] = 0xcc }
     heads.reserve(blocks.count)
-    for index in 0..<blocks.count { heads.set(blocks[index].guest, UInt32(index)) }
+    for index in 0..<blocks.count { setHead(blocks[index].guest, UInt32(index)) }
     return mirrorEntries(order)
   }
 

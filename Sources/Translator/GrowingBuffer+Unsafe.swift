@@ -60,6 +60,8 @@ struct OffsetTable: ~Copyable {
   private(set) var count = 0
   private static var empty: UInt32 { .max }
 
+  var isEmpty: Bool { count == 0 }
+
   init(capacity: Int = 64) {
     var size = 64
     while size < capacity * 2 { size *= 2 }
