@@ -98,7 +98,12 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       exclude: ["README.md"],
-      swiftSettings: strict),
+      swiftSettings: strict,
+      // Nothing to load, to look up or to relocate: half of what the start of the tool took. libdw asks for a library by dlopen(3)
+      // when $DEBUGINFOD_URLS is set, which a static program should not load: it is told that there is none.
+      linkerSettings: [
+        .unsafeFlags(["-static-executable", "-use-ld=lld", "-Xlinker", "--wrap=dlopen"], .when(configuration: .release)),
+      ]),
     .executableTarget(
       name: "TraceFuzz", dependencies: ["KeptFiles", "Trace"], exclude: ["README.md"], swiftSettings: strict),
     .executableTarget(

@@ -68,6 +68,15 @@ long rsb_tracefile_allocate(int fd, uint64_t size) {
   return 0;
 }
 
+long rsb_tracefile_extend(int fd, uint64_t size, uint64_t more) {
+  long result;
+  do result = rsb_syscall(SYS_fallocate, fd, 0, (long)size, (long)more, 0, 0);
+  while (result == -EINTR);
+  // What there was room for is of no use.
+  if (result < 0) rsb_syscall(SYS_ftruncate, fd, (long)size, 0, 0, 0, 0);
+  return result;
+}
+
 long rsb_tracefile_rename(const char *from, const char *to) {
   long result = rsb_syscall(SYS_renameat2, AT_FDCWD, (long)from, AT_FDCWD, (long)to, 1 /* RENAME_NOREPLACE */, 0);
   if (result != -EINVAL && result != -ENOSYS) return result;
@@ -97,6 +106,13 @@ void *rsb_tracefile_map(int fd, size_t size, long *error) {
 }
 
 void rsb_tracefile_unmap(void *address, size_t size) { rsb_syscall(SYS_munmap, (long)address, (long)size, 0, 0, 0, 0); }
+
+void *rsb_memory_map(size_t size) {
+  void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return at == MAP_FAILED ? NULL : at;
+}
+
+void rsb_memory_unmap(void *address, size_t size) { munmap(address, size); }
 
 void rsb_thread_settle(const void *mask, size_t mask_bytes) {
   uint64_t all = ~0ull;

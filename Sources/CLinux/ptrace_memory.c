@@ -125,6 +125,25 @@ void *rsb_memfd_map(int descriptor, uint64_t offset, size_t size, int writable) 
 
 void rsb_memfd_unmap(void *place, size_t size) { munmap(place, size); }
 
+long rsb_memfd_fill(int descriptor, int from, uint64_t size) {
+  uint64_t done = 0;
+  while (done < size) {
+    long offset = (long)done;
+    // Linux transfers at most 0x7ffff000 bytes at a time.
+    long result = CALL(SYS_sendfile, descriptor, from, &offset, size - done, 0, 0);
+    if (result == -EINTR) continue;
+    if (result < 0) return result;
+    if (result == 0) break;
+    done += (uint64_t)result;
+  }
+  return (long)done;
+}
+
+long rsb_memory_populate(void *address, size_t size) {
+  const long populate_write = 23;  // MADV_POPULATE_WRITE, Linux 5.14
+  return CALL(SYS_madvise, address, size, populate_write, 0, 0, 0);
+}
+
 long rsb_memfd_punch(int descriptor, uint64_t offset, uint64_t size) {
   return CALL(SYS_fallocate, descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, size, 0, 0);
 }

@@ -3,11 +3,11 @@
 //
 // Writers make a file of their own and rename it, so a reader sees a whole file or none, and a writer that is killed leaves
 // at most a temporary file, which a later `trim` removes. No file is ever changed or shortened in place, by us: a reader maps
-// it, and would get SIGBUS from a file that something else shortens in the few microseconds that it is mapped.
+// a large one, and would get SIGBUS from a file that something else shortens in the few microseconds that it is mapped.
 //
 // A file is the checksum of its content (XXH3-64, seeded by the key's low half), the key (16 bytes), and the content.
 //
-// Unsafe because files are read through a mapping and written from the caller's memory. Sound because the mapping has the
+// Unsafe because files are read through a mapping or a buffer and written from the caller's memory. Sound because either has the
 // size that the file had, is lent for one closure only, and every call gets the buffer's own count.
 import CLinux
 import CXXHash
@@ -79,16 +79,31 @@ public final class KeptFiles: Sendable {
       return nil
     }
     let size = Int(status.size)
+    if size <= Self.copiedMax {
+      let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 8)
+      defer { copy.deallocate() }
+      let count = rsb_host_pread(Int32(file), copy.baseAddress, size, 0)
+      _ = rsb_host_close(Int32(file))
+      return count == size ? checked(key, UnsafeRawBufferPointer(copy)).flatMap(body) : nil
+    }
     let address = rsb_host_map(Int32(file), size)
     _ = rsb_host_close(Int32(file))
     guard address > 0, let base = UnsafeRawPointer(bitPattern: address) else { return nil }
     defer { _ = rsb_host_unmap(base, size) }
-    let content = UnsafeRawBufferPointer(start: base + Self.prefixSize, count: size - Self.prefixSize)
-    guard base.load(fromByteOffset: 8, as: UInt64.self) == key.low,
-      base.load(fromByteOffset: 16, as: UInt64.self) == key.high,
-      base.load(as: UInt64.self) == rsb_hash64_seeded(content.baseAddress, content.count, key.low)
+    return checked(key, UnsafeRawBufferPointer(start: base, count: size)).flatMap(body)
+  }
+
+  /// Smaller files are read: a mapping takes longer, most of all where other threads run.
+  private static let copiedMax = 256 << 10
+
+  /// The content of a whole file; nil when it is not what was saved under the key.
+  private func checked(_ key: Key, _ file: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+    let content = UnsafeRawBufferPointer(rebasing: file[Self.prefixSize...])
+    guard file.load(fromByteOffset: 8, as: UInt64.self) == key.low,
+      file.load(fromByteOffset: 16, as: UInt64.self) == key.high,
+      file.load(as: UInt64.self) == rsb_hash64_seeded(content.baseAddress, content.count, key.low)
     else { return nil }
-    return body(content)
+    return content
   }
 
   /// Keeps bytes (at least one) under the key, in place of what was kept before. A failure is nobody's concern: false then.

@@ -2,6 +2,7 @@
 // so that tests do without a host.
 
 import LinuxABI
+import Platform
 
 /// What the host says of a file; only what may reach the guest. Times in nanoseconds since 1970.
 public struct HostFileStatus: Hashable, Sendable {
@@ -62,6 +63,9 @@ public protocol HostView: AnyObject {
   func list(_ path: [UInt8]) throws(Errno) -> [[UInt8]]
   /// The whole content of a regular file.
   func content(_ path: [UInt8]) throws(Errno) -> [UInt8]
+  /// The same in a form that a machine may take as it is, for files that are mapped; nil for `content`. `ifProgram`: only of a program
+  /// or library, by the content's first bytes.
+  func mappableContent(_ path: [UInt8], ifProgram: Bool) throws(Errno) -> (any FileBytes)?
   /// Up to `count` bytes at `offset`, for large files that are read in part.
   func content(_ path: [UInt8], offset: Int64, count: Int) throws(Errno) -> [UInt8]
   /// access(2) by the caller's rights: whether the host lets this user read it.
@@ -88,5 +92,6 @@ public protocol HostView: AnyObject {
 }
 
 extension HostView {
+  public func mappableContent(_ path: [UInt8], ifProgram: Bool) throws(Errno) -> (any FileBytes)? { nil }
   public var endIsRequested: Bool { false }
 }

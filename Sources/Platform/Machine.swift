@@ -89,6 +89,8 @@ public protocol Machine: AnyObject {
   func createObject(_ id: MemoryObjectID, size: UInt64) throws(MachineError)
   /// A new object with this content, which often repeats between runs and processes (programs, libraries).
   func createObject(_ id: MemoryObjectID, content: [UInt8]) throws(MachineError)
+  /// The same with content that a machine may take as it is. Who changes the object lets go of `content` before.
+  func createObject(_ id: MemoryObjectID, content: any FileBytes) throws(MachineError)
   func destroyObject(_ id: MemoryObjectID)
   func resizeObject(_ id: MemoryObjectID, size: UInt64) throws(MachineError)
   func readObject(_ id: MemoryObjectID, offset: UInt64, _ count: Int) throws(MachineError) -> [UInt8]
@@ -96,5 +98,8 @@ public protocol Machine: AnyObject {
 }
 
 extension Machine {
+  public func createObject(_ id: MemoryObjectID, content: any FileBytes) throws(MachineError) {
+    try createObject(id, content: content.bytes(0..<content.count))
+  }
   public var pointsOfLastRun: UInt32 { 0 }
 }

@@ -33,6 +33,8 @@ final class BlockPacker {
   /// Frames of the last block that were made here and could be kept.
   private var fresh: [(key: KeptFiles.Key, frame: Range<Int>)] = []
   private var hasSaved = false
+  /// Whether pieces of files had to be compressed for the last block.
+  private(set) var hasFresh = false
 
   init(_ compressor: FrameCompressor, keeper: KeptFiles?) {
     self.compressor = compressor
@@ -50,6 +52,7 @@ final class BlockPacker {
   func frames(of block: UnsafeRawBufferPointer, _ pieces: [FilePiece]) -> UnsafeRawBufferPointer? {
     filled = 0
     fresh.removeAll(keepingCapacity: true)
+    hasFresh = false
     var done = 0
     for piece in pieces {
       let start = TraceFormat.blockHeaderLength + piece.offset
@@ -96,6 +99,7 @@ final class BlockPacker {
   }
 
   private func compress(_ piece: FilePiece, _ bytes: UnsafeRawBufferPointer) -> Bool {
+    hasFresh = true
     guard let compressor = FrameCompressor() else { return false }
     return appendFrame(of: bytes, compressor, piece.level)
   }

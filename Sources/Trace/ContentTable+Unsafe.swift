@@ -5,10 +5,10 @@
 // Content is known by its 128-bit XXH3 hash, which covers the length. That is not a cryptographic hash: a program
 // that forges a collision spoils its own replay, which then reports a divergence.
 //
-// Unsafe because hashing takes a pointer and the tables come from calloc, whose untouched pages cost nothing. Sound
-// because indices are masked to the tables' size.
+// Unsafe because hashing takes a pointer and the tables are memory of the host's, whose untouched pages cost nothing (calloc's may
+// have been used before, and are cleared then). Sound because indices are masked to the tables' size.
+import CLinux
 import CXXHash
-import Glibc
 
 /// What content is known by: its XXH3-128.
 struct ContentHash: Equatable {
@@ -30,12 +30,13 @@ final class ContentTable {
   }
 
   private static let entryCount = 1 << 16
+  private static let tableSize = entryCount * MemoryLayout<Entry>.stride
   private let files: UnsafeMutablePointer<Entry>
   private let writes: UnsafeMutablePointer<Entry>
 
   init() {
     func table() -> UnsafeMutablePointer<Entry> {
-      guard let memory = calloc(Self.entryCount, MemoryLayout<Entry>.stride) else { fatalError("out of memory") }
+      guard let memory = rsb_memory_map(Self.tableSize) else { fatalError("out of memory") }
       return memory.bindMemory(to: Entry.self, capacity: Self.entryCount)
     }
     files = table()
@@ -43,8 +44,8 @@ final class ContentTable {
   }
 
   deinit {
-    free(files)
-    free(writes)
+    rsb_memory_unmap(files, Self.tableSize)
+    rsb_memory_unmap(writes, Self.tableSize)
   }
 
   /// Where the bytes of this hash are already; otherwise remembers that they come at (block, offset).

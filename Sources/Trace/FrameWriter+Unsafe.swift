@@ -2,14 +2,16 @@
 //
 // Policy: the tracing thread encodes records straight into a mapped file beside the trace, `<path>.journal`, and
 // stores the count of whole bytes after them. A kill at any instant therefore loses nothing that was appended: the
-// pages belong to the kernel's page cache. The journal has a ring of segments, one block each; a full one is left to
+// pages belong to the kernel's page cache. The journal has segments, one block each; a full one is left to
 // the worker thread, which seals, compresses and appends it to the trace, and only then marks the segment free: a block of
-// which the file has some frames only is whole in the journal. The journal's bytes are allocated at the start: a full disk
-// is an error before the guest runs, never a SIGBUS.
+// which the file has some frames only is whole in the journal. The journal's bytes are allocated before they are used: those of
+// its first segments at the start, so that a full disk is an error before the guest runs, never a SIGBUS. More are added by the
+// worker when the tracing thread waits for it to compress what no earlier run did (the program and its libraries, at the very
+// start); where there is no room for more, that thread waits.
 //
 // Layout of the journal: a page with magic, version, segment count, segment size and the checksum of the trace's
 // header; then the segments: word of committed counts (records << 32 | bytes) at 0, block number + 1 (0: free) at 8,
-// the block's header at 24, its records at 64.
+// the block's header at 24, its records at 64. Which segment a block gets is nobody's concern. The count grows, after the file.
 //
 // Unsafe because the journal is a mapping. Sound because offsets are below the segment size by construction; a segment
 // belongs to the tracing thread until its number is submitted and to the worker until it counts as written, and both
@@ -21,11 +23,14 @@ import KeptFiles
 enum JournalLayout {
   static let magic: UInt32 = 0x4A42_5352  // "RSBJ"
   static let headerLength = 4096
+  /// At the start, and at most.
   static let segmentCount = 4
+  static let segmentCountMax = 48
   static let blockHeaderOffset = 24
   static let payloadOffset = 64
   static let segmentSize = (payloadOffset + TraceFormat.blockPayloadLimit + 4095) & ~4095
-  static let fileSize = headerLength + segmentCount * segmentSize
+  static func fileSize(_ segments: Int) -> Int { headerLength + segments * segmentSize }
+  static let fileSizeMax = fileSize(segmentCountMax)
 }
 
 final class FrameWriter: @unchecked Sendable {
@@ -47,12 +52,20 @@ final class FrameWriter: @unchecked Sendable {
   private var prepared = false
   private var submittedThrough: UInt32 = 0
   private var writtenThrough: UInt32 = 0
-  private var filePieces = [[FilePiece]](repeating: [], count: JournalLayout.segmentCount)
+  /// Segments that there are; whether the tracing thread waited for a free one since the worker last looked; which blocks have them:
+  /// block numbers by segment, 0 for free.
+  private var segmentCount = JournalLayout.segmentCount
+  private var hasWaited = false
+  private var owners = [UInt32](repeating: 0, count: JournalLayout.segmentCountMax)
+  private var filePieces = [[FilePiece]](repeating: [], count: JournalLayout.segmentCountMax)
   private var closing = false
   private var completing = false
   private var failure: TraceError?
   /// Nonzero once `failure` is set: read without the lock by every append.
   private let failed = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
+
+  /// The tracing thread's own: the open block's segment.
+  private var openIndex = 0
 
   // The worker's own.
   private var fileOffset: UInt64 = 0
@@ -92,7 +105,7 @@ final class FrameWriter: @unchecked Sendable {
 
   deinit {
     stop(complete: false)
-    if let journal { rsb_tracefile_unmap(journal, JournalLayout.fileSize) }
+    if let journal { rsb_tracefile_unmap(journal, JournalLayout.fileSizeMax) }
     if journalDescriptor >= 0 { _ = rsb_tracefile_close(journalDescriptor) }
     _ = rsb_tracefile_close(fileDescriptor)
     pthread_cond_destroy(changed)
@@ -119,29 +132,34 @@ final class FrameWriter: @unchecked Sendable {
     if let failure { throw failure }
   }
 
-  /// The segment for block `number` (from 1, one by one), once its last block is in the file.
+  /// A segment for block `number` (from 1, one by one), once there is a free one.
   func openSegment(_ header: BlockHeader) throws(TraceError) -> UnsafeMutablePointer<UInt8> {
     let number = header.number
     pthread_mutex_lock(lock)
-    while failure == nil && UInt64(writtenThrough) + UInt64(JournalLayout.segmentCount) < UInt64(number) {
+    var free = owners[..<segmentCount].firstIndex(of: 0)
+    while failure == nil && free == nil {
+      hasWaited = true
       pthread_cond_wait(changed, lock)
+      free = owners[..<segmentCount].firstIndex(of: 0)
     }
+    if let free { owners[free] = number }
+    openIndex = free ?? 0
     let failure = self.failure
     pthread_mutex_unlock(lock)
     if let failure { throw failure }
-    let base = segment(number)
+    let base = segment(openIndex)
     rsb_store_release(base.assumingMemoryBound(to: UInt64.self), 0)
     header.store(at: (base + JournalLayout.blockHeaderOffset).assumingMemoryBound(to: UInt8.self))
     rsb_store_release((base + 8).assumingMemoryBound(to: UInt64.self), UInt64(number) + 1)
     return base.assumingMemoryBound(to: UInt8.self)
   }
 
-  /// Leaves a full block to the worker, with the pieces of files in it that become frames of their own.
+  /// Leaves the open block, which is full, to the worker, with the pieces of files in it that become frames of their own.
   func submit(_ header: BlockHeader, _ pieces: [FilePiece]) {
-    let base = segment(header.number) + JournalLayout.blockHeaderOffset
+    let base = segment(openIndex) + JournalLayout.blockHeaderOffset
     header.store(at: base.assumingMemoryBound(to: UInt8.self))
     pthread_mutex_lock(lock)
-    filePieces[Int(header.number) % JournalLayout.segmentCount] = pieces
+    filePieces[openIndex] = pieces
     submittedThrough = header.number
     pthread_cond_broadcast(changed)
     pthread_mutex_unlock(lock)
@@ -212,16 +230,21 @@ final class FrameWriter: @unchecked Sendable {
       while writtenThrough == submittedThrough && !closing { pthread_cond_wait(changed, lock) }
       if writtenThrough == submittedThrough { break }
       let number = writtenThrough + 1
-      let pieces = filePieces[Int(number) % JournalLayout.segmentCount]
+      let index = owners.firstIndex(of: number)!
+      let pieces = filePieces[index]
+      let isWaitedFor = hasWaited
+      hasWaited = false
       pthread_mutex_unlock(lock)
+      if isWaitedFor && packer.hasFresh { addSegments() }
       var failure: TraceError?
-      do throws(TraceError) { try writeBlock(number, packer, pieces) } catch { failure = error }
+      do throws(TraceError) { try writeBlock(number, index, packer, pieces) } catch { failure = error }
       pthread_mutex_lock(lock)
       if let failure {
         fail(failure)
         return
       }
-      rsb_store_release((segment(number) + 8).assumingMemoryBound(to: UInt64.self), 0)
+      rsb_store_release((segment(index) + 8).assumingMemoryBound(to: UInt64.self), 0)
+      owners[index] = 0
       writtenThrough = number
       pthread_cond_broadcast(changed)
       pthread_mutex_unlock(lock)
@@ -246,10 +269,10 @@ final class FrameWriter: @unchecked Sendable {
     guard let frame = compressor?.compress(firstFrame) else {
       throw TraceError(.host, "no memory for the trace's compressor", path: path, hostError: ENOMEM)
     }
-    let allocated = rsb_tracefile_allocate(journalDescriptor, UInt64(JournalLayout.fileSize))
+    let allocated = rsb_tracefile_allocate(journalDescriptor, UInt64(JournalLayout.fileSize(segmentCount)))
     if allocated < 0 { throw Self.error("no room for the trace's journal", path + ".journal", allocated) }
     var error = 0
-    guard let mapping = rsb_tracefile_map(journalDescriptor, JournalLayout.fileSize, &error) else {
+    guard let mapping = rsb_tracefile_map(journalDescriptor, JournalLayout.fileSizeMax, &error) else {
       throw Self.error("cannot map the trace's journal", path + ".journal", error)
     }
     journal = mapping
@@ -262,12 +285,24 @@ final class FrameWriter: @unchecked Sendable {
     try write(frame)
   }
 
-  private func segment(_ number: UInt32) -> UnsafeMutableRawPointer {
-    journal! + JournalLayout.headerLength + Int(number) % JournalLayout.segmentCount * JournalLayout.segmentSize
+  private func segment(_ index: Int) -> UnsafeMutableRawPointer {
+    journal! + JournalLayout.headerLength + index * JournalLayout.segmentSize
   }
 
-  private func writeBlock(_ number: UInt32, _ packer: BlockPacker, _ pieces: [FilePiece]) throws(TraceError) {
-    let base = segment(number) + JournalLayout.blockHeaderOffset
+  /// Makes the journal longer, if the host has room for it.
+  private func addSegments() {
+    let wanted = min(segmentCount * 4, JournalLayout.segmentCountMax)
+    let more = UInt64((wanted - segmentCount) * JournalLayout.segmentSize)
+    if more == 0 || rsb_tracefile_extend(journalDescriptor, UInt64(JournalLayout.fileSize(segmentCount)), more) < 0 { return }
+    journal!.storeBytes(of: UInt32(wanted), toByteOffset: 8, as: UInt32.self)
+    pthread_mutex_lock(lock)
+    segmentCount = wanted
+    pthread_cond_broadcast(changed)
+    pthread_mutex_unlock(lock)
+  }
+
+  private func writeBlock(_ number: UInt32, _ index: Int, _ packer: BlockPacker, _ pieces: [FilePiece]) throws(TraceError) {
+    let base = segment(index) + JournalLayout.blockHeaderOffset
     let length = Int((base + 36).load(as: UInt32.self))
     let header = BlockHeader(
       number: number, firstEvent: (base + 16).load(as: UInt64.self), chain: (base + 24).load(as: UInt64.self),

@@ -8,13 +8,13 @@ enum JournalReader {
     var source = ByteSource(bytes)
     guard let magic = try? source.word32(), magic == JournalLayout.magic,
       let stated = try? source.word32(), stated == version,
-      let count = try? source.word32(), count == UInt32(JournalLayout.segmentCount),
+      let count = try? source.word32(), (1...UInt32(JournalLayout.segmentCountMax)).contains(count),
       let size = try? source.word32(), size == UInt32(JournalLayout.segmentSize),
       let owner = try? source.word(), owner == checksum(firstBlock, 0..<firstBlock.count),
-      bytes.count == JournalLayout.fileSize
+      bytes.count >= JournalLayout.fileSize(Int(count)), bytes.count <= JournalLayout.fileSizeMax
     else { return [] }
     var blocks: [Block] = []
-    for index in 0..<JournalLayout.segmentCount {
+    for index in 0..<Int(count) {
       let base = JournalLayout.headerLength + index * JournalLayout.segmentSize
       if let block = block(bytes, base) { blocks.append(block) }
     }

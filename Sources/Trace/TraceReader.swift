@@ -28,7 +28,7 @@ public final class TraceReader {
   /// Opens a trace, and the journal beside it when its recorder was killed.
   public convenience init(path: String) throws(TraceError) {
     // The journal first: what it loses meanwhile is then in the file.
-    let journal = TraceInput.contents(of: path + ".journal", limit: JournalLayout.fileSize)
+    let journal = TraceInput.contents(of: path + ".journal", limit: JournalLayout.fileSizeMax)
     try self.init(path: path, TraceInput(path: path), journal: journal)
   }
 

@@ -134,12 +134,20 @@ extension TraceWriter {
 
   /// Content of a file that an object shows: the pieces that are not zero, each embedded once in the trace.
   public func embed(_ id: MemoryObjectID, offset: UInt64, _ bytes: ArraySlice<UInt8>) throws(TraceError) {
-    var at = bytes.startIndex
-    while at < bytes.endIndex {
-      let end = min(at + TraceFormat.filePieceLimit, bytes.endIndex)
-      if !bytes[at..<end].allSatisfy({ $0 == 0 }) {
-        try objectPiece(id, offset + UInt64(at - bytes.startIndex), bytes[at..<end], isFile: true)
-      }
+    try bytes.withUnsafeBufferPointer { (bytes) throws(TraceError) in try embed(id, offset, UnsafeRawBufferPointer(bytes)) }
+  }
+
+  /// The same for a part of the content, at its place in the object.
+  public func embed(_ id: MemoryObjectID, _ content: any FileBytes, _ range: Range<Int>) throws(TraceError) {
+    try content.withBytes(range) { (bytes) throws(TraceError) in try embed(id, UInt64(range.lowerBound), bytes) }
+  }
+
+  private func embed(_ id: MemoryObjectID, _ offset: UInt64, _ bytes: UnsafeRawBufferPointer) throws(TraceError) {
+    var at = 0
+    while at < bytes.count {
+      let end = min(at + TraceFormat.filePieceLimit, bytes.count)
+      let piece = UnsafeRawBufferPointer(rebasing: bytes[at..<end])
+      if !piece.allSatisfy({ $0 == 0 }) { try objectPiece(id, offset + UInt64(at), piece, isFile: true) }
       at = end
     }
   }
@@ -166,15 +174,23 @@ extension TraceWriter {
     }
   }
 
-  /// One record: of a file at most `filePieceLimit` bytes, else `contentLimit`.
   func objectPiece(
     _ id: MemoryObjectID, _ offset: UInt64, _ bytes: ArraySlice<UInt8>, isFile: Bool
+  ) throws(TraceError) {
+    try bytes.withUnsafeBufferPointer { (bytes) throws(TraceError) in
+      try objectPiece(id, offset, UnsafeRawBufferPointer(bytes), isFile: isFile)
+    }
+  }
+
+  /// One record: of a file at most `filePieceLimit` bytes, else `contentLimit`.
+  private func objectPiece(
+    _ id: MemoryObjectID, _ offset: UInt64, _ bytes: UnsafeRawBufferPointer, isFile: Bool
   ) throws(TraceError) {
     if isFile { makeRoom(forFilePiece: bytes.count) }
     try begin(.objectWrite)
     object(id)
     sink.varint(offset)
-    bytes.withUnsafeBytes { content($0, isFile: isFile) }
+    content(bytes, isFile: isFile)
     commit()
   }
 

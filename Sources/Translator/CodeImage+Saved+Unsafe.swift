@@ -1,13 +1,17 @@
 // An image as bytes, to be kept between runs, and back. The place in the arena may be another one next time: what reaches out
 // of the image is adjusted. Sound: a saved image is used only after every number in it was checked against the image's sizes.
 
+/// An entry of the mirror: offsets of a guest address in the image, and of the counted entry in its code.
+public struct MirrorEntry: BitwiseCopyable, Sendable {
+  public let guest: UInt32
+  public let counted: UInt32
+}
+
 extension CodeImage {
   /// Changes with anything that translated code or this layout depends on.
   public static let savedVersion: UInt32 = 3
   private static let headerWords = 8
 
-  /// Memory that restoring fills: the image's code, or its piece of the mirror.
-  public enum Part: Sendable { case code, mirror }
   /// Most bytes that `restore` stores at a time.
   private static let storeMax = 64 << 10
 
@@ -46,20 +50,21 @@ extension CodeImage {
     }
   }
 
-  /// Fills an empty image. False, and still empty, when the bytes are not those of an image of this size. `store` puts bytes at
-  /// an offset of the part: a first write to a page through a mapping costs twice what it does through its file.
-  public func restore(_ bytes: UnsafeRawBufferPointer, store: (Part, Int, UnsafeRawBufferPointer) -> Void) -> Bool {
+  /// Fills an empty image, and says what its piece of the mirror should hold, by rising guest address. nil, and still empty, when
+  /// the bytes are not those of an image of this size. `store` puts bytes at an offset of the code: a first write to a page through
+  /// a mapping costs twice what it does through its file.
+  public func restore(_ bytes: UnsafeRawBufferPointer, store: (Int, UnsafeRawBufferPointer) -> Void) -> [MirrorEntry]? {
     precondition(isEmpty)
-    guard bytes.count >= Self.headerWords * 8 else { return false }
+    guard bytes.count >= Self.headerWords * 8 else { return nil }
     let header = (0..<Self.headerWords).map { bytes.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self) }
-    guard header[0] == UInt64(Self.savedVersion), header[7] == UInt64(reserve) else { return false }
+    guard header[0] == UInt64(Self.savedVersion), header[7] == UInt64(reserve) else { return nil }
     let counts = header[2...6].map { Int(clamping: $0) }
-    guard counts.allSatisfy({ $0 <= reserve }), counts[0] + counts[2] < reserve else { return false }
+    guard counts.allSatisfy({ $0 <= reserve }), counts[0] + counts[2] < reserve else { return nil }
     let sizes = [
       counts[1] * MemoryLayout<Block>.stride, counts[1] * 4, counts[2] * MemoryLayout<ColdExit>.stride, counts[3] * 4,
       counts[4] * 2, counts[0],
     ]
-    guard Self.headerWords * 8 + sizes.reduce(0, +) == bytes.count else { return false }
+    guard Self.headerWords * 8 + sizes.reduce(0, +) == bytes.count else { return nil }
     var place = bytes.baseAddress! + Self.headerWords * 8
     blocks.append(bytes: place, elements: counts[1])
     place += sizes[0]
@@ -73,9 +78,8 @@ extension CodeImage {
     place += sizes[4]
     hot = counts[0]
     guard isConsistent, isSorted(order) else {
-      hot = 0
-      flush()
-      return false
+      forget()
+      return nil
     }
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.storeMax, alignment: 8)
     defer { scratch.deallocate() }
@@ -84,14 +88,13 @@ extension CodeImage {
     storeCode(UnsafeRawBufferPointer(start: place, count: hot), moved, scratch, store)
     for index in 0..<exits.count { code[reserve - 1 - index] = 0xcc }
     heads.reserve(blocks.count)
-    for index in 0..<blocks.count { heads.set(blocks[index].guest, UInt32(index)) }
-    if mirror != nil { storeMirror(order, scratch, store) }
-    return true
+    for index in 0..<blocks.count { setHead(blocks[index].guest, UInt32(index)) }
+    return mirrorEntries(order)
   }
 
   private func storeCode(
     _ saved: UnsafeRawBufferPointer, _ moved: Int32, _ scratch: UnsafeMutableRawBufferPointer,
-    _ store: (Part, Int, UnsafeRawBufferPointer) -> Void
+    _ store: (Int, UnsafeRawBufferPointer) -> Void
   ) {
     var start = 0, next = 0
     while start < saved.count {
@@ -108,40 +111,20 @@ extension CodeImage {
           scratch.storeBytes(of: old &+ moved, toByteOffset: offset, as: Int32.self)
         }
       }
-      store(.code, start, UnsafeRawBufferPointer(rebasing: scratch[..<(end - start)]))
+      store(start, UnsafeRawBufferPointer(rebasing: scratch[..<(end - start)]))
       start = end
     }
   }
 
   /// `order`: the blocks' numbers by guest address.
-  private func storeMirror(
-    _ order: UnsafeRawBufferPointer, _ scratch: UnsafeMutableRawBufferPointer,
-    _ store: (Part, Int, UnsafeRawBufferPointer) -> Void
-  ) {
-    let page = 4096
-    var window = -1, end = 0, start = 0
-    func put() {
-      if window < 0 { return }
-      store(.mirror, window * Self.storeMax + start, UnsafeRawBufferPointer(rebasing: scratch[start..<end]))
-    }
+  private func mirrorEntries(_ order: UnsafeRawBufferPointer) -> [MirrorEntry] {
+    var entries: [MirrorEntry] = []
+    entries.reserveCapacity(blocks.count)
     for index in 0..<blocks.count {
       let block = blocks[Int(order.loadUnaligned(fromByteOffset: index * 4, as: UInt32.self))]
-      if block.counted == 0 { continue }
-      let offset = Int(block.guest) * 8
-      let within = offset % Self.storeMax / page * page
-      if offset / Self.storeMax != window || within > end {
-        put()
-        window = offset / Self.storeMax
-        start = within
-        end = within
-      }
-      if within == end {
-        UnsafeMutableRawBufferPointer(rebasing: scratch[end..<end + page]).initializeMemory(as: UInt8.self, repeating: 0)
-        end += page
-      }
-      scratch.storeBytes(of: address + UInt64(block.counted), toByteOffset: offset % Self.storeMax, as: UInt64.self)
+      if block.counted != 0 { entries.append(MirrorEntry(guest: block.guest, counted: block.counted)) }
     }
-    put()
+    return entries
   }
 
   /// Whether these are numbers of all blocks by rising guest address.

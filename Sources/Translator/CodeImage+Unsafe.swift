@@ -64,6 +64,8 @@ public final class CodeImage {
   /// value where the instruction can fault.
   var map = GrowingBuffer<UInt16>(capacity: 256)
   var heads = OffsetTable()
+  /// A bit for each guest byte where a block begins: what follows each other in the guest lies together here, and in `heads` nowhere.
+  private let headBits: UnsafeMutablePointer<UInt64>
   var exits = GrowingBuffer<ColdExit>()
   /// Offsets in the code of displacements that reach out of the image, to slots.
   var relocations = GrowingBuffer<UInt32>()
@@ -86,6 +88,22 @@ public final class CodeImage {
     self.reserve = reserve
     self.mirror = mirror
     pagesRead = [Bool](repeating: false, count: (length + 4095) / 4096 + 1)
+    headBits = .allocate(capacity: length / 64 + 1)
+    headBits.initialize(repeating: 0, count: length / 64 + 1)
+  }
+
+  deinit { headBits.deallocate() }
+
+  /// Whether a block begins at an offset below `length`.
+  @inline(__always) func isHead(_ offset: UInt32) -> Bool {
+    precondition(Int(offset) < length)
+    return headBits[Int(offset) / 64] >> UInt64(offset % 64) & 1 != 0
+  }
+
+  @inline(__always) func setHead(_ offset: UInt32, _ index: UInt32) {
+    precondition(Int(offset) < length)
+    heads.set(offset, index)
+    headBits[Int(offset) / 64] |= 1 << UInt64(offset % 64)
   }
 
   /// Bytes of arena that an image of so much guest code gets.
@@ -103,6 +121,15 @@ public final class CodeImage {
     if let mirror {
       for index in 0..<blocks.count { mirror[Int(blocks[index].guest)] = 0 }
     }
+    forget()
+    readsBeyond = false
+    for index in pagesRead.indices { pagesRead[index] = false }
+    generation &+= 1
+  }
+
+  /// Empties the tables.
+  func forget() {
+    if !heads.isEmpty { headBits.update(repeating: 0, count: length / 64 + 1) }
     hot = 0
     blocks.removeAll()
     map.removeAll()
@@ -110,9 +137,6 @@ public final class CodeImage {
     exits.removeAll()
     relocations.removeAll()
     dispatched.removeAll()
-    readsBeyond = false
-    for index in pagesRead.indices { pagesRead[index] = false }
-    generation &+= 1
   }
 
   // MARK: Entries

@@ -38,7 +38,7 @@ struct Region: ~Copyable {
     work.append(entry)
     while let offset = work.popLast(), instructions.count < limit {
       if let bits = heads.value(offset), bits & 1 != 0 { continue }
-      if image.heads.value(offset) != nil { continue }
+      if image.isHead(offset) { continue }
       decodeSegment(image, from: offset, limit: limit)
     }
   }
@@ -49,7 +49,7 @@ struct Region: ~Copyable {
     while true {
       if offset != start {
         let known = (heads.value(offset) ?? 0) & 1 != 0
-        if known || instructions.count >= limit || Int(offset) >= image.length || image.heads.value(offset) != nil {
+        if known || instructions.count >= limit || Int(offset) >= image.length || image.isHead(offset) {
           if known { mark(offset, 2) }
           segment.continues = offset
           break

@@ -133,7 +133,7 @@ public final class Translator {
         image.blocks.append(
           Block(
             guest: offset, body: UInt32(emitter.offset), counted: UInt32(counted), map: UInt32(image.map.count), mapCount: 0))
-        image.heads.set(offset, UInt32(blockIndex))
+        image.setHead(offset, UInt32(blockIndex))
         publish(image, image.blocks[blockIndex])
         state = BlockState()
       }

@@ -9,7 +9,7 @@ import RecordReplay
 struct GuestOptions: ParsableArguments {
   @Option(help: "Seed of every decision and random byte.") var seed: UInt64?
   @Option(help: "The guest's time at its start, in nanoseconds since 1970 (default: now).") var epoch: Int64?
-  @Option(help: "random or round-robin.") var scheduler: SchedulePolicy = .random
+  @Option(help: "random or round-robin.") var scheduler: SchedulePolicy = standardScheduler
   @Option(help: "translated, or direct: the processor runs the program as it is.") var engine: Engine = .standard
   @Option(help: "Processors that the guest sees.") var cpus: Int = standardCPUs
   @Option(
@@ -29,8 +29,8 @@ struct GuestOptions: ParsableArguments {
   var input: String?
   @Option(help: ArgumentHelp("End the run after this much virtual time.", valueName: "seconds")) var timeout: Double?
   @Option(help: "A cycle of lock owners ends the run (end) or is only reported (report).")
-  var deadlock: DeadlockPolicy = .end
-  @Option(help: "virtual, or host: the guest reads the host's clock.") var clock: ClockSource = .virtual
+  var deadlock: DeadlockPolicy = standardDeadlock
+  @Option(help: "virtual, or host: the guest reads the host's clock.") var clock: ClockSource = standardClock
   @Flag(help: "Wait for all processes, not only for the first.") var waitAll = false
   @Option(help: ArgumentHelp("Write a report in JSON.", valueName: "file")) var report: String?
   @Option(help: ArgumentHelp("Keep the files that the guest changed.", valueName: "dir")) var exportChanges: String?
@@ -51,6 +51,9 @@ struct GuestOptions: ParsableArguments {
   var command: [String] = []
 
   static let standardCPUs = 4
+  static let standardScheduler = SchedulePolicy.random
+  static let standardDeadlock = DeadlockPolicy.end
+  static let standardClock = ClockSource.virtual
 
   enum ClockSource: String, ExpressibleByArgument, CaseIterable { case virtual, host }
 
@@ -61,6 +64,38 @@ struct GuestOptions: ParsableArguments {
     if let epoch, epoch < 0 { throw ValidationError("--epoch takes a time after 1970") }
     if let sliceTicks, sliceTicks == 0 || engine == .direct { throw ValidationError("--slice-ticks: at least 1, and an engine with ticks") }
     if programLine.isEmpty { throw ValidationError("no program given") }
+  }
+
+  /// What ArgumentParser makes of a line without options. An option that is missing here ends the tool where it is read.
+  static func withoutOptions() -> GuestOptions {
+    var options = GuestOptions()
+    options.seed = nil
+    options.epoch = nil
+    options.scheduler = standardScheduler
+    options.engine = .standard
+    options.cpus = standardCPUs
+    options.cpu = nil
+    options.directory = nil
+    options.allowed = []
+    options.hide = []
+    options.show = []
+    options.input = nil
+    options.timeout = nil
+    options.deadlock = standardDeadlock
+    options.clock = standardClock
+    options.waitAll = false
+    options.report = nil
+    options.exportChanges = nil
+    options.quiet = false
+    options.verbose = false
+    options.strace = false
+    options.portable = false
+    options.copyKernelEvery = nil
+    options.copyKernelAtClones = false
+    options.sliceTicks = nil
+    options.sliceVaried = false
+    options.command = []
+    return options
   }
 
   /// Everything from the first word that is no option belongs to the guest, so `--help` in its place is asked here.
@@ -181,7 +216,7 @@ extension GuestOptions {
   func repeatingLine(_ verb: String, _ options: RunOptions) -> String {
     var words = ["replaysb", verb, "--seed", "\(options.seed)", "--epoch", "\(options.epochNanoseconds)"]
     if engine != .standard { words += ["--engine", engine.rawValue] }
-    if scheduler != .random { words += ["--scheduler", scheduler.rawValue] }
+    if scheduler != Self.standardScheduler { words += ["--scheduler", scheduler.rawValue] }
     if cpus != Self.standardCPUs { words += ["--cpus", "\(cpus)"] }
     if let cpu { words += ["--cpu", cpu.rawValue] }
     if let directory { words += ["-C", directory] }
@@ -190,7 +225,7 @@ extension GuestOptions {
     for path in show { words += ["--show", path] }
     if let input { words += ["--stdin", input] }
     if let timeout { words += ["--timeout", "\(timeout)"] }
-    if deadlock != .end { words += ["--deadlock", deadlock.rawValue] }
+    if deadlock != Self.standardDeadlock { words += ["--deadlock", deadlock.rawValue] }
     if clock == .host { words += ["--clock", "host"] }
     if waitAll { words.append("--wait-all") }
     if let sliceTicks { words += ["--slice-ticks", "\(sliceTicks)"] + (sliceVaried ? ["--slice-varied"] : []) }

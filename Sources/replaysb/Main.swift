@@ -21,7 +21,7 @@ import RecordReplay
   static func main() {
     rsb_heap_settle()
     do {
-      var command = try parseAsRoot()
+      var command = try PlainLine.command(CommandLine.arguments.dropFirst()) ?? parseAsRoot()
       try command.run()
     } catch let error as SessionError {
       Console.line(error.description)

@@ -19,9 +19,13 @@ struct ReplayCommand: ParsableCommand {
   /// For Tools/oracle: another engine with the same ticks, and the registers at events FROM-TO as lines of a file.
   @Option(help: .hidden) var engine: Engine?
   @Option(help: .hidden) var registerLog: String?
-  @Option(help: .hidden) var logFrom: UInt64 = 1
-  @Option(help: .hidden) var logTo = UInt64.max
-  @Argument(help: "The trace (default: trace.zst).") var trace = "trace.zst"
+  @Option(help: .hidden) var logFrom: UInt64 = firstLogged
+  @Option(help: .hidden) var logTo: UInt64 = lastLogged
+  @Argument(help: "The trace (default: trace.zst).") var trace = standardTrace
+
+  static let firstLogged: UInt64 = 1
+  static let lastLogged = UInt64.max
+  static let standardTrace = "trace.zst"
 
   func validate() throws {
     if stopAt == 0 { throw ValidationError("events count from 1") }

@@ -72,6 +72,22 @@ import Testing
     #expect(![].withUnsafeBytes { files.save(keys[0], $0) })
   }
 
+  /// Large files are mapped, smaller ones read.
+  @Test(arguments: [(256 << 10) - KeptFiles.prefixSize, (256 << 10) - KeptFiles.prefixSize + 1, 700_000]) func largeFiles(size: Int) {
+    let folder = Folder()
+    let files = kept(folder)
+    let key = KeptFiles.Key([3])
+    let content = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 3) }
+    save(files, key, content)
+    #expect(read(files, key) == content)
+    var whole = folder.bytes(key.name + ".x")
+    folder.write(key.name + ".x", whole.dropLast())
+    #expect(read(files, key) == nil)
+    whole[whole.count - 1] ^= 1
+    folder.write(key.name + ".x", whole)
+    #expect(read(files, key) == nil)
+  }
+
   @Test func wrongFilesAreIgnored() {
     let folder = Folder()
     let files = kept(folder)

@@ -53,6 +53,29 @@ import Testing
     #expect(throws: Errno.ENOENT) { try view.content(bytes + Array("/none".utf8)) }
   }
 
+  @Test func contentThatIsMapped() throws {
+    make("program", "\u{7f}ELF and more")
+    make("text", "no program")
+    make("empty", "")
+    var hidden = HiddenPaths()
+    hidden.hide(directory + "/hidden")
+    make("hidden", "\u{7f}ELF")
+    let view = PosixHostView(hidden: hidden)
+    let program = try #require(try view.mappableContent(bytes + Array("/program".utf8), ifProgram: true))
+    #expect(program.bytes(0..<program.count) == Array("\u{7f}ELF and more".utf8))
+    #expect(program.bytes(5..<8) == Array("and".utf8))
+    #expect(program.withBytes(9..<13) { Array($0) } == Array("more".utf8))
+    #expect(try view.mappableContent(bytes + Array("/text".utf8), ifProgram: true) == nil)
+    #expect(try view.mappableContent(bytes + Array("/text".utf8), ifProgram: false)?.count == 10)
+    #expect(try view.mappableContent(bytes + Array("/empty".utf8), ifProgram: false) == nil)
+    #expect(try view.mappableContent(bytes, ifProgram: false) == nil)
+    #expect(throws: Errno.ENOENT) { try view.mappableContent(bytes + Array("/hidden".utf8), ifProgram: true) }
+    #expect(throws: Errno.ENOENT) { try view.mappableContent(bytes + Array("/none".utf8), ifProgram: false) }
+    // What was read stays, whatever becomes of the file.
+    make("program", "short")
+    #expect(program.bytes(0..<4) == Array("\u{7f}ELF".utf8))
+  }
+
   @Test func siftsSecrets() {
     let filter = EnvironmentFilter(
       ["PATH=/bin", "GITHUB_TOKEN=x", "AWS_REGION=y", "DB_PASSWORD=z", "TOKENIZER=1", "MY_API_KEY=2"],

@@ -152,3 +152,25 @@ def check_concurrent_and_killed_recorders():
             if name.startswith("round"):
                 os.remove(os.path.join(context.streams, name))
     harness.reap_left()
+
+
+def check_recorder_killed_while_it_compresses():
+    """The journal is long then, and blocks lie in it in no order: what the guest said is in what is left."""
+    trace, words = os.path.join(context.streams, "killed.zst"), os.path.join(context.streams, "words")
+    long_journals = 0
+    for number in range(6):
+        cache = os.path.join(context.streams, f"cold{number}")
+        with open(words, "wb") as out:
+            process = subprocess.Popen(
+                [context.tool, "record", "-q", "--seed", "5", "-o", trace, "--", harness.PYTHON, "-c", "print('said', flush=True)\nwhile True: pass"],
+                cwd=context.folder, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.DEVNULL, env=dict(harness.ENVIRONMENT, REPLAYSB_CACHE=cache))
+            limit = time.monotonic() + 60
+            while not read(words) and time.monotonic() < limit:
+                time.sleep(0.001)
+            process.send_signal(signal.SIGKILL)
+            process.wait(timeout=60)
+        assert read(words) == b"said\n", "the guest did not come to say anything"
+        long_journals += os.path.getsize(trace + ".journal") > 2 << 20
+        outcome = context.run("replay", "-q", trace)
+        assert outcome.status == 125 and b"cut after event" in outcome.stderr and outcome.stdout == b"said\n", f"{outcome.stdout} {outcome.stderr}"
+    assert long_journals, "no journal got longer"

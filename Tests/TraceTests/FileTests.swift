@@ -78,14 +78,57 @@ import Testing
     for turn in 0..<300 {
       var bytes = journal
       if turn % 10 == 0 { bytes.removeLast(random.below(bytes.count)) }
-      // Block 1 lies in segment 1.
-      let start = turn % 2 == 0 ? 0 : JournalLayout.headerLength + JournalLayout.segmentSize
+      // Block 1 lies in the first segment.
+      let start = turn % 2 == 0 ? 0 : JournalLayout.headerLength
       for _ in 0..<3 where start < bytes.count {
         bytes[min(start + random.below(turn % 3 == 0 ? 64 : 4000), bytes.count - 1)] = UInt8(random.below(256))
       }
       _ = readAll(file, journal: bytes)
     }
     try writer.close(TraceEnd())
+  }
+
+  /// Files that take long to compress: the journal gets longer, and holds what is not in the trace yet.
+  @Test func journalGrows() throws {
+    let directory = TemporaryDirectory()
+    let path = directory.file("t")
+    let writer = try TraceWriter(path: path, header: sampleHeader)
+    var random = SeededRandom(seed: 23)
+    var records: [Record] = []
+    var segmentsMax = 0
+    // Text of a kind: neither random nor all the same.
+    var content = (0..<TraceFormat.filePieceLimit).map { _ in UInt8(97 + random.below(20) * random.below(2)) }
+    for number in 0..<UInt64(70) {
+      content[0] = UInt8(number)
+      let object = MemoryObjectID(rawValue: 1)
+      try writer.embed(object, offset: number << 20, content[...])
+      records.append(.objectWrite(object, offset: number << 20, content))
+      if number % 23 != 22 { continue }
+      // First the journal: what goes from there is in the file by then.
+      let journal = readFile(path + ".journal")
+      segmentsMax = max(segmentsMax, (journal.count - JournalLayout.headerLength) / JournalLayout.segmentSize)
+      let outcome = readAll(readFile(path), journal: journal)
+      #expect(outcome.error == nil && outcome.isTruncated)
+      #expect(outcome.records == records, "after \(number + 1) pieces")
+    }
+    #expect(segmentsMax > JournalLayout.segmentCount && segmentsMax <= JournalLayout.segmentCountMax)
+    try writer.close(TraceEnd())
+    #expect(readAll(readFile(path)).records.prefix(records.count) == records[...])
+    #expect(rsb_tracefile_exists(path + ".journal") == 0)
+  }
+
+  /// Where the host has no room for a longer journal, the short one does.
+  @Test func extensionThatFailsLeavesTheFile() throws {
+    let directory = TemporaryDirectory()
+    let path = directory.file("j")
+    let file = Int32(rsb_tracefile_open(path, Int32(RSB_TRACEFILE_READ_WRITE | RSB_TRACEFILE_FRESH), 0o600))
+    defer { _ = rsb_tracefile_close(file) }
+    #expect(rsb_tracefile_allocate(file, 8192) == 0)
+    #expect(rsb_tracefile_write_all(file, [1, 2, 3] as [UInt8], 3, 8189) == 0)
+    #expect(rsb_tracefile_extend(file, 8192, 1 << 60) < 0)
+    #expect(readFile(path).count == 8192 && readFile(path).suffix(3) == [1, 2, 3])
+    #expect(rsb_tracefile_extend(file, 8192, 4096) == 0)
+    #expect(readFile(path).count == 12288 && readFile(path)[8189..<8192] == [1, 2, 3])
   }
 
   @Test func modeIsPrivate() throws {

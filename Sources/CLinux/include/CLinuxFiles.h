@@ -28,6 +28,8 @@ long rsb_tracefile_truncate(int fd, uint64_t size);
 long rsb_tracefile_change_mode(int fd, unsigned mode);
 /// Makes every byte of [0, size) real: fallocate(2), or zeros written where the file system has none.
 long rsb_tracefile_allocate(int fd, uint64_t size);
+/// fallocate(2): makes `more` bytes behind the first `size` real, or leaves the file at that size.
+long rsb_tracefile_extend(int fd, uint64_t size, uint64_t more);
 /// rename(2) that never replaces a file (RENAME_NOREPLACE, or a check first where that is missing).
 long rsb_tracefile_rename(const char *from, const char *to);
 /// unlink(2).
@@ -40,6 +42,11 @@ long rsb_tracefile_anonymous(const char *name);
 void *rsb_tracefile_map(int fd, size_t size, long *error);
 /// munmap(2).
 void rsb_tracefile_unmap(void *address, size_t size);
+
+/// mmap(2) of zeros of our own; NULL when there is no room.
+void *rsb_memory_map(size_t size);
+/// munmap(2).
+void rsb_memory_unmap(void *address, size_t size);
 
 /// For a thread that only works for the sandbox: blocks every signal, lets it read the TSC whatever its parent could,
 /// and gives it the CPUs of `mask` (none when `mask_bytes` is 0).

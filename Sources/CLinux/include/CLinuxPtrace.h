@@ -111,6 +111,10 @@ void rsb_memfd_unmap_page(uint64_t *page);
 /// A shared view of any part of the file, page-aligned; NULL when refused.
 void *rsb_memfd_map(int descriptor, uint64_t offset, size_t size, int writable);
 void rsb_memfd_unmap(void *place, size_t size);
+/// sendfile(2): the first `size` bytes of `from` to the end of an empty file; how many there were, or -errno.
+long rsb_memfd_fill(int descriptor, int from, uint64_t size);
+/// madvise(2) with MADV_POPULATE_WRITE: pages that will be stored to, all at once. Where the host cannot, they fault one by one.
+long rsb_memory_populate(void *address, size_t size);
 /// Makes a part of the file zeros again and gives its memory back.
 long rsb_memfd_punch(int descriptor, uint64_t offset, uint64_t size);
 /// Copies the data among the first `size` bytes of a file into another, which has zeros there. 0 or -errno.

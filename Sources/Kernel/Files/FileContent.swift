@@ -10,6 +10,8 @@ final class FileContent: DeepCopyable {
   static let chunkSize: Int64 = 64 << 10
   /// Host files up to this size are read whole, larger ones in pieces.
   static let wholeFileMax: Int64 = 4 << 20
+  /// Programs and libraries, which are soon mapped.
+  static let wholeProgramMax: Int64 = 32 << 20
   static let pieceSize = 1 << 20
   /// Larger files are refused with EFBIG: s_maxbytes of a small file system.
   static let sizeMax: Int64 = 1 << 44
@@ -20,7 +22,7 @@ final class FileContent: DeepCopyable {
   private(set) var size: Int64
   private var hostPath: [UInt8] = []
   /// The host file's content, when it was read whole.
-  private var loaded: [UInt8]?
+  private var loaded: (any FileBytes)?
   /// The last piece read of a large host file.
   private var piece: [UInt8] = []
   private var pieceOffset: Int64 = 0
@@ -75,11 +77,10 @@ final class FileContent: DeepCopyable {
   }
 
   private func readHost(_ kernel: Kernel, offset: Int64, count: Int) throws(Errno) -> [UInt8] {
-    if loaded == nil && size <= Self.wholeFileMax { try load(kernel) }
+    if loaded == nil { try load(kernel) }
     if let loaded {
       if offset >= Int64(loaded.count) { return [] }
-      let end = min(Int(offset) + count, loaded.count)
-      return Array(loaded[Int(offset)..<end])
+      return loaded.bytes(Int(offset)..<min(Int(offset) + count, loaded.count))
     }
     kernel.files.contentEntered(hostPath)
     if count >= Self.pieceSize {
@@ -93,9 +94,12 @@ final class FileContent: DeepCopyable {
     return Array(piece[start..<min(piece.count, start + count)])
   }
 
-  /// Reads the host file whole. What it holds now is its content for the rest of the run.
+  /// Reads the host file whole, unless it is large. What it holds now is its content for the rest of the run.
   private func load(_ kernel: Kernel) throws(Errno) {
-    let bytes = try kernel.host.content(hostPath)
+    if size > Self.wholeProgramMax { return }
+    var bytes = try kernel.host.mappableContent(hostPath, ifProgram: true)
+    if bytes == nil && size <= Self.wholeFileMax { bytes = PlainBytes(try kernel.host.content(hostPath)) }
+    guard let bytes else { return }
     kernel.files.contentEntered(hostPath)
     size = Int64(bytes.count)
     loaded = bytes
@@ -221,7 +225,8 @@ final class FileContent: DeepCopyable {
       // Mapped already: the object holds the same bytes, and mappings must see the change.
       store = .object
     } else {
-      let bytes = try wholeHostContent(kernel)
+      let content = try wholeHostContent(kernel)
+      let bytes = content.bytes(0..<content.count)
       try kernel.files.checkOverlay(kernel, room: Int64(bytes.count))
       store = .chunks
       writeChunks(kernel, offset: 0, bytes[...])
@@ -231,10 +236,11 @@ final class FileContent: DeepCopyable {
     piece = []
   }
 
-  private func wholeHostContent(_ kernel: Kernel) throws(Errno) -> [UInt8] {
+  private func wholeHostContent(_ kernel: Kernel, isMapped: Bool = false) throws(Errno) -> any FileBytes {
     if let loaded { return loaded }
     kernel.files.contentEntered(hostPath)
-    return try kernel.host.content(hostPath)
+    if isMapped, let bytes = try kernel.host.mappableContent(hostPath, ifProgram: false) { return bytes }
+    return PlainBytes(try kernel.host.content(hostPath))
   }
 
   // MARK: Mapping
@@ -263,12 +269,14 @@ final class FileContent: DeepCopyable {
     var key: UInt64 = 0
     do {
       if store == .host {
-        let bytes = try wholeHostContent(kernel)
+        let bytes = try wholeHostContent(kernel, isMapped: true)
         size = Int64(bytes.count)
         if size <= Self.wholeFileMax { loaded = bytes }
-        let needsPatch = kernel.configuration.processor == nil && DynamicLinkerPatch.isLinker(path)
-        let mapped = needsPatch ? DynamicLinkerPatch.apply(bytes) : bytes
-        try kernel.machine.createObject(id, content: mapped)
+        if kernel.configuration.processor == nil && DynamicLinkerPatch.isLinker(path) {
+          try kernel.machine.createObject(id, content: DynamicLinkerPatch.apply(bytes.bytes(0..<bytes.count)))
+        } else {
+          try kernel.machine.createObject(id, content: bytes)
+        }
         key = Self.placementKey(bytes)
       } else {
         try kernel.files.checkOverlay(kernel, room: size - storedBytes)
@@ -287,11 +295,11 @@ final class FileContent: DeepCopyable {
   }
 
   /// FNV-1a over the size and the first 8 KiB, which hold the build id of an ELF file. Not 0.
-  private static func placementKey(_ bytes: [UInt8]) -> UInt64 {
+  private static func placementKey(_ bytes: any FileBytes) -> UInt64 {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     func add(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
     for shift in 0..<8 { add(UInt8(truncatingIfNeeded: bytes.count >> (shift * 8))) }
-    for byte in bytes.prefix(8192) { add(byte) }
+    for byte in bytes.bytes(0..<min(bytes.count, 8192)) { add(byte) }
     return hash == 0 ? 1 : hash
   }
 

@@ -65,6 +65,9 @@ extension SteppedMachine {
   public func createObject(_ id: MemoryObjectID, content: [UInt8]) throws(MachineError) {
     try host.createObject(id, content: content)
   }
+  public func createObject(_ id: MemoryObjectID, content: any FileBytes) throws(MachineError) {
+    try host.createObject(id, content: content)
+  }
   public func destroyObject(_ id: MemoryObjectID) { host.destroyObject(id) }
   public func resizeObject(_ id: MemoryObjectID, size: UInt64) throws(MachineError) {
     try host.resizeObject(id, size: size)

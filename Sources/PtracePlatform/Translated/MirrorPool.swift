@@ -37,13 +37,6 @@ final class MirrorPool {
       offset: UInt64(used), size: size, words: (base + used).bindMemory(to: UInt64.self, capacity: size / 8))
   }
 
-  func store(_ segment: Segment, _ offset: Int, _ bytes: UnsafeRawBufferPointer) {
-    precondition(offset >= 0 && offset + bytes.count <= segment.size)
-    let place = segment.offset + UInt64(offset)
-    if rsb_memfd_pwrite(file.descriptor, bytes.baseAddress, bytes.count, place) == bytes.count { return }
-    (base + Int(place)).copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
-  }
-
   func release(_ segment: Segment) {
     _ = rsb_memfd_punch(file.descriptor, segment.offset, UInt64(segment.size))
     if let index = free.firstIndex(where: { $0.size == segment.size }) {

@@ -202,7 +202,7 @@ extension TranslatedMachine {
     var unprotected = range
     var start = range.start
     // The chunk before may have read on into this one.
-    if let before = space.attachment(at: start.rawValue &- 1), before.image.readsBeyond { start = before.range.start }
+    if let before = space.attachment(at: start.rawValue &- 1), !before.isShared, before.image.readsBeyond { start = before.range.start }
     for attachment in space.touching(GuestRange(start, range.end)) where !attachment.isShared && !attachment.image.isEmpty {
       try removeFromHashTable(attachment, id)
       attachment.image.flush()
@@ -239,6 +239,7 @@ extension TranslatedMachine {
 
   /// An object's content changed or is about to: in these bytes, or anywhere.
   private func flushImages(of object: MemoryObjectID, _ bytes: Range<UInt64>? = nil) {
+    loader?.finishLoads()
     for (key, shared) in sharedImages where key.object == object {
       if let bytes, !bytes.overlaps(key.offset..<key.offset + key.length) { continue }
       flush(shared.image)
@@ -248,6 +249,7 @@ extension TranslatedMachine {
 
   /// The object goes, which nobody maps any more: its identifier may name another one some day.
   private func dropImages(of object: MemoryObjectID) {
+    loader?.finishLoads()
     for key in sharedImages.keys.filter({ $0.object == object }) {
       let shared = sharedImages.removeValue(forKey: key)!
       save(shared)
@@ -259,6 +261,7 @@ extension TranslatedMachine {
 
   /// Forgets an image's translations, wherever something leads into them.
   func flush(_ image: CodeImage) {
+    loader?.finish()
     for (index, space) in spaces.enumerated() where space?.hashTable != nil {
       for attachment in space!.attachments where attachment.image === image {
         try? removeFromHashTable(attachment, AddressSpaceID(rawValue: UInt32(index)))
@@ -295,6 +298,9 @@ extension TranslatedMachine {
     try host.createObject(id, size: size)
   }
   public func createObject(_ id: MemoryObjectID, content: [UInt8]) throws(MachineError) {
+    try host.createObject(id, content: content)
+  }
+  public func createObject(_ id: MemoryObjectID, content: any FileBytes) throws(MachineError) {
     try host.createObject(id, content: content)
   }
   public func destroyObject(_ id: MemoryObjectID) {

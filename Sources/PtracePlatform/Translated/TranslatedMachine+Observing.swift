@@ -72,6 +72,7 @@ extension TranslatedMachine: ObservingMachine {
 
   /// Between runs nobody is inside any code.
   private func flushAllImages() {
+    loader?.finish()
     for (index, space) in spaces.enumerated() {
       guard let space else { continue }
       for attachment in space.attachments where !attachment.image.isEmpty {

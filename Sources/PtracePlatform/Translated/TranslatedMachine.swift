@@ -30,8 +30,6 @@ public final class TranslatedMachine: Machine {
     public var specialInstructionsInPlace: UInt64 = 0
     /// Images thrown away because the guest wrote to their code.
     public var codeWrites: UInt64 = 0
-    /// Images taken from the cache on disk.
-    public var imagesLoaded: UInt64 = 0
   }
 
   let host: PtraceMachine
@@ -39,7 +37,10 @@ public final class TranslatedMachine: Machine {
   let pool: MirrorPool
   let translator = Translator()
   let cache: TranslationCache?
+  let loader: ImageLoader?
   public internal(set) var counters = Counters()
+  /// Images taken from the cache on disk.
+  public var imagesLoaded: UInt64 { loader?.imagesLoaded ?? 0 }
 
   /// By identifier.
   var spaces: [SpaceCode?] = []
@@ -62,10 +63,15 @@ public final class TranslatedMachine: Machine {
   public var processor: Int? { host.processor }
 
   public init(_ configuration: Configuration = Configuration()) throws(MachineError) {
+    arena = try CodeArena()
+    pool = try MirrorPool()
+    cache = configuration.cacheDirectory.flatMap {
+      TranslationCache(directory: $0, allowsAVX512: configuration.allowsAVX512)
+    }
+    // The thread first: it must not inherit the tracing thread's processor and trapped counter.
+    loader = cache.map { [arena] in ImageLoader($0, arena) }
     let host = try PtraceMachine(configuration.host)
     do throws(MachineError) {
-      arena = try CodeArena()
-      pool = try MirrorPool()
       try arena.install(in: host)
       scratch = try ScratchCode(arena)
     } catch {
@@ -74,9 +80,6 @@ public final class TranslatedMachine: Machine {
     }
     host.hidesProcessorInHashes = false
     self.host = host
-    cache = configuration.cacheDirectory.flatMap {
-      TranslationCache(directory: $0, allowsAVX512: configuration.allowsAVX512)
-    }
     translator.allowsAVX512 = configuration.allowsAVX512
   }
 
@@ -86,6 +89,7 @@ public final class TranslatedMachine: Machine {
   public func shutdown() {
     host.shutdown()
     saveTranslations()
+    loader?.end()
     spaces = []
     tasks = []
     sharedImages = [:]

@@ -32,10 +32,9 @@ final class TranslationCache {
     return KeptFiles.Key([content.low, content.high, image.start, UInt64(image.length), identity])
   }
 
-  func load(
-    _ key: KeptFiles.Key, into image: CodeImage, store: (CodeImage.Part, Int, UnsafeRawBufferPointer) -> Void
-  ) -> Bool {
-    files.read(key) { image.restore($0, store: store) } ?? false
+  /// Fills an empty image, and says what its mirror should hold; nil, and still empty, when nothing sound is kept.
+  func load(_ key: KeptFiles.Key, into image: CodeImage, store: (Int, UnsafeRawBufferPointer) -> Void) -> [MirrorEntry]? {
+    files.read(key) { image.restore($0, store: store) }
   }
 
   func save(_ image: CodeImage, _ key: KeptFiles.Key) { image.saved().withUnsafeBytes { _ = files.save(key, $0) } }
@@ -46,22 +45,12 @@ final class TranslationCache {
 extension TranslatedMachine {
   /// Fills a new image with what an earlier run translated.
   func load(_ shared: SharedImage) {
-    guard let cache, !translator.isObserving else { return }
-    let key = cache.key(shared.image)
-    shared.cacheKey = key
-    let image = shared.image
-    let isLoaded = cache.load(key, into: image) { part, offset, bytes in
-      switch part {
-      case .code: arena.store(image, offset, bytes)
-      case .mirror: pool.store(shared.mirror!, offset, bytes)
-      }
-    }
-    if isLoaded { counters.imagesLoaded += 1 }
-    shared.savedBlocks = shared.image.blockCount
+    if !translator.isObserving { loader?.load(shared) }
   }
 
   /// Keeps images that grew by what makes a new file worth while.
   func saveTranslations() {
+    loader?.finishLoads()
     var saved = false
     for shared in sharedImages.values where save(shared) { saved = true }
     if saved { cache?.trim() }

@@ -3,6 +3,8 @@
 import CLinux
 import Kernel
 import LinuxABI
+import Platform
+import PtracePlatform
 
 /// Host files and standard streams by raw calls. Used from the tracing thread.
 public final class PosixHostView: HostView {
@@ -11,6 +13,8 @@ public final class PosixHostView: HostView {
   let outputs: OutputPolicy
   /// Status of directories that our own files change, by path, from the first look.
   private var ownDirectories: [(path: [UInt8], status: HostFileStatus)] = []
+
+  private var programsRead = 0
 
   public init(hidden: HiddenPaths, input: InputStream = .descriptor, outputs: OutputPolicy = .passThrough) {
     self.hidden = hidden
@@ -87,6 +91,23 @@ public final class PosixHostView: HostView {
     var host = rsb_host_status()
     try check(rsb_host_status_get(descriptor, nil, &host))
     return try read(descriptor, offset: 0, count: Int(max(0, host.size)))
+  }
+
+  /// Descriptors that files may take which nobody maps perhaps.
+  private static let programsMax = 256
+
+  public func mappableContent(_ path: [UInt8], ifProgram: Bool) throws(Errno) -> (any FileBytes)? {
+    if ifProgram && programsRead >= Self.programsMax { return nil }
+    let descriptor = try openFile(path)
+    defer { _ = rsb_host_close(descriptor) }
+    var host = rsb_host_status()
+    try check(rsb_host_status_get(descriptor, nil, &host))
+    guard host.mode & 0o170000 == 0o100000 else { return nil }
+    if ifProgram {
+      guard try read(descriptor, offset: 0, count: 4) == [0x7f, 0x45, 0x4c, 0x46] else { return nil }
+      programsRead += 1
+    }
+    return FileMemory(copyOf: descriptor, size: Int(host.size))
   }
 
   public func content(_ path: [UInt8], offset: Int64, count: Int) throws(Errno) -> [UInt8] {

@@ -2,7 +2,7 @@
 // what changed the guest and what the guest did.
 //
 // An effect is noted after the inner machine took it, so that a trace holds nothing that was refused; a trap when it
-// comes back. Calls that cannot throw keep a failure of the writer for the next one that can.
+// comes back. What an object held goes before a change of it, which may change the bytes that we know of it, too. Calls that cannot throw keep a failure of the writer for the next one that can.
 
 import Platform
 import Trace
@@ -174,6 +174,12 @@ public final class RecordingMachine: Machine {
   public func createObject(_ id: MemoryObjectID, content: [UInt8]) throws(MachineError) {
     try inner.createObject(id, content: content)
     try note { (w) throws(TraceError) in try w.createObject(id, size: UInt64(content.count)) }
+    self.content.add(id, PlainBytes(content))
+  }
+
+  public func createObject(_ id: MemoryObjectID, content: any FileBytes) throws(MachineError) {
+    try inner.createObject(id, content: content)
+    try note { (w) throws(TraceError) in try w.createObject(id, size: UInt64(content.count)) }
     self.content.add(id, content)
   }
 
@@ -184,8 +190,8 @@ public final class RecordingMachine: Machine {
   }
 
   public func resizeObject(_ id: MemoryObjectID, size: UInt64) throws(MachineError) {
-    try inner.resizeObject(id, size: size)
     try note { (w) throws(TraceError) in try content.showAll(of: id, to: w) }
+    try inner.resizeObject(id, size: size)
     try note { (w) throws(TraceError) in try w.resizeObject(id, size: size) }
   }
 
@@ -194,8 +200,8 @@ public final class RecordingMachine: Machine {
   }
 
   public func writeObject(_ id: MemoryObjectID, offset: UInt64, _ bytes: ArraySlice<UInt8>) throws(MachineError) {
-    try inner.writeObject(id, offset: offset, bytes)
     try note { (w) throws(TraceError) in try content.showAll(of: id, to: w) }
+    try inner.writeObject(id, offset: offset, bytes)
     try note { (w) throws(TraceError) in try w.writeObject(id, offset: offset, bytes) }
   }
 }

@@ -8,14 +8,14 @@ import Trace
 struct UnseenContent {
   private struct Entry {
     let id: MemoryObjectID
-    let bytes: [UInt8]
+    let bytes: any FileBytes
     /// For each piece of `TraceFormat.filePieceLimit` bytes: whether the trace has it.
     var isNoted: [Bool]
   }
   /// In order of creation.
   private var entries: [Entry] = []
 
-  mutating func add(_ id: MemoryObjectID, _ bytes: [UInt8]) {
+  mutating func add(_ id: MemoryObjectID, _ bytes: any FileBytes) {
     let pieces = (bytes.count + TraceFormat.filePieceLimit - 1) / TraceFormat.filePieceLimit
     if pieces > 0 { entries.append(Entry(id: id, bytes: bytes, isNoted: Array(repeating: false, count: pieces))) }
   }
@@ -60,7 +60,7 @@ struct UnseenContent {
       entries[index].isNoted[piece] = true
       let start = piece * TraceFormat.filePieceLimit
       let end = min(start + TraceFormat.filePieceLimit, entries[index].bytes.count)
-      try writer.embed(entries[index].id, offset: UInt64(start), entries[index].bytes[start..<end])
+      try writer.embed(entries[index].id, entries[index].bytes, start..<end)
     }
   }
 }

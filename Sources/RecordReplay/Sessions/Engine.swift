@@ -58,7 +58,7 @@ extension TranslatedMachine: HostedMachine {
   public var engineCounts: [(name: String, count: UInt64)] {
     [
       ("stops", counters.stops), ("translations", counters.misses),
-      ("instructions translated", counters.instructionsTranslated), ("images from the cache", counters.imagesLoaded),
+      ("instructions translated", counters.instructionsTranslated), ("images from the cache", imagesLoaded),
       ("images lost to writes", counters.codeWrites), ("special instructions trapped", counters.specialInstructions),
       ("special instructions executed as they are", counters.specialInstructionsInPlace),
       ("ordinary instructions executed in place", counters.instructionsExecutedInPlace),

@@ -59,6 +59,8 @@ public enum RecordSession {
     // Without the turn that an interruption or the watchdog ended.
     result.events = writer.lastEvent.rawValue
     result.engineCounts = machine.engineCounts
+    // The machine keeps its translations while the writer's thread makes the last blocks.
+    machine.shutdown()
     do throws(TraceError) { try writer.close(traceEnd(result)) } catch {
       throw SessionError("the trace cannot be written: \(error)")
     }

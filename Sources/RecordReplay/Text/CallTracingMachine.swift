@@ -94,6 +94,9 @@ final class CallTracingMachine: Machine {
   func createObject(_ id: MemoryObjectID, content: [UInt8]) throws(MachineError) {
     try inner.createObject(id, content: content)
   }
+  func createObject(_ id: MemoryObjectID, content: any FileBytes) throws(MachineError) {
+    try inner.createObject(id, content: content)
+  }
   func destroyObject(_ id: MemoryObjectID) { inner.destroyObject(id) }
   func resizeObject(_ id: MemoryObjectID, size: UInt64) throws(MachineError) { try inner.resizeObject(id, size: size) }
   func readObject(_ id: MemoryObjectID, offset: UInt64, _ count: Int) throws(MachineError) -> [UInt8] {

@@ -1,0 +1,188 @@
+// The thread that fills new images from the cache while the machine goes on: reading, checking and copying megabytes takes as
+// long as a short program runs.
+//
+// Policy. An image's code and tables belong to this thread from `load` to `finishLoads`, which whoever looks into an image calls
+// before (a run does). Its piece of the mirror is filled after that, while guests may run: an entry that is missing yet costs a
+// stop that finds the code, as an entry that was never there, and nothing else. Entries are stored word by word, so that no guest
+// sees half of one, and no other thread stores the same words: blocks of the cache have theirs from here, later ones from the
+// translator. `finish` waits for the mirror, too: before anything is taken out of an image or its memory is given back.
+import CLinux
+import Glibc
+import Platform
+import Translator
+
+/// Sound: what the threads share is under the lock, and jobs are handed over under it.
+final class ImageLoader: @unchecked Sendable {
+  private let cache: TranslationCache
+  private let arena: CodeArena
+  private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  private var thread: pthread_t?
+
+  // Under the lock.
+  private var loads: [SharedImage] = []
+  private var fills: [Fill] = []
+  /// Jobs that wait or are at work.
+  private var loadsLeft = 0
+  private var fillsLeft = 0
+  private var loaded: UInt64 = 0
+  private var isEnding = false
+
+  /// The machine's own: whether loads may be left.
+  private var mayBeLoading = false
+
+  /// The rest of an image's piece of the mirror.
+  private struct Fill {
+    let image: CodeImage
+    let words: UnsafeMutablePointer<UInt64>
+    let entries: [MirrorEntry]
+    var next = 0
+  }
+  /// Entries between two looks for a load, which somebody waits for.
+  private static let entriesAtOnce = 512
+
+  /// The thread has the processors and the clock of the caller, which is to make it before it is tied to one.
+  init(_ cache: TranslationCache, _ arena: CodeArena) {
+    self.cache = cache
+    self.arena = arena
+    pthread_mutex_init(lock, nil)
+    pthread_cond_init(changed, nil)
+    var id = pthread_t()
+    let result = pthread_create(
+      &id, nil,
+      { argument in
+        Unmanaged<ImageLoader>.fromOpaque(argument!).takeUnretainedValue().work()
+        return nil
+      }, Unmanaged.passUnretained(self).toOpaque())
+    if result == 0 { thread = id }
+  }
+
+  deinit {
+    end()
+    pthread_cond_destroy(changed)
+    pthread_mutex_destroy(lock)
+    changed.deallocate()
+    lock.deallocate()
+  }
+
+  // MARK: The machine's thread
+
+  /// Fills an empty image, some time before `finishLoads` returns.
+  func load(_ shared: SharedImage) {
+    guard thread != nil else {
+      if let entries = restore(shared), var fill = fill(shared, entries) { self.fill(&fill, most: .max) }
+      return
+    }
+    pthread_mutex_lock(lock)
+    loads.append(shared)
+    loadsLeft += 1
+    pthread_cond_broadcast(changed)
+    pthread_mutex_unlock(lock)
+    mayBeLoading = true
+  }
+
+  /// Waits until every image's code and tables are there.
+  @inline(__always) func finishLoads() {
+    if mayBeLoading { wait { self.loadsLeft == 0 } }
+  }
+
+  /// Waits until nothing is left to do.
+  func finish() { wait { self.loadsLeft == 0 && self.fillsLeft == 0 } }
+
+  private func wait(_ isDone: () -> Bool) {
+    pthread_mutex_lock(lock)
+    while !isDone() { pthread_cond_wait(changed, lock) }
+    pthread_mutex_unlock(lock)
+    mayBeLoading = false
+  }
+
+  /// How many images the cache had so far.
+  var imagesLoaded: UInt64 {
+    pthread_mutex_lock(lock)
+    defer { pthread_mutex_unlock(lock) }
+    return loaded
+  }
+
+  /// Ends the thread. What was not filled in stays so: nobody may run that code any more.
+  func end() {
+    guard let thread else { return }
+    pthread_mutex_lock(lock)
+    isEnding = true
+    pthread_cond_broadcast(changed)
+    pthread_mutex_unlock(lock)
+    pthread_join(thread, nil)
+    self.thread = nil
+  }
+
+  // MARK: The loader's thread
+
+  private func work() {
+    rsb_thread_settle(nil, 0)
+    pthread_mutex_lock(lock)
+    defer { pthread_mutex_unlock(lock) }
+    while true {
+      if !loads.isEmpty {
+        let shared = loads.removeFirst()
+        pthread_mutex_unlock(lock)
+        let rest = restore(shared).flatMap { fill(shared, $0) }
+        pthread_mutex_lock(lock)
+        loadsLeft -= 1
+        if let rest {
+          fills.append(rest)
+          fillsLeft += 1
+        }
+      } else if isEnding {
+        return
+      } else if !fills.isEmpty {
+        var next = fills.removeFirst()
+        pthread_mutex_unlock(lock)
+        fill(&next, most: Self.entriesAtOnce)
+        pthread_mutex_lock(lock)
+        if next.next < next.entries.count { fills.insert(next, at: 0) } else { fillsLeft -= 1 }
+      } else {
+        pthread_cond_wait(changed, lock)
+        continue
+      }
+      pthread_cond_broadcast(changed)
+    }
+  }
+
+  /// The entries of its mirror, when the cache had the image.
+  private func restore(_ shared: SharedImage) -> [MirrorEntry]? {
+    let key = cache.key(shared.image)
+    let entries = cache.load(key, into: shared.image) { offset, bytes in arena.store(shared.image, offset, bytes) }
+    shared.cacheKey = key
+    shared.savedBlocks = shared.image.blockCount
+    if entries != nil {
+      pthread_mutex_lock(lock)
+      loaded += 1
+      pthread_mutex_unlock(lock)
+    }
+    return entries
+  }
+
+  private func fill(_ shared: SharedImage, _ entries: [MirrorEntry]) -> Fill? {
+    guard let mirror = shared.mirror, !entries.isEmpty else { return nil }
+    return Fill(image: shared.image, words: mirror.words, entries: entries)
+  }
+
+  private func fill(_ job: inout Fill, most: Int) {
+    let end = job.next + min(most, job.entries.count - job.next)
+    let pageWords = 4096 / 8
+    while job.next < end {
+      // Pages one after the other are asked of the host at once: a fault for each takes twice the time.
+      let first = Int(job.entries[job.next].guest) / pageWords
+      var last = first, behind = job.next
+      while behind < end, Int(job.entries[behind].guest) / pageWords <= last + 1 {
+        last = Int(job.entries[behind].guest) / pageWords
+        behind += 1
+      }
+      rsb_memory_populate(job.words + first * pageWords, (last - first + 1) * 4096)
+      for index in job.next..<behind {
+        let entry = job.entries[index]
+        job.words[Int(entry.guest)] = job.image.address + UInt64(entry.counted)
+      }
+      job.next = behind
+    }
+  }
+}
