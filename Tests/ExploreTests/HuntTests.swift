@@ -96,6 +96,147 @@ extension Guest {
     """)
 }
 
+extension Guest {
+  /// Two threads that compute, one of them much longer, and add to a counter at the end: whoever is held there waits for a task
+  /// that makes no system call for long.
+  fileprivate static let computing = Guest(
+    "computing",
+    """
+    static volatile int done;
+    static volatile unsigned results[2];
+    static void *work(void *argument) {
+      unsigned rounds = (unsigned)(long)argument, sum = rounds;
+      for (unsigned i = 0; i < rounds; i++) sum = sum * 1664525u + 1013904223u;
+      results[rounds > 1000] = sum;
+      int before = done;
+      done = before + 1;
+      return NULL;
+    }
+    int main(void) {
+      pthread_t a, b;
+      pthread_create(&a, NULL, work, (void *)10);
+      pthread_create(&b, NULL, work, (void *)400000);
+      pthread_join(a, NULL);
+      pthread_join(b, NULL);
+      return done == 2 ? 0 : 1;
+    }
+    """)
+
+  /// A thread that sleeps until another one is sure to have stored something.
+  fileprivate static let lateStart = Guest(
+    "late-start",
+    """
+    static int *volatile data;
+    static void *work(void *unused) {
+      int *made = malloc(sizeof *made);
+      *made = 7;
+      data = made;
+      return unused;
+    }
+    int main(void) {
+      pthread_t a;
+      pthread_create(&a, NULL, work, NULL);
+      usleep(10000);
+      int failed = data == NULL;
+      pthread_join(a, NULL);
+      return failed;
+    }
+    """)
+
+  /// The main thread is alone and busy while another one sleeps: nobody else could have the turn, but for the time.
+  fileprivate static let lateMain = Guest(
+    "late-main",
+    """
+    static int *volatile data;
+    static void *work(void *unused) {
+      usleep(10000);
+      return (void *)(long)(data == NULL);
+    }
+    int main(void) {
+      pthread_t a;
+      pthread_create(&a, NULL, work, NULL);
+      int *made = malloc(sizeof *made);
+      *made = 7;
+      data = made;
+      void *failed;
+      pthread_join(a, &failed);
+      return failed != NULL;
+    }
+    """)
+
+  /// An addition to memory in one instruction without a lock prefix.
+  fileprivate static let oneInstruction = Guest(
+    "one-instruction",
+    """
+    static int counter;
+    static void *work(void *unused) {
+      __asm__ volatile("addl $1, %0" : "+m"(counter) : : "cc");
+      return unused;
+    }
+    int main(void) {
+      pthread_t a, b;
+      pthread_create(&a, NULL, work, NULL);
+      pthread_create(&b, NULL, work, NULL);
+      pthread_join(a, NULL);
+      pthread_join(b, NULL);
+      return counter == 2 ? 0 : 1;
+    }
+    """)
+
+  /// Two threads that go through a lock thousands of times, and race behind that.
+  fileprivate static let busyLock = Guest(
+    "busy-lock",
+    """
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static long total;
+    static volatile int done;
+    static void *work(void *unused) {
+      for (int i = 0; i < 3000; i++) {
+        pthread_mutex_lock(&lock);
+        total += i;
+        pthread_mutex_unlock(&lock);
+      }
+      int before = done;
+      done = before + 1;
+      return unused;
+    }
+    int main(void) {
+      pthread_t a, b;
+      pthread_create(&a, NULL, work, NULL);
+      pthread_create(&b, NULL, work, NULL);
+      pthread_join(a, NULL);
+      pthread_join(b, NULL);
+      return done == 2 ? 0 : 1;
+    }
+    """)
+
+  /// Ends only if both go on: each waits for the other by spinning.
+  fileprivate static let spinning = Guest(
+    "spinning",
+    """
+    static volatile int turn;
+    static void *work(void *own) {
+      for (int i = 0; i < 5; i++) {
+        while (turn != (int)(long)own) {}
+        turn = !turn;
+      }
+      return NULL;
+    }
+    int main(void) {
+      pthread_t a, b;
+      pthread_create(&a, NULL, work, (void *)0);
+      pthread_create(&b, NULL, work, (void *)1);
+      pthread_join(a, NULL);
+      pthread_join(b, NULL);
+      return 0;
+    }
+    """)
+
+  fileprivate static let found = [
+    counter(isFixed: false), lockOrder, lostSignal, tickets, computing, lateStart, lateMain, oneInstruction, busyLock,
+  ]
+}
+
 /// A search on a thread of its own.
 func hunt(
   _ guest: Guest, timeoutSeconds: Double? = nil, _ change: (inout HuntOptions) -> Void = { _ in }
@@ -115,13 +256,13 @@ func hunt(
 
 extension ExploreTests {
   @Suite(.serialized) struct HuntTests {
-    @Test(.timeLimit(.minutes(2)), arguments: [Guest.counter(isFixed: false), .lockOrder, .lostSignal, .tickets].map(\.name))
+    @Test(.timeLimit(.minutes(2)), arguments: Guest.found.map(\.name))
     func findsAndRecords(_ name: String) throws {
-      let guest = [Guest.counter(isFixed: false), .lockOrder, .lostSignal, .tickets].first { $0.name == name }!
+      let guest = Guest.found.first { $0.name == name }!
       let children = countChildren()
       let found = try #require(try hunt(guest).first, "\(name) was not found")
       #expect(found.number <= 300)
-      #expect(found.schedule.preemptions >= 1)
+      #expect(!found.schedule.deviations.isEmpty)
       // From exec, by another machine without scheduling points, and back from the trace.
       let options = try options(guest)
       let path = try Folder.path + "-\(name).zst"
@@ -143,10 +284,34 @@ extension ExploreTests {
       #expect(countChildren() == children)
     }
 
-    @Test(.timeLimit(.minutes(2))) func sameSeedSameSearch() throws {
+    /// What makes each fail is what it is about, and the fewest preemptions are found.
+    @Test(.timeLimit(.minutes(2))) func choicesBesideWhoIsNext() throws {
+      let late = try #require(try hunt(.lateStart).first)
+      #expect(late.schedule.switches.contains { $0.kind == .delay })
+      #expect(late.schedule.preemptions == 0)
+      let lateMain = try #require(try hunt(.lateMain).first)
+      #expect(lateMain.schedule.switches.contains { $0.kind == .delay })
+      #expect(lateMain.schedule.preemptions == 1)
+      let split = try #require(try hunt(.oneInstruction).first)
+      #expect(split.schedule.switches.contains { $0.kind == .preemption && $0.place.isInside })
+      #expect(split.schedule.preemptions == 1)
+      let computed = try #require(try hunt(.computing).first)
+      #expect(computed.schedule.switches.contains(where: \.isStay))
+      #expect(computed.schedule.preemptions == 1)
+    }
+
+    @Test(.timeLimit(.minutes(2))) func spinsEnd() throws {
+      let result = try hunt(.spinning) { $0.schedulesMax = 80 }
+      #expect(result.schedulesTried == 80)
+      #expect(result.failures == 0)
+    }
+
+    @Test(.timeLimit(.minutes(2)), arguments: [Guest.counter(isFixed: false), .lateStart, .oneInstruction, .computing].map(\.name))
+    func sameSeedSameSearch(_ name: String) throws {
+      let guest = Guest.found.first { $0.name == name }!
       let results = try (0..<2).map { _ in
-        try hunt(.counter(isFixed: false)) {
-          $0.schedulesMax = 60
+        try hunt(guest) {
+          $0.schedulesMax = 100
           $0.countsFailures = true
           $0.seed = 5
         }
