@@ -296,7 +296,7 @@ extension ExploreTests {
       #expect(split.schedule.switches.contains { $0.kind == .preemption && $0.place.isInside })
       #expect(split.schedule.preemptions == 1)
       let computed = try #require(try hunt(.computing).first)
-      #expect(computed.schedule.switches.contains(where: \.isStay))
+      #expect(computed.schedule.switches.contains { $0.isStay })
       #expect(computed.schedule.preemptions == 1)
     }
 
