@@ -33,8 +33,8 @@ struct Corpus: Equatable {
   /// What could not be turned around once may be possible later, but seldom is.
   private static let triesOfUnmet = 4
 
-  /// What an execution under a plan taught.
-  mutating func add(_ plan: HoldPlan, _ findings: Findings, isMet: Bool = true) {
+  /// What an execution under a plan taught. `used`: the plan without what had no effect.
+  mutating func add(_ plan: HoldPlan, used: HoldPlan? = nil, _ findings: Findings, isMet: Bool = true) {
     if !isMet, let target = plan.targets.last, let until = target.until {
       tries[InstructionPair(first: target.arrival.pc, second: until.pc), default: 0] += Self.triesOfUnmet
     }
@@ -43,8 +43,7 @@ struct Corpus: Equatable {
     var isNew = found.contains { $0.occurrence == 1 }
     for meeting in findings.meetings where seenMeetings.insert(meeting.instructions).inserted { isNew = true }
     let isOther = seenWholes.insert(findings.whole).inserted
-    if plan.targets.count >= Self.targetsMax { return }
-    let entry = Entry(plan: plan, found: found.filter { $0.occurrence == 1 }, reversals: findings.reversals)
+    let entry = Entry(plan: used ?? plan, found: found.filter { $0.occurrence == 1 }, reversals: findings.reversals)
     if isNew { Self.append(entry, to: &entries) } else if isOther { Self.append(entry, to: &others) }
   }
 
@@ -64,6 +63,11 @@ struct Corpus: Equatable {
     let entry = self[keyPath: pool][index]
     var plan = entry.plan
     plan.trapInterval = 0
+    // What led there may do without some of it.
+    let hasMany = plan.targets.count >= Self.targetsMax
+    if hasMany || plan.targets.count > 1 && generator.next(below: 8) == 0 {
+      plan.targets.remove(at: generator.next(below: plan.targets.count))
+    }
     if generator.next(below: 4) == 0 { plan.drawAnew(&generator) }
     if generator.next(below: 4) != 0, let reversal = reversal(of: entry, &generator) {
       tries[reversal.instructions, default: 0] += 1

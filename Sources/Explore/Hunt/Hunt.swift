@@ -277,7 +277,7 @@ public final class Hunt {
     let kinds = try failures(of: results, ofAll: options.countsFailures)
     for (tried, kind) in zip(results, kinds) {
       learn(from: tried)
-      if case .hold(let plan) = tried.trial.manner { corpus.add(plan, tried.findings, isMet: tried.isMet) }
+      if case .hold(let plan) = tried.trial.manner { corpus.add(plan, used: tried.planUsed, tried.findings, isMet: tried.isMet) }
       take(tried, kind)
     }
     self.corpus = corpus

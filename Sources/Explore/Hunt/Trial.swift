@@ -56,6 +56,8 @@ struct TrialResult: Sendable {
   var findings: Findings
   /// Whether what the last hold waited for has happened.
   var isMet: Bool
+  /// See `HoldDecisions.planUsed`.
+  var planUsed: HoldPlan?
   /// While all accesses are logged: what it touched.
   var memory: SharedMemory?
 }

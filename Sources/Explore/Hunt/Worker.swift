@@ -82,7 +82,7 @@ final class Worker: TrialExecutor {
     return TrialResult(
       trial: trial, outcome: outcome, schedule: made!.schedule, bounded: bounded, steps: made!.steps,
       findings: trial.manner.isGiven ? Findings() : Findings(history), isMet: (made as? HoldDecisions)?.isMet ?? true,
-      memory: history.memory)
+      planUsed: (made as? HoldDecisions)?.planUsed, memory: history.memory)
   }
 
   private func decisions(_ manner: Trial.Manner) -> ExploringDecisions {

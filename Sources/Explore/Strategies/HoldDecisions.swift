@@ -40,6 +40,13 @@ public final class HoldDecisions: ExploringDecisions {
   /// Whether a task was held at the last target until what was awaited had happened.
   var isMet: Bool { plan.targets.last?.until == nil || metTargets.contains(plan.targets.count - 1) }
 
+  /// The plan without targets at which nobody was held: the same execution follows from it.
+  var planUsed: HoldPlan {
+    var used = plan
+    used.targets = plan.targets.indices.filter { isUsed[$0] }.map { plan.targets[$0] }
+    return used
+  }
+
   private func isHeld(_ task: TaskID) -> Bool { holds.contains { $0.task == task } }
 
   /// Once an awaited event stands before its instruction, the turn ends at the next scheduling point: then it has happened.
