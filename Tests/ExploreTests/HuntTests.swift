@@ -183,33 +183,6 @@ extension Guest {
     }
     """)
 
-  /// Two threads that go through a lock thousands of times, and race behind that.
-  fileprivate static let busyLock = Guest(
-    "busy-lock",
-    """
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    static long total;
-    static volatile int done;
-    static void *work(void *unused) {
-      for (int i = 0; i < 3000; i++) {
-        pthread_mutex_lock(&lock);
-        total += i;
-        pthread_mutex_unlock(&lock);
-      }
-      int before = done;
-      done = before + 1;
-      return unused;
-    }
-    int main(void) {
-      pthread_t a, b;
-      pthread_create(&a, NULL, work, NULL);
-      pthread_create(&b, NULL, work, NULL);
-      pthread_join(a, NULL);
-      pthread_join(b, NULL);
-      return done == 2 ? 0 : 1;
-    }
-    """)
-
   /// Ends only if both go on: each waits for the other by spinning.
   fileprivate static let spinning = Guest(
     "spinning",
@@ -233,7 +206,7 @@ extension Guest {
     """)
 
   fileprivate static let found = [
-    counter(isFixed: false), lockOrder, lostSignal, tickets, computing, lateStart, lateMain, oneInstruction, busyLock,
+    counter(isFixed: false), lockOrder, lostSignal, tickets, computing, lateStart, lateMain, oneInstruction,
   ]
 }
 
