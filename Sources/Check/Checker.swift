@@ -16,14 +16,17 @@ struct Checker {
   private let machine: RetraceMachine
   private let options: CheckOptions
   private let names: CodeNames
-  /// Indices of the note's preemptions.
-  private let preemptions: [Int]
+  /// Where tasks lose their turn in code or behind a call, and where time passes.
+  private let points: NotePoints
+  private var preemptions: [Int] { points.steps }
   private var first: Outcome?
   /// An execution with more traps may be one that never ends; with more than the second number, it is.
   private var trapsMax: UInt64 = .max, livelockTraps: UInt64 = .max
   private var isOver = false
   var result = CheckResult()
   private var isFollowed = false
+  /// In some execution of a whole plan: a held task was let go too early; time did not pass as often as in the schedule.
+  private var wasLetGo = false, lacksTime = false
   private var otherFailure: String?
   /// This build's tasks for the trace's.
   private var tasks: [Int32: TaskID] = [:]
@@ -39,8 +42,8 @@ struct Checker {
     self.machine = machine
     self.options = options
     names = CodeImages.names(machine.code)
-    preemptions = note.switches.indices.filter { note.switches[$0].kind == .preemption }
-    result.places = preemptions.isEmpty ? traced.calls.count { $0 != nil } : preemptions.count
+    points = NotePoints(note)
+    result.places = points.steps.isEmpty ? traced.calls.count { $0 != nil } : preemptions.count
     result.orders = note.reorderings.count
   }
 
@@ -69,6 +72,7 @@ struct Checker {
     for pass in Pass.all where !isOver {
       var plan = RetracePlan()
       plan.holds = pass.holds
+      plan.isPatient = pass.isPatient ?? points.hasStays
       if pass.hasChoices { plan.choices = choices }
       try descend(0, plan, try execute(plan), pass)
     }
@@ -83,10 +87,14 @@ struct Checker {
     var hasChoices = true
     /// The preempted task takes its turn back once the other has done what had to come first.
     var returns = false
+    /// nil: where the schedule says that somebody who seemed to spin went on.
+    var isPatient: Bool?
     static let all = [
-      Pass(holds: false, width: 1), Pass(holds: true, width: 1), Pass(holds: true, width: 1, returns: true),
-      Pass(holds: true, width: 4), Pass(holds: false, width: 4), Pass(holds: true, width: 4, returns: true),
-      Pass(holds: true, width: 2, hasChoices: false), Pass(holds: false, width: 2, hasChoices: false),
+      Pass(holds: false, width: 1), Pass(holds: true, width: 1, isPatient: true),
+      Pass(holds: true, width: 1, returns: true, isPatient: true), Pass(holds: true, width: 4, isPatient: true),
+      Pass(holds: false, width: 4), Pass(holds: true, width: 4, returns: true, isPatient: true),
+      Pass(holds: true, width: 1, isPatient: false), Pass(holds: true, width: 2, hasChoices: false, isPatient: true),
+      Pass(holds: false, width: 2, hasChoices: false),
     ]
   }
 
@@ -143,9 +151,15 @@ struct Checker {
   private var choices: [RetraceChoice] {
     note.switches.indices.compactMap { index in
       let entry = note.switches[index]
-      guard entry.kind == .choice, let call = traced.calls[index], let task = tasks[entry.place.task], let next = tasks[entry.next]
+      let delays = points.delays[index]
+      guard entry.kind == .choice || entry.kind == .delay && !entry.isInCode && delays > 0, let call = traced.calls[index],
+        let task = tasks[entry.place.task]
       else { return nil }
-      return RetraceChoice(task: task, call: call.number, occurrence: call.occurrence, next: next)
+      let next = entry.kind == .choice ? tasks[entry.next] : nil
+      if next == nil && delays == 0 { return nil }
+      var choice = RetraceChoice(task: task, call: call.number, occurrence: call.occurrence, next: next)
+      choice.delays = delays
+      return choice
     }
   }
 
@@ -195,10 +209,8 @@ struct Checker {
         if machine.executions >= options.executionsMax { return }
         let event = retrace.events[candidate.event]
         var longer = plan
-        longer.steps.append(
-          RetraceStep(
-            moment: event.moment, isBehindCall: !note.switches[index].isInCode, next: tasks[note.switches[index].next]))
-        let side = note.switches[index].isInCode ? "before" : "behind"
+        longer.steps.append(step(index, place, event))
+        let side = note.switches[index].isInCode ? longer.steps.last!.isInside ? "inside" : "before" : "behind"
         let match = "task \(task), \(side) \(place.description): here \(told[candidate.event].description)"
         if rank == 0 && !result.matches.contains(where: { $0.hasPrefix("task \(task), ") && $0.contains(place.description) }) {
           result.matches.append(match)
@@ -220,6 +232,17 @@ struct Checker {
     reachedEnd(plan, retrace, told, roots)
   }
 
+  private func step(_ index: Int, _ place: PortablePlace, _ event: TrailEvent) -> RetraceStep {
+    let entry = note.switches[index]
+    var step = RetraceStep(moment: event.moment, isBehindCall: !entry.isInCode, next: nil)
+    step.delays = points.delays[index]
+    step.losesTurn = entry.kind == .preemption
+    if step.losesTurn { step.next = tasks[entry.next] }
+    // What was a store behind a load of its own may be one instruction with it here.
+    step.isInside = entry.isInCode && event.canStopInside && (entry.isInside || place.action == .store)
+    return step
+  }
+
   /// What the other task had to do first, where it does it behind the step that was made last.
   private func firstOperation(of switchIndex: Int, _ retrace: Retrace) -> Moment? {
     guard let index = note.reorderings.firstIndex(where: { $0.switchIndex == switchIndex }), let place = traced.firsts[index],
@@ -230,6 +253,10 @@ struct Checker {
 
   /// A whole plan was executed.
   private mutating func reachedEnd(_ plan: RetracePlan, _ retrace: Retrace, _ told: [PortablePlace], _ roots: [Int32: String]) {
+    if retrace.letGo { wasLetGo = true }
+    let timePassed = retrace.delaysMade == points.delaysInAll
+    if !timePassed { lacksTime = true }
+    let isAsPlanned = !retrace.letGo && timePassed
     if preemptions.isEmpty {
       // Tasks that had the turn out of order, and do the same work here.
       let next = traced.tasks.dropFirst().filter { old in
@@ -239,12 +266,13 @@ struct Checker {
         return roots[new.rawValue] == root
       }
       result.placesFound = max(result.placesFound, retrace.choicesMet)
-      if retrace.choicesTurned > 0 && !next.isEmpty { isFollowed = true }
+      let isMet = points.delaysInAll > 0 && retrace.choicesMet == plan.choices.count { $0.next != nil }
+      if isAsPlanned && (isMet || retrace.choicesTurned > 0 && !next.isEmpty) { isFollowed = true }
       return
     }
     result.placesFound = max(result.placesFound, retrace.marks.count)
     // A step that is not met, since the program went another way or nobody else could have the turn, tells nothing.
-    if !plan.steps.isEmpty && retrace.marks.count == plan.steps.count { isFollowed = true }
+    if isAsPlanned && !plan.steps.isEmpty && retrace.marks.count == plan.steps.count { isFollowed = true }
     var made = 0
     for (index, entry) in note.reorderings.enumerated() {
       guard let number = preemptions.firstIndex(of: entry.switchIndex), number < retrace.marks.count, let place = traced.firsts[index],
@@ -267,8 +295,12 @@ struct Checker {
     result.placesNotReached = max(0, hasCode.count - result.placesFound)
     if let otherFailure {
       result.verdict = .unknown("it fails in another way: \(otherFailure) in place of \(note.failure)")
+    } else if !isFollowed && hasCode.count == preemptions.count && lacksTime {
+      result.verdict = .unknown("time passes in the schedule at a moment that the program does not come to")
     } else if preemptions.isEmpty {
       result.verdict = isFollowed ? .passes : .unknown("the tasks do not take the turns of the schedule")
+    } else if !isFollowed && hasCode.count == preemptions.count && wasLetGo {
+      result.verdict = .unknown("a task cannot be held as in the schedule, since another computes for too long")
     } else if hasCode.count == preemptions.count && !isFollowed {
       result.verdict = .unknown("the program has its places, but does not come to them under the schedule")
     } else if hasCode.count < preemptions.count {

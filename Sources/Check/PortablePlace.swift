@@ -13,6 +13,8 @@ struct PortablePlace {
   var caller: [String]
   /// How often the task had done the like, from 1: in the same function to the same variable in the same way.
   var ordinal: Int
+  /// A task stands between its load and its store.
+  var isInside = false
 
   /// The program's functions that it belongs to.
   var programFunctions: [String] { code.isOfProgram ? code.functions : caller }
@@ -25,7 +27,7 @@ struct PortablePlace {
       case .update: "update"
       case .call(let number): "system call \(number)"
       }
-    var text = "the \(ordinal). \(what)"
+    var text = "\(isInside ? "load and store of " : "")the \(ordinal). \(what)"
     if let symbol = data.symbol { text += " of \(symbol)\(data.offset == 0 ? "" : "+\(data.offset)")" }
     text += " in \(code.functions.first ?? "\(code.module)+0x\(String(code.moduleOffset, radix: 16))")"
     if let line = code.line, let file = code.file?.split(separator: "/").last { text += " (\(file):\(line))" }
@@ -86,7 +88,12 @@ extension PortablePlace {
     switch (action, other.action) {
     case (.call(let a), .call(let b)): return a == b ? 0 : nil
     case (.call, _), (_, .call): return nil
+    // Behind the load and before the store: there is no such place in front of a load, but there is one in front of the store of a
+    // build that loads by an instruction of its own.
+    case (.update, .load) where isInside: return nil
     case (.load, .store), (.store, .load): return 10
+    // All of it is still to come, so also where it begins in a build of several instructions.
+    case (.update, .store) where !isInside: return 5
     default: return action == other.action ? 0 : 3
     }
   }

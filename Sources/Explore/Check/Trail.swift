@@ -22,6 +22,13 @@ public struct TrailEvent: Sendable {
   /// Bytes.
   public var size: UInt8
   public var isInHandler: Bool
+  /// A task can be stopped inside the instruction, between load and store (`MemoryAccess.isUpdate`).
+  public var canStopInside = false
+}
+
+extension TrailEvent.Action {
+  /// What an instruction does of which this is the first access.
+  public init(of access: MemoryAccess) { self = access.isUpdate ? .update : access.isWrite ? .store : .load }
 }
 
 /// Listens to one execution after the other, under the log of all accesses. Counts start when there are two tasks, so that they do not
@@ -87,8 +94,8 @@ final class Trail: GuestWatcher {
       if events.count >= Self.eventsMax { continue }
       events.append(
         TrailEvent(
-          moment: Moment(task: task, pc: access.pc, occurrence: count), action: access.isWrite ? .store : .load,
-          address: access.address.rawValue, size: access.size, isInHandler: handler != nil))
+          moment: Moment(task: task, pc: access.pc, occurrence: count), action: TrailEvent.Action(of: access),
+          address: access.address.rawValue, size: access.size, isInHandler: handler != nil, canStopInside: access.isUpdate))
     }
   }
 
