@@ -68,8 +68,8 @@ struct Checker {
       if isOver { result.placesFound = result.places }
     }
     let (_, roots) = narrated(plain)
-    matchTasks(plain.tasks, roots)
-    for pass in Pass.all where !isOver {
+    tasks = TaskMatching.tasks(traced.tasks, roots: traced.roots, in: plain.tasks, roots: roots)
+    for pass in Pass.all where !isOver && (!pass.isForOrders || result.ordersMade < result.orders) {
       var plan = RetracePlan()
       plan.holds = pass.holds
       plan.isPatient = pass.isPatient ?? points.hasStays
@@ -89,11 +89,14 @@ struct Checker {
     var returns = false
     /// nil: where the schedule says that somebody who seemed to spin went on.
     var isPatient: Bool?
+    /// Only while an order that failed has not come about: perhaps the places were not the right ones.
+    var isForOrders = false
     static let all = [
       Pass(holds: false, width: 1), Pass(holds: true, width: 1, isPatient: true),
       Pass(holds: true, width: 1, returns: true, isPatient: true), Pass(holds: true, width: 4, isPatient: true),
       Pass(holds: false, width: 4), Pass(holds: true, width: 4, returns: true, isPatient: true),
-      Pass(holds: true, width: 1, isPatient: false), Pass(holds: true, width: 2, hasChoices: false, isPatient: true),
+      Pass(holds: true, width: 1, isPatient: false), Pass(holds: true, width: 24, isPatient: true, isForOrders: true),
+      Pass(holds: true, width: 2, hasChoices: false, isPatient: true),
       Pass(holds: false, width: 2, hasChoices: false),
     ]
   }
@@ -130,23 +133,6 @@ struct Checker {
   }
 
   // MARK: Places
-
-  /// The task of this build for one of the trace's: the n-th that began in the same function of the program; where that is not known, the
-  /// one that was created as the how manieth it was.
-  private mutating func matchTasks(_ new: [TaskID], _ roots: [Int32: String]) {
-    for (index, old) in traced.tasks.enumerated() where tasks[old] == nil {
-      // The first task was in the middle of something when it was first seen.
-      if index > 0, let root = traced.roots[old] {
-        let before = traced.tasks[..<index].count { traced.roots[$0] == root }
-        let alike = new.filter { roots[$0.rawValue] == root }
-        if before < alike.count {
-          tasks[old] = alike[before]
-          continue
-        }
-      }
-      tasks[old] = index < new.count ? new[index] : TaskID(old)
-    }
-  }
 
   private var choices: [RetraceChoice] {
     note.switches.indices.compactMap { index in
@@ -256,7 +242,7 @@ struct Checker {
     if retrace.letGo { wasLetGo = true }
     let timePassed = retrace.delaysMade == points.delaysInAll
     if !timePassed { lacksTime = true }
-    let isAsPlanned = !retrace.letGo && timePassed
+    let isAsPlanned = !retrace.letGo && timePassed && !retrace.missedNext && !isTooLate(retrace, told)
     if preemptions.isEmpty {
       // Tasks that had the turn out of order, and do the same work here.
       let next = traced.tasks.dropFirst().filter { old in
@@ -283,6 +269,17 @@ struct Checker {
       if (start..<back).contains(where: { retrace.events[$0].moment.task == task && place.distance(to: told[$0]) != nil }) { made += 1 }
     }
     result.ordersMade = max(result.ordersMade, made)
+  }
+
+  /// Whether at some step the other task had done before what had to come behind it: then nothing was turned around.
+  private func isTooLate(_ retrace: Retrace, _ told: [PortablePlace]) -> Bool {
+    note.reorderings.indices.contains { index in
+      guard let number = points.steps.firstIndex(of: note.reorderings[index].switchIndex), number < retrace.marks.count,
+        let place = traced.firsts[index], let task = tasks[note.reorderings[index].first.task],
+        let nearest = candidates(place, of: task, behind: 0, retrace, told).first
+      else { return false }
+      return nearest.event < retrace.marks[number]
+    }
   }
 
   private mutating func noteOther() {

@@ -26,6 +26,8 @@ final class RetraceDecisions: ExploringDecisions {
   private var making: Int?
   /// A task that was held got the turn since another seemed to spin, though that is not sure.
   private(set) var letGo = false
+  /// At some step who should have been next had ended, or did not exist yet.
+  private(set) var missedNext = false
   /// How often a task that spins or yields may leave the turn to others while one is held.
   private var spinsLeft = 64
   /// How often one may yield and go on all the same, since all others are held.
@@ -60,6 +62,7 @@ final class RetraceDecisions: ExploringDecisions {
     if plan.holds || step.until != nil { held.append(step.moment.task) }
     if let until = step.until { waits.append((step.moment.task, until)) }
     chosen = step.next
+    if let next = step.next, trail.ended.contains(next) || !trail.tasks.contains(next) { missedNext = true }
   }
 
   /// Who waited for something that has happened and can go on. `moment`: what the current task is about to do, though it counts.

@@ -20,6 +20,8 @@ public struct Retrace: Sendable {
   public var delaysMade: Int
   /// A task that was held got the turn, since another computed for longer than the plan's patience, though perhaps it did not spin.
   public var letGo: Bool
+  /// At some step who should have been next had ended, or did not exist yet.
+  public var missedNext: Bool
 }
 
 /// Made and used on one thread; `end()` in the end.
@@ -77,7 +79,8 @@ public final class RetraceMachine {
     if first == nil { first = outcome }
     return Retrace(
       outcome: outcome, events: trail.events, tasks: trail.tasks, marks: decisions!.marks, choicesMet: decisions!.choicesMet,
-      choicesTurned: decisions!.choicesTurned, delaysMade: decisions!.delaysMade, letGo: decisions!.letGo)
+      choicesTurned: decisions!.choicesTurned, delaysMade: decisions!.delaysMade, letGo: decisions!.letGo,
+      missedNext: decisions!.missedNext)
   }
 
   /// Executes the schedule of a note as it is: right for the build that it was found with.

@@ -41,6 +41,7 @@ final class Trail: GuestWatcher {
   private(set) var events: [TrailEvent] = []
   /// In order of creation, the first task too.
   private(set) var tasks: [TaskID] = []
+  private(set) var ended: Set<TaskID> = []
   private var contexts: [ContextID: TaskID] = [:]
   private var visits: [Visits: UInt32] = [:]
   private var callsMade: [Visits: UInt32] = [:]
@@ -50,6 +51,7 @@ final class Trail: GuestWatcher {
 
   func begin(_ held: (id: TaskID, context: ContextID)?) {
     tasks = []
+    ended = []
     contexts = [:]
     clear()
     if let held { start(held.id, held.context) }
@@ -121,7 +123,11 @@ final class Trail: GuestWatcher {
 
 extension Trail: Observer {
   func note(_ annotation: Annotation) {
-    if case .taskStarted(let task, let context, _, _, _) = annotation { start(TaskID(task), context) }
+    switch annotation {
+    case .taskStarted(let task, let context, _, _, _): start(TaskID(task), context)
+    case .taskExited(let task, _): ended.insert(TaskID(task))
+    default: break
+    }
   }
   func output(_ stream: OutputStream, space: AddressSpaceID, pieces: [GuestRange], bytes: ArraySlice<UInt8>) {}
   func output(_ stream: OutputStream, bytes: ArraySlice<UInt8>) {}
