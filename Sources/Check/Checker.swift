@@ -67,14 +67,18 @@ struct Checker {
       }
       if isOver { result.placesFound = result.places }
     }
-    let (_, roots) = narrated(plain)
+    let (told, roots) = narrated(plain)
     tasks = TaskMatching.tasks(traced.tasks, roots: traced.roots, in: plain.tasks, roots: roots)
+    let byNumber = choices { _, call, _ in call.occurrence }
+    let byPlace = choices { index, call, task in occurrence(of: index, call, by: task, plain, told) ?? call.occurrence }
     for pass in Pass.all where !isOver && (!pass.isForOrders || result.ordersMade < result.orders) {
       var plan = RetracePlan()
       plan.holds = pass.holds
       plan.isPatient = pass.isPatient ?? points.hasStays
-      if pass.hasChoices { plan.choices = choices }
-      try descend(0, plan, try execute(plan), pass)
+      for choices in !pass.hasChoices ? [[]] : byPlace == byNumber ? [byNumber] : [byPlace, byNumber] where !isOver {
+        plan.choices = choices
+        try descend(0, plan, try execute(plan), pass)
+      }
     }
     if !isOver { conclude() }
   }
@@ -134,7 +138,8 @@ struct Checker {
 
   // MARK: Places
 
-  private var choices: [RetraceChoice] {
+  /// `occurrence`: of a choice's call in this build, by its index in the note.
+  private func choices(_ occurrence: (Int, (number: UInt64, occurrence: UInt32), TaskID) -> UInt32) -> [RetraceChoice] {
     note.switches.indices.compactMap { index in
       let entry = note.switches[index]
       let delays = points.delays[index]
@@ -143,10 +148,22 @@ struct Checker {
       else { return nil }
       let next = entry.kind == .choice ? tasks[entry.next] : nil
       if next == nil && delays == 0 { return nil }
-      var choice = RetraceChoice(task: task, call: call.number, occurrence: call.occurrence, next: next)
+      var choice = RetraceChoice(task: task, call: call.number, occurrence: occurrence(index, call, task), next: next)
       choice.delays = delays
       return choice
     }
+  }
+
+  /// The how manieth call of its number the choice's is in this build, where other code makes calls of this number too: the task's execution
+  /// without a plan has one by the same function as often as the trace. nil where it has not.
+  private func occurrence(
+    of index: Int, _ call: (number: UInt64, occurrence: UInt32), by task: TaskID, _ plain: Retrace, _ told: [PortablePlace]
+  ) -> UInt32? {
+    guard let place = traced.switches[index], let nearest = candidates(place, of: task, behind: 0, plain, told).first,
+      told[nearest.event].ordinal == place.ordinal, told[nearest.event].code.functions.first == place.code.functions.first
+    else { return nil }
+    return UInt32(
+      plain.events[...nearest.event].count { $0.moment.task == task && $0.action == .call(call.number) })
   }
 
   private func narrated(_ retrace: Retrace) -> (places: [PortablePlace], roots: [Int32: String]) {

@@ -99,7 +99,9 @@ private final class PlaceVisitor: ReplayVisitor {
       }
     case .annotation(.taskExited(let task, _)):
       for (index, entry) in note.switches.enumerated()
-      where (entry.kind == .choice || entry.kind == .delay && !entry.isInCode) && entry.place.task == task && entry.place.ticks == 0 && calls[index] == nil {
+      where entry.place.task == task && entry.place.ticks == 0 && calls[index] == nil
+        && (entry.kind == .choice || entry.kind == .delay && !entry.isInCode)
+      {
         calls[index] = lastCalls[task]
       }
     case .annotation(.signalDelivered(let task, _, _, _, let handler)):
