@@ -163,7 +163,11 @@ def check_time_that_passes():
 def check_tasks_that_compute_for_long():
     """Whoever is held stays so, however long the other one computes or works under a lock."""
     for name in ("long_work", "busy_lock"):
-        tells_builds_apart(name, "-O2", "-O0")
+        source = source_of(name)
+        hunted(compiled(name, source, "-O2"))
+        for build, level in ((source, "-O0"), (with_function(source), "-O2")):
+            checked(compiled(name, build, level), 1, f"{name} at {level}")
+        checked(compiled(name, with_function(source), "-O2", "-DFIXED"), 0, f"{name}, fixed")
 
 
 def check_signals():
