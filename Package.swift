@@ -128,6 +128,7 @@ let package = Package(
         "Explain", "Explore", "CLinux", "KeptFiles", "Kernel", "LinuxABI", "Platform", "PtracePlatform", "RecordReplay", "Trace",
       ],
       swiftSettings: strict),
+    .testTarget(name: "CheckTests", dependencies: ["Check", "Explore", "Kernel", "Platform", "Trace"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

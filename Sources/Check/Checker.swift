@@ -16,14 +16,17 @@ struct Checker {
   private let machine: RetraceMachine
   private let options: CheckOptions
   private let names: CodeNames
-  /// Indices of the note's preemptions.
-  private let preemptions: [Int]
+  /// Where tasks lose their turn in code or behind a call, and where time passes.
+  private let points: NotePoints
+  private var preemptions: [Int] { points.steps }
   private var first: Outcome?
   /// An execution with more traps may be one that never ends; with more than the second number, it is.
   private var trapsMax: UInt64 = .max, livelockTraps: UInt64 = .max
   private var isOver = false
   var result = CheckResult()
   private var isFollowed = false
+  /// In some execution of a whole plan: a held task was let go too early; time did not pass as often as in the schedule.
+  private var wasLetGo = false, lacksTime = false
   private var otherFailure: String?
   /// This build's tasks for the trace's.
   private var tasks: [Int32: TaskID] = [:]
@@ -39,8 +42,8 @@ struct Checker {
     self.machine = machine
     self.options = options
     names = CodeImages.names(machine.code)
-    preemptions = note.switches.indices.filter { note.switches[$0].kind == .preemption }
-    result.places = preemptions.isEmpty ? traced.calls.count { $0 != nil } : preemptions.count
+    points = NotePoints(note)
+    result.places = points.steps.isEmpty ? traced.calls.count { $0 != nil } : preemptions.count
     result.orders = note.reorderings.count
   }
 
@@ -64,13 +67,18 @@ struct Checker {
       }
       if isOver { result.placesFound = result.places }
     }
-    let (_, roots) = narrated(plain)
-    matchTasks(plain.tasks, roots)
-    for pass in Pass.all where !isOver {
+    let (told, roots) = narrated(plain)
+    tasks = TaskMatching.tasks(traced.tasks, roots: traced.roots, in: plain.tasks, roots: roots)
+    let byNumber = choices { _, call, _ in call.occurrence }
+    let byPlace = choices { index, call, task in occurrence(of: index, call, by: task, plain, told) ?? call.occurrence }
+    for pass in Pass.all where !isOver && (!pass.isForOrders || result.ordersMade < result.orders) {
       var plan = RetracePlan()
       plan.holds = pass.holds
-      if pass.hasChoices { plan.choices = choices }
-      try descend(0, plan, try execute(plan), pass)
+      plan.isPatient = pass.isPatient ?? points.hasStays
+      for choices in !pass.hasChoices ? [[]] : byPlace == byNumber ? [byNumber] : [byPlace, byNumber] where !isOver {
+        plan.choices = choices
+        try descend(0, plan, try execute(plan), pass)
+      }
     }
     if !isOver { conclude() }
   }
@@ -83,10 +91,17 @@ struct Checker {
     var hasChoices = true
     /// The preempted task takes its turn back once the other has done what had to come first.
     var returns = false
+    /// nil: where the schedule says that somebody who seemed to spin went on.
+    var isPatient: Bool?
+    /// Only while an order that failed has not come about: perhaps the places were not the right ones.
+    var isForOrders = false
     static let all = [
-      Pass(holds: false, width: 1), Pass(holds: true, width: 1), Pass(holds: true, width: 1, returns: true),
-      Pass(holds: true, width: 4), Pass(holds: false, width: 4), Pass(holds: true, width: 4, returns: true),
-      Pass(holds: true, width: 2, hasChoices: false), Pass(holds: false, width: 2, hasChoices: false),
+      Pass(holds: false, width: 1), Pass(holds: true, width: 1, isPatient: true),
+      Pass(holds: true, width: 1, returns: true, isPatient: true), Pass(holds: true, width: 4, isPatient: true),
+      Pass(holds: false, width: 4), Pass(holds: true, width: 4, returns: true, isPatient: true),
+      Pass(holds: true, width: 1, isPatient: false), Pass(holds: true, width: 24, isPatient: true, isForOrders: true),
+      Pass(holds: true, width: 2, hasChoices: false, isPatient: true),
+      Pass(holds: false, width: 2, hasChoices: false),
     ]
   }
 
@@ -123,30 +138,32 @@ struct Checker {
 
   // MARK: Places
 
-  /// The task of this build for one of the trace's: the n-th that began in the same function of the program; where that is not known, the
-  /// one that was created as the how manieth it was.
-  private mutating func matchTasks(_ new: [TaskID], _ roots: [Int32: String]) {
-    for (index, old) in traced.tasks.enumerated() where tasks[old] == nil {
-      // The first task was in the middle of something when it was first seen.
-      if index > 0, let root = traced.roots[old] {
-        let before = traced.tasks[..<index].count { traced.roots[$0] == root }
-        let alike = new.filter { roots[$0.rawValue] == root }
-        if before < alike.count {
-          tasks[old] = alike[before]
-          continue
-        }
-      }
-      tasks[old] = index < new.count ? new[index] : TaskID(old)
+  /// `occurrence`: of a choice's call in this build, by its index in the note.
+  private func choices(_ occurrence: (Int, (number: UInt64, occurrence: UInt32), TaskID) -> UInt32) -> [RetraceChoice] {
+    note.switches.indices.compactMap { index in
+      let entry = note.switches[index]
+      let delays = points.delays[index]
+      guard entry.kind == .choice || entry.kind == .delay && !entry.isInCode && delays > 0, let call = traced.calls[index],
+        let task = tasks[entry.place.task]
+      else { return nil }
+      let next = entry.kind == .choice ? tasks[entry.next] : nil
+      if next == nil && delays == 0 { return nil }
+      var choice = RetraceChoice(task: task, call: call.number, occurrence: occurrence(index, call, task), next: next)
+      choice.delays = delays
+      return choice
     }
   }
 
-  private var choices: [RetraceChoice] {
-    note.switches.indices.compactMap { index in
-      let entry = note.switches[index]
-      guard entry.kind == .choice, let call = traced.calls[index], let task = tasks[entry.place.task], let next = tasks[entry.next]
-      else { return nil }
-      return RetraceChoice(task: task, call: call.number, occurrence: call.occurrence, next: next)
-    }
+  /// The how manieth call of its number the choice's is in this build, where other code makes calls of this number too: the task's execution
+  /// without a plan has one by the same function as often as the trace. nil where it has not.
+  private func occurrence(
+    of index: Int, _ call: (number: UInt64, occurrence: UInt32), by task: TaskID, _ plain: Retrace, _ told: [PortablePlace]
+  ) -> UInt32? {
+    guard let place = traced.switches[index], let nearest = candidates(place, of: task, behind: 0, plain, told).first,
+      told[nearest.event].ordinal == place.ordinal, told[nearest.event].code.functions.first == place.code.functions.first
+    else { return nil }
+    return UInt32(
+      plain.events[...nearest.event].count { $0.moment.task == task && $0.action == .call(call.number) })
   }
 
   private func narrated(_ retrace: Retrace) -> (places: [PortablePlace], roots: [Int32: String]) {
@@ -195,10 +212,8 @@ struct Checker {
         if machine.executions >= options.executionsMax { return }
         let event = retrace.events[candidate.event]
         var longer = plan
-        longer.steps.append(
-          RetraceStep(
-            moment: event.moment, isBehindCall: !note.switches[index].isInCode, next: tasks[note.switches[index].next]))
-        let side = note.switches[index].isInCode ? "before" : "behind"
+        longer.steps.append(step(index, place, event))
+        let side = note.switches[index].isInCode ? longer.steps.last!.isInside ? "inside" : "before" : "behind"
         let match = "task \(task), \(side) \(place.description): here \(told[candidate.event].description)"
         if rank == 0 && !result.matches.contains(where: { $0.hasPrefix("task \(task), ") && $0.contains(place.description) }) {
           result.matches.append(match)
@@ -220,6 +235,17 @@ struct Checker {
     reachedEnd(plan, retrace, told, roots)
   }
 
+  private func step(_ index: Int, _ place: PortablePlace, _ event: TrailEvent) -> RetraceStep {
+    let entry = note.switches[index]
+    var step = RetraceStep(moment: event.moment, isBehindCall: !entry.isInCode, next: nil)
+    step.delays = points.delays[index]
+    step.losesTurn = entry.kind == .preemption
+    if step.losesTurn { step.next = tasks[entry.next] }
+    // What was a store behind a load of its own may be one instruction with it here.
+    step.isInside = entry.isInCode && event.canStopInside && (entry.isInside || place.action == .store)
+    return step
+  }
+
   /// What the other task had to do first, where it does it behind the step that was made last.
   private func firstOperation(of switchIndex: Int, _ retrace: Retrace) -> Moment? {
     guard let index = note.reorderings.firstIndex(where: { $0.switchIndex == switchIndex }), let place = traced.firsts[index],
@@ -230,6 +256,10 @@ struct Checker {
 
   /// A whole plan was executed.
   private mutating func reachedEnd(_ plan: RetracePlan, _ retrace: Retrace, _ told: [PortablePlace], _ roots: [Int32: String]) {
+    if retrace.letGo { wasLetGo = true }
+    let timePassed = retrace.delaysMade == points.delaysInAll
+    if !timePassed { lacksTime = true }
+    let isAsPlanned = !retrace.letGo && timePassed && !retrace.missedNext && !isTooLate(retrace, told)
     if preemptions.isEmpty {
       // Tasks that had the turn out of order, and do the same work here.
       let next = traced.tasks.dropFirst().filter { old in
@@ -239,12 +269,13 @@ struct Checker {
         return roots[new.rawValue] == root
       }
       result.placesFound = max(result.placesFound, retrace.choicesMet)
-      if retrace.choicesTurned > 0 && !next.isEmpty { isFollowed = true }
+      let isMet = points.delaysInAll > 0 && retrace.choicesMet == plan.choices.count { $0.next != nil }
+      if isAsPlanned && (isMet || retrace.choicesTurned > 0 && !next.isEmpty) { isFollowed = true }
       return
     }
     result.placesFound = max(result.placesFound, retrace.marks.count)
     // A step that is not met, since the program went another way or nobody else could have the turn, tells nothing.
-    if !plan.steps.isEmpty && retrace.marks.count == plan.steps.count { isFollowed = true }
+    if isAsPlanned && !plan.steps.isEmpty && retrace.marks.count == plan.steps.count { isFollowed = true }
     var made = 0
     for (index, entry) in note.reorderings.enumerated() {
       guard let number = preemptions.firstIndex(of: entry.switchIndex), number < retrace.marks.count, let place = traced.firsts[index],
@@ -257,6 +288,17 @@ struct Checker {
     result.ordersMade = max(result.ordersMade, made)
   }
 
+  /// Whether at some step the other task had done before what had to come behind it: then nothing was turned around.
+  private func isTooLate(_ retrace: Retrace, _ told: [PortablePlace]) -> Bool {
+    note.reorderings.indices.contains { index in
+      guard let number = points.steps.firstIndex(of: note.reorderings[index].switchIndex), number < retrace.marks.count,
+        let place = traced.firsts[index], let task = tasks[note.reorderings[index].first.task],
+        let nearest = candidates(place, of: task, behind: 0, retrace, told).first
+      else { return false }
+      return nearest.event < retrace.marks[number]
+    }
+  }
+
   private mutating func noteOther() {
     result.failure = otherFailure
     if otherFailure == nil { result.failing = nil }
@@ -267,8 +309,12 @@ struct Checker {
     result.placesNotReached = max(0, hasCode.count - result.placesFound)
     if let otherFailure {
       result.verdict = .unknown("it fails in another way: \(otherFailure) in place of \(note.failure)")
+    } else if !isFollowed && hasCode.count == preemptions.count && lacksTime {
+      result.verdict = .unknown("time passes in the schedule at a moment that the program does not come to")
     } else if preemptions.isEmpty {
       result.verdict = isFollowed ? .passes : .unknown("the tasks do not take the turns of the schedule")
+    } else if !isFollowed && hasCode.count == preemptions.count && wasLetGo {
+      result.verdict = .unknown("a task cannot be held as in the schedule, since another computes for too long")
     } else if hasCode.count == preemptions.count && !isFollowed {
       result.verdict = .unknown("the program has its places, but does not come to them under the schedule")
     } else if hasCode.count < preemptions.count {

@@ -13,6 +13,11 @@ struct PortablePlace {
   var caller: [String]
   /// How often the task had done the like, from 1: in the same function to the same variable in the same way.
   var ordinal: Int
+  /// How often the task had come to this line of the function from elsewhere, from 1; 0 where no line is known. However many accesses a
+  /// compiler makes of a line, it is the same.
+  var round = 0
+  /// A task stands between its load and its store.
+  var isInside = false
 
   /// The program's functions that it belongs to.
   var programFunctions: [String] { code.isOfProgram ? code.functions : caller }
@@ -25,7 +30,7 @@ struct PortablePlace {
       case .update: "update"
       case .call(let number): "system call \(number)"
       }
-    var text = "the \(ordinal). \(what)"
+    var text = "\(isInside ? "load and store of " : "")the \(ordinal). \(what)"
     if let symbol = data.symbol { text += " of \(symbol)\(data.offset == 0 ? "" : "+\(data.offset)")" }
     text += " in \(code.functions.first ?? "\(code.module)+0x\(String(code.moduleOffset, radix: 16))")"
     if let line = code.line, let file = code.file?.split(separator: "/").last { text += " (\(file):\(line))" }
@@ -44,6 +49,13 @@ struct Narrator {
   }
   private var counts: [Key: Int] = [:]
   private var callers: [Int32: [String]] = [:]
+  private struct Line: Hashable {
+    var task: Int32
+    var function: String
+    var line: Int
+  }
+  private var rounds: [Line: Int] = [:]
+  private var lines: [Int32: Line] = [:]
   /// The outermost function of the program that each task was seen in first.
   private(set) var roots: [Int32: String] = [:]
 
@@ -60,7 +72,19 @@ struct Narrator {
     let ordinal = counts[key, default: 0] + 1
     counts[key] = ordinal
     return PortablePlace(
-      action: action, code: code, data: data, size: size, isInHandler: isInHandler, caller: callers[task] ?? [], ordinal: ordinal)
+      action: action, code: code, data: data, size: size, isInHandler: isInHandler, caller: callers[task] ?? [], ordinal: ordinal,
+      round: round(of: task, code))
+  }
+
+  private mutating func round(of task: Int32, _ code: CodePlace) -> Int {
+    // What a library does belongs to the line that calls it.
+    guard code.isOfProgram, let number = code.line, let function = code.functions.first else { return 0 }
+    let line = Line(task: task, function: function, line: number)
+    if lines[task] != line {
+      lines[task] = line
+      rounds[line, default: 0] += 1
+    }
+    return rounds[line]!
   }
 }
 
@@ -79,14 +103,22 @@ extension PortablePlace {
     if code.functions.first == other.code.functions.first, code.symbolOffset != other.code.symbolOffset { distance += 1 }
     if size != other.size { distance += 2 }
     if isInHandler != other.isInHandler { distance += 20 }
-    return distance + min(12, 2 * abs(ordinal - other.ordinal))
+    let times = abs(ordinal - other.ordinal)
+    // Another compiler makes more accesses, or fewer, each time.
+    if round > 0 && other.round > 0 { return distance + min(12, 2 * abs(round - other.round) + min(1, times)) }
+    return distance + min(12, 2 * times)
   }
 
   private func kindDistance(to other: PortablePlace) -> Int? {
     switch (action, other.action) {
     case (.call(let a), .call(let b)): return a == b ? 0 : nil
     case (.call, _), (_, .call): return nil
+    // Behind the load and before the store: there is no such place in front of a load, but there is one in front of the store of a
+    // build that loads by an instruction of its own.
+    case (.update, .load) where isInside: return nil
     case (.load, .store), (.store, .load): return 10
+    // All of it is still to come, so also where it begins in a build of several instructions.
+    case (.update, .store) where !isInside: return 5
     default: return action == other.action ? 0 : 3
     }
   }

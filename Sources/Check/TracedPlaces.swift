@@ -56,8 +56,9 @@ private final class PlaceVisitor: ReplayVisitor {
   private(set) var isDone = false
   /// Places in code that were not met yet, in rising order of ticks.
   private var coming: [(what: Wanted, place: SearchNote.Place)] = []
-  /// Those that a task stands at: what it does next is told.
-  private var standing: [Int32: [Wanted]] = [:]
+  /// Those that a task stands at, and in how many signal handlers it does: what it does next there is told. A handler that comes in
+  /// between is something else.
+  private var standing: [Int32: [(what: Wanted, depth: Int)]] = [:]
   private var lastCalls: [Int32: (number: UInt64, occurrence: UInt32)] = [:]
   private var callCounts: [Int32: [UInt64: UInt32]] = [:]
   private var names: [AddressSpaceID: CodeNames] = [:]
@@ -84,7 +85,7 @@ private final class PlaceVisitor: ReplayVisitor {
   /// Switches whose task came there, and did nothing any more.
   var reachedOnly: [Int] {
     note.switches.indices.filter { index in
-      switches[index] == nil && standing.values.contains { $0.contains(.change(index)) }
+      switches[index] == nil && standing.values.contains { $0.contains { $0.what == .change(index) } }
     }
   }
 
@@ -98,7 +99,9 @@ private final class PlaceVisitor: ReplayVisitor {
       }
     case .annotation(.taskExited(let task, _)):
       for (index, entry) in note.switches.enumerated()
-      where entry.kind == .choice && entry.place.task == task && entry.place.ticks == 0 && calls[index] == nil {
+      where entry.place.task == task && entry.place.ticks == 0 && calls[index] == nil
+        && (entry.kind == .choice || entry.kind == .delay && !entry.isInCode)
+      {
         calls[index] = lastCalls[task]
       }
     case .annotation(.signalDelivered(let task, _, _, _, let handler)):
@@ -115,7 +118,7 @@ private final class PlaceVisitor: ReplayVisitor {
     where place.task == task && turn.ticks <= place.ticks && place.ticks <= turn.event.ticks.rawValue {
       guard try turn.run(toTicks: place.ticks, pc: GuestAddress(place.pc)) else { continue }
       take(replay.takeAccesses(), turn.event, task, replay)
-      standing[task, default: []].append(what)
+      standing[task, default: []].append((what, depths[task] ?? 0))
       coming.removeAll { $0.what == what }
     }
   }
@@ -125,7 +128,7 @@ private final class PlaceVisitor: ReplayVisitor {
     while index < accesses.count {
       let access = accesses[index]
       index += 1
-      var action: TrailEvent.Action = access.isWrite ? .store : .load
+      var action = TrailEvent.Action(of: access)
       var address = access.address.rawValue
       while index < accesses.count, accesses[index].isSecond {
         action = .update
@@ -139,17 +142,21 @@ private final class PlaceVisitor: ReplayVisitor {
   private func tell(
     _ action: TrailEvent.Action, _ event: Event, _ task: Int32, pc: UInt64, address: UInt64, size: UInt8, _ replay: InspectedReplay
   ) {
+    let depth = depths[task] ?? 0
     let place = narrator.tell(
-      action, by: task, pc: pc, address: address, size: size, isInHandler: (depths[task] ?? 0) > 0,
+      action, by: task, pc: pc, address: address, size: size, isInHandler: depth > 0,
       names(of: event.space, pc, task: event.context, replay))
-    for what in standing.removeValue(forKey: task) ?? [] { settle(what, place) }
+    for entry in standing[task] ?? [] where entry.depth >= depth { settle(entry.what, place) }
+    standing[task]?.removeAll { $0.depth >= depth }
     last[task] = place
   }
   private var last: [Int32: PortablePlace] = [:]
 
   private func settle(_ what: Wanted, _ place: PortablePlace) {
     switch what {
-    case .change(let index): switches[index] = place
+    case .change(let index):
+      switches[index] = place
+      switches[index]!.isInside = note.switches[index].isInside
     case .first(let index): firsts[index] = place
     }
   }
@@ -157,7 +164,7 @@ private final class PlaceVisitor: ReplayVisitor {
   func didRun(_ event: Event, in replay: InspectedReplay) throws(MachineError) {
     guard let task = replay.task(of: event.context)?.task else { return }
     if isLogging { take(replay.takeAccesses(), event, task, replay) }
-    if let ahead, standing[task]?.contains(.change(ahead)) == true {
+    if let ahead, standing[task]?.contains(where: { $0.what == .change(ahead) }) == true {
       try goOn(event, task, replay)
       isDone = true
       return

@@ -1,50 +1,9 @@
-// A schedule told by what tasks do instead of by ticks: at its n-th arrival at an instruction a task loses its turn, as it did in the
-// build where the schedule was found.
+// Follows a plan that was made of a schedule of another build.
+//
+// The execution has a trail in place of a history: where a task has arrived is told by how often it has been there.
 
 import Kernel
 import Platform
-
-/// A task loses its turn.
-public struct RetraceStep: Hashable, Sendable {
-  /// Before this, or behind it where it is a system call and `isBehindCall`.
-  public var moment: Moment
-  public var isBehindCall: Bool
-  /// Who has the next turn, if it can.
-  public var next: TaskID?
-  /// Once this has happened the task takes its turn back.
-  public var until: Moment?
-  public init(moment: Moment, isBehindCall: Bool, next: TaskID?) {
-    self.moment = moment
-    self.isBehindCall = isBehindCall
-    self.next = next
-  }
-}
-
-/// Who is next where a task blocks in a system call, or ends by one.
-public struct RetraceChoice: Hashable, Sendable {
-  public var task: TaskID
-  public var call: UInt64
-  /// Among the task's calls of this number, from 1.
-  public var occurrence: UInt32
-  public var next: TaskID
-  public init(task: TaskID, call: UInt64, occurrence: UInt32, next: TaskID) {
-    self.task = task
-    self.call = call
-    self.occurrence = occurrence
-    self.next = next
-  }
-}
-
-/// What one execution of a check is asked to do.
-public struct RetracePlan: Hashable, Sendable {
-  /// In this order.
-  public var steps: [RetraceStep] = []
-  public var choices: [RetraceChoice] = []
-  /// A task that lost its turn goes on only when a step gives it the turn, or when nobody else can go on; otherwise it waits as
-  /// others do.
-  public var holds = false
-  public init() {}
-}
 
 final class RetraceDecisions: ExploringDecisions {
   private let plan: RetracePlan
@@ -58,20 +17,52 @@ final class RetraceDecisions: ExploringDecisions {
   /// Who takes the turn once something has happened.
   private var waits: [(task: TaskID, until: Moment)] = []
   private var chosen: TaskID?
+  /// Where a task is about to be stopped inside an update.
+  private var entering: SchedulePlace?
+  /// How often time passed at each step, and at each choice.
+  private var delaysAtSteps: [Int]
+  private var delaysAtChoices: [Int]
+  /// The step that takes the turn away just now.
+  private var making: Int?
+  /// A task that was held got the turn since another seemed to spin, though that is not sure.
+  private(set) var letGo = false
+  /// At some step who should have been next had ended, or did not exist yet.
+  private(set) var missedNext = false
+  /// How often a task that spins or yields may leave the turn to others while one is held.
+  private var spinsLeft = 64
+  /// How often one may yield and go on all the same, since all others are held.
+  private var yieldsLeft = 32
+  private var othersAreHeld = false
+  private var yields = false
+  /// Ticks and traps of the execution without a plan; a turn as long as that is a spin.
+  private let ordinary: (ticks: UInt64, traps: Int)
 
-  init(epoch: Nanoseconds, random: SeededGenerator, plan: RetracePlan, trail: Trail) {
+  /// `first`: the execution without a plan, when there was one.
+  init(epoch: Nanoseconds, random: SeededGenerator, plan: RetracePlan, trail: Trail, first: Outcome?) {
     self.plan = plan
     self.trail = trail
+    delaysAtSteps = plan.steps.map { _ in 0 }
+    delaysAtChoices = plan.choices.map { _ in 0 }
+    ordinary = (first?.ticks ?? 0, Int(clamping: first?.traps ?? 0))
     super.init(epoch: epoch, random: random)
+    if plan.isPatient {
+      // A turn is asked each time that it has doubled, and each time its whole length is taken off.
+      patience = Patience(ticks: 4 * ordinary.ticks, traps: Int(clamping: 4 * ordinary.traps), isAlsoAtPoints: true)
+    }
   }
+
+  var delaysMade: Int { delaysAtSteps.reduce(0, +) + delaysAtChoices.reduce(0, +) }
 
   private var coming: RetraceStep? { marks.count < plan.steps.count ? plan.steps[marks.count] : nil }
 
   private func make(_ step: RetraceStep) {
+    making = marks.count
     marks.append(trail.events.count)
+    if !step.losesTurn { return }
     if plan.holds || step.until != nil { held.append(step.moment.task) }
     if let until = step.until { waits.append((step.moment.task, until)) }
     chosen = step.next
+    if let next = step.next, trail.ended.contains(next) || !trail.tasks.contains(next) { missedNext = true }
   }
 
   /// Who waited for something that has happened and can go on. `moment`: what the current task is about to do, though it counts.
@@ -89,6 +80,7 @@ final class RetraceDecisions: ExploringDecisions {
 
   /// What is awaited stands before its instruction: the turn ends as soon as it has happened.
   override func limit(_ slice: inout Slice, place: SchedulePlace, queue: [TaskID]) {
+    if entering == place { return slice.endInsideUpdate() }
     let next = Moment(task: place.task, pc: place.pc, occurrence: trail.visits(of: place.task, to: place.pc) + 1)
     if waits.contains(where: { $0.until == next }) { slice.ticks = 1 }
   }
@@ -103,22 +95,25 @@ final class RetraceDecisions: ExploringDecisions {
       chosen = task
       return true
     }
-    guard let step = coming, step.moment.task == place.task else { return false }
-    switch point {
-    case .sliceEnd:
-      guard !step.isBehindCall, step.moment.pc == place.pc, trail.visits(of: place.task, to: place.pc) + 1 == step.moment.occurrence else {
-        return false
-      }
-    case .beforeSyscall:
-      // It counts already.
-      guard !step.isBehindCall, step.moment.pc == place.pc, trail.visits(of: place.task, to: place.pc) == step.moment.occurrence else {
-        return false
-      }
-      trail.retractCall(of: place.task, at: place.pc)
-    default:
-      guard stands(place, behind: step) else { return false }
-    }
+    guard let step = coming, isAt(step, point, place), step.losesTurn, !goesInside(step, place) else { return false }
+    if moment != nil { trail.retractCall(of: place.task, at: place.pc) }
     make(step)
+    return true
+  }
+
+  private func isAt(_ step: RetraceStep, _ point: SchedulingPoint, _ place: SchedulePlace) -> Bool {
+    if step.moment.task != place.task { return false }
+    if !point.isInCode { return stands(place, behind: step) }
+    if step.isBehindCall || step.moment.pc != place.pc { return false }
+    // A call counts already, and so does an update that has begun.
+    let counts = point != .sliceEnd || place.isInside
+    return trail.visits(of: place.task, to: place.pc) + (counts ? 0 : 1) == step.moment.occurrence
+  }
+
+  /// Whether the task has to go on into the update that it stands before: the next slice is that far.
+  private func goesInside(_ step: RetraceStep, _ place: SchedulePlace) -> Bool {
+    if !step.isInside || place.isInside { return false }
+    entering = place
     return true
   }
 
@@ -128,10 +123,13 @@ final class RetraceDecisions: ExploringDecisions {
   }
 
   override func next(from queue: [TaskID], after place: SchedulePlace?, kind: Switch.Kind) -> Int {
-    defer { chosen = nil }
+    defer {
+      chosen = nil
+      making = nil
+    }
     if kind == .choice, let place {
       // It blocks in this build where it could go on before.
-      if let step = coming, step.moment.task == place.task, stands(place, behind: step) { make(step) } else { choose(place, queue) }
+      if let step = coming, step.losesTurn, step.moment.task == place.task, stands(place, behind: step) { make(step) } else { choose(place, queue) }
     }
     if chosen == nil { chosen = returning(queue) }
     if let chosen, let index = queue.firstIndex(of: chosen) {
@@ -145,18 +143,65 @@ final class RetraceDecisions: ExploringDecisions {
   }
 
   private func choose(_ place: SchedulePlace, _ queue: [TaskID]) {
-    guard let call = trail.lastCall(of: place.task),
-      let choice = plan.choices.first(where: {
-        $0.task == place.task && $0.call == call.number && $0.occurrence == call.occurrence
-      }), let index = queue.firstIndex(of: choice.next)
-    else { return }
+    guard let number = choice(at: place), let next = plan.choices[number].next, let index = queue.firstIndex(of: next) else { return }
     choicesMet += 1
     if index > 0 { choicesTurned += 1 }
-    chosen = choice.next
+    chosen = next
+  }
+
+  private func choice(at place: SchedulePlace) -> Int? {
+    guard let call = trail.lastCall(of: place.task) else { return nil }
+    return plan.choices.firstIndex { $0.task == place.task && $0.call == call.number && $0.occurrence == call.occurrence }
+  }
+
+  // MARK: Time
+
+  override var asksBesideTimers: Bool { plan.steps.contains { $0.delays > 0 } }
+
+  override func wantsDelay(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
+    if let making { return delays(atStep: making) }
+    if let step = coming, step.delays > 0, isAt(step, point, place), !goesInside(step, place) {
+      let isWanted = delays(atStep: marks.count)
+      if !step.losesTurn && delaysAtSteps[marks.count] == step.delays {
+        make(step)
+        making = nil
+      }
+      return isWanted
+    }
+    if point.isInCode { return false }
+    guard let number = choice(at: place), delaysAtChoices[number] < plan.choices[number].delays else { return false }
+    delaysAtChoices[number] += 1
+    return true
+  }
+
+  /// Whether time passes once more at this step.
+  private func delays(atStep number: Int) -> Bool {
+    if delaysAtSteps[number] == plan.steps[number].delays { return false }
+    delaysAtSteps[number] += 1
+    return true
+  }
+
+  // MARK: Long turns
+
+  /// Who yields while all others are held goes on for a while.
+  override func goesOn(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
+    othersAreHeld = queue.allSatisfy(held.contains)
+    yields = point == .yield
+    if !yields { return super.goesOn(at: point, place: place, queue: queue) }
+    guard othersAreHeld, yieldsLeft > 0 else { return false }
+    yieldsLeft -= 1
+    return true
   }
 
   /// What it waits for may be held.
   override func spins(_ task: TaskID) {
+    if held.isEmpty && waits.isEmpty { return }
+    if !othersAreHeld && spinsLeft > 0 {
+      spinsLeft -= 1
+      return
+    }
+    let isLong = turn.map { $0.ticksAllowed >= ordinary.ticks || $0.traps >= ordinary.traps } ?? false
+    if !yields && !isLong { letGo = true }
     held = []
     waits = []
   }

@@ -16,6 +16,12 @@ public struct Retrace: Sendable {
   public var marks: [Int]
   public var choicesMet: Int
   public var choicesTurned: Int
+  /// So often time passed as the plan wants it.
+  public var delaysMade: Int
+  /// A task that was held got the turn, since another computed for longer than the plan's patience, though perhaps it did not spin.
+  public var letGo: Bool
+  /// At some step who should have been next had ended, or did not exist yet.
+  public var missedNext: Bool
 }
 
 /// Made and used on one thread; `end()` in the end.
@@ -26,6 +32,8 @@ public final class RetraceMachine {
   private let epoch: Nanoseconds
   private let random: SeededGenerator
   private var points: Set<GuestAddress> = []
+  /// The first execution, which has no plan: what is long is told by it.
+  private var first: Outcome?
   /// What code the program had loaded when it was held; empty for one that makes no task.
   public let code: [LoadedCode]
   /// Executions so far.
@@ -64,13 +72,15 @@ public final class RetraceMachine {
     var decisions: RetraceDecisions?
     let watched = Set(plan.steps.flatMap { [$0.moment.pc, $0.until?.pc].compactMap(\.self) })
     let outcome = try execute(watched, log: .all, trapsMax: trapsMax) {
-      let made = RetraceDecisions(epoch: epoch, random: random, plan: plan, trail: trail)
+      let made = RetraceDecisions(epoch: epoch, random: random, plan: plan, trail: trail, first: first)
       decisions = made
       return made
     }
+    if first == nil { first = outcome }
     return Retrace(
       outcome: outcome, events: trail.events, tasks: trail.tasks, marks: decisions!.marks, choicesMet: decisions!.choicesMet,
-      choicesTurned: decisions!.choicesTurned)
+      choicesTurned: decisions!.choicesTurned, delaysMade: decisions!.delaysMade, letGo: decisions!.letGo,
+      missedNext: decisions!.missedNext)
   }
 
   /// Executes the schedule of a note as it is: right for the build that it was found with.

@@ -22,6 +22,13 @@ public struct TrailEvent: Sendable {
   /// Bytes.
   public var size: UInt8
   public var isInHandler: Bool
+  /// A task can be stopped inside the instruction, between load and store (`MemoryAccess.isUpdate`).
+  public var canStopInside = false
+}
+
+extension TrailEvent.Action {
+  /// What an instruction does of which this is the first access.
+  public init(of access: MemoryAccess) { self = access.isUpdate ? .update : access.isWrite ? .store : .load }
 }
 
 /// Listens to one execution after the other, under the log of all accesses. Counts start when there are two tasks, so that they do not
@@ -34,6 +41,7 @@ final class Trail: GuestWatcher {
   private(set) var events: [TrailEvent] = []
   /// In order of creation, the first task too.
   private(set) var tasks: [TaskID] = []
+  private(set) var ended: Set<TaskID> = []
   private var contexts: [ContextID: TaskID] = [:]
   private var visits: [Visits: UInt32] = [:]
   private var callsMade: [Visits: UInt32] = [:]
@@ -43,6 +51,7 @@ final class Trail: GuestWatcher {
 
   func begin(_ held: (id: TaskID, context: ContextID)?) {
     tasks = []
+    ended = []
     contexts = [:]
     clear()
     if let held { start(held.id, held.context) }
@@ -87,8 +96,8 @@ final class Trail: GuestWatcher {
       if events.count >= Self.eventsMax { continue }
       events.append(
         TrailEvent(
-          moment: Moment(task: task, pc: access.pc, occurrence: count), action: access.isWrite ? .store : .load,
-          address: access.address.rawValue, size: access.size, isInHandler: handler != nil))
+          moment: Moment(task: task, pc: access.pc, occurrence: count), action: TrailEvent.Action(of: access),
+          address: access.address.rawValue, size: access.size, isInHandler: handler != nil, canStopInside: access.isUpdate))
     }
   }
 
@@ -114,7 +123,11 @@ final class Trail: GuestWatcher {
 
 extension Trail: Observer {
   func note(_ annotation: Annotation) {
-    if case .taskStarted(let task, let context, _, _, _) = annotation { start(TaskID(task), context) }
+    switch annotation {
+    case .taskStarted(let task, let context, _, _, _): start(TaskID(task), context)
+    case .taskExited(let task, _): ended.insert(TaskID(task))
+    default: break
+    }
   }
   func output(_ stream: OutputStream, space: AddressSpaceID, pieces: [GuestRange], bytes: ArraySlice<UInt8>) {}
   func output(_ stream: OutputStream, bytes: ArraySlice<UInt8>) {}

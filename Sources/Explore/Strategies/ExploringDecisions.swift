@@ -24,7 +24,7 @@ public class ExploringDecisions: Decisions {
   private var interrupted: Set<SchedulePlace> = []
   private var endsBySpinning = false
   private var delays = 0
-  private var turn: Turn?
+  private(set) var turn: Turn?
   /// Scheduling points whose instruction is an update.
   var updates: Set<GuestAddress> = []
   /// Where a task is about to be stopped inside an update.
