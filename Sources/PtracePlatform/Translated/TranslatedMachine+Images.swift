@@ -20,6 +20,8 @@ extension TranslatedMachine {
       if let fault = fetchFault(pc, space) { return .fault(fault) }
       return .volatile
     }
+    // One that was made just now, in the middle of a run, may still be filled.
+    loader?.finishLoads()
     let image = attachment.image
     if let known = counted ? image.countedEntry(pc) : image.entry(pc) { return .code(known) }
     counters.misses += 1
