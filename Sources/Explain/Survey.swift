@@ -109,10 +109,7 @@ struct Survey {
       entry.resume = start.firstRun
       switches.append(entry)
     }
-    // Where a task keeps its turn, or sleeps and has the next one, no turn ends.
-    switchesNotFound = note.map { note in
-      note.switches.count { $0.kind != .delay && $0.next != $0.place.task } - walk.found.count
-    } ?? 0
+    switchesNotFound = note.map { note in note.switches.count(where: \.changesTurn) - walk.found.count } ?? 0
     delays = note.map { note in note.switches.count { $0.kind == .delay } } ?? 0
     turnsLeftOut = max(0, walk.turns.count - 2 * Self.turnsKept)
     turns =
@@ -232,7 +229,7 @@ private struct SurveyWalk {
     if last.trap == .syscall { entry.call = last.syscall }
     if let note {
       let coming = note.switches[nextOfNote...].prefix(Self.lookAhead)
-      guard let index = coming.firstIndex(where: { $0.place == entry.place && $0.kind != .delay && $0.next != $0.place.task }) else { return }
+      guard let index = coming.firstIndex(where: { $0.place == entry.place && $0.changesTurn }) else { return }
       nextOfNote = index + 1
       entry.kind = note.switches[index].kind
       entry.noteIndex = index

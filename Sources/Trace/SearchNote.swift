@@ -39,6 +39,8 @@ public struct SearchNote: Hashable, Sendable {
     public var place: Place
     /// The task that had the next turn.
     public var next: Int32
+    /// Time only passes in a delay, and who goes on all the same, or sleeps and has the next turn too, keeps its turn.
+    public var changesTurn: Bool { kind != .delay && next != place.task }
     public init(kind: Kind, isInCode: Bool, isInside: Bool = false, place: Place, next: Int32) {
       self.kind = kind
       self.isInCode = isInCode

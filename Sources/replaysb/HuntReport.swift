@@ -190,8 +190,8 @@ struct HuntReport: Encodable {
     let name = oneSchedule || isFirst ? "the run without preemptions" : "schedule \(found.number)"
     let count = found.schedule.preemptions
     var how = isFirst ? "" : ", with \(count) preemption\(count == 1 ? "" : "s")"
-    let delays = found.schedule.switches.count { $0.kind == .delay }
-    if delays > 0 { how += delays == 1 ? " and a sleep that ends too soon" : " and \(delays) sleeps that end too soon" }
+    let delays = found.schedule.delays
+    if delays > 0 { how += delays == 1 ? " and a timer that expires first" : " and \(delays) timers that expire first" }
     if !isFirst, let shrinking = found.shrinking { how += " (fewest: \(shrinking.fewest == .proved ? "proved" : "not proved"))" }
     if !isFirst, !isShrunk { how += ", as found" }
     if !isFirst, isShrunk, found.shrinking == nil {

@@ -97,9 +97,26 @@ extension Guest {
 }
 
 extension Guest {
+  /// Two threads that do the same work, each with an argument of its own, and what the program returns in the end.
+  private static func pair(_ name: String, _ work: String, arguments: (String, String) = ("0", "0"), returns: String) -> Guest {
+    Guest(
+      name,
+      work + """
+
+        int main(void) {
+          pthread_t a, b;
+          pthread_create(&a, NULL, work, (void *)\(arguments.0));
+          pthread_create(&b, NULL, work, (void *)\(arguments.1));
+          pthread_join(a, NULL);
+          pthread_join(b, NULL);
+          return \(returns);
+        }
+        """)
+  }
+
   /// Two threads that compute, one of them much longer, and add to a counter at the end: whoever is held there waits for a task
   /// that makes no system call for long.
-  fileprivate static let computing = Guest(
+  fileprivate static let computing = pair(
     "computing",
     """
     static volatile int done;
@@ -112,15 +129,7 @@ extension Guest {
       done = before + 1;
       return NULL;
     }
-    int main(void) {
-      pthread_t a, b;
-      pthread_create(&a, NULL, work, (void *)10);
-      pthread_create(&b, NULL, work, (void *)400000);
-      pthread_join(a, NULL);
-      pthread_join(b, NULL);
-      return done == 2 ? 0 : 1;
-    }
-    """)
+    """, arguments: ("10", "400000"), returns: "done == 2 ? 0 : 1")
 
   /// A thread that sleeps until another one is sure to have stored something.
   fileprivate static let lateStart = Guest(
@@ -165,7 +174,7 @@ extension Guest {
     """)
 
   /// An addition to memory in one instruction without a lock prefix.
-  fileprivate static let oneInstruction = Guest(
+  fileprivate static let oneInstruction = pair(
     "one-instruction",
     """
     static int counter;
@@ -173,18 +182,10 @@ extension Guest {
       __asm__ volatile("addl $1, %0" : "+m"(counter) : : "cc");
       return unused;
     }
-    int main(void) {
-      pthread_t a, b;
-      pthread_create(&a, NULL, work, NULL);
-      pthread_create(&b, NULL, work, NULL);
-      pthread_join(a, NULL);
-      pthread_join(b, NULL);
-      return counter == 2 ? 0 : 1;
-    }
-    """)
+    """, returns: "counter == 2 ? 0 : 1")
 
   /// Ends only if both go on: each waits for the other by spinning.
-  fileprivate static let spinning = Guest(
+  fileprivate static let spinning = pair(
     "spinning",
     """
     static volatile int turn;
@@ -195,15 +196,7 @@ extension Guest {
       }
       return NULL;
     }
-    int main(void) {
-      pthread_t a, b;
-      pthread_create(&a, NULL, work, (void *)0);
-      pthread_create(&b, NULL, work, (void *)1);
-      pthread_join(a, NULL);
-      pthread_join(b, NULL);
-      return 0;
-    }
-    """)
+    """, arguments: ("0", "1"), returns: "0")
 
   fileprivate static let found = [
     counter(isFixed: false), lockOrder, lostSignal, tickets, computing, lateStart, lateMain, oneInstruction,

@@ -17,8 +17,6 @@ final class RetraceDecisions: ExploringDecisions {
   /// Who takes the turn once something has happened.
   private var waits: [(task: TaskID, until: Moment)] = []
   private var chosen: TaskID?
-  /// Where a task is about to be stopped inside an update.
-  private var entering: SchedulePlace?
   /// How often time passed at each step, and at each choice.
   private var delaysAtSteps: [Int]
   private var delaysAtChoices: [Int]
@@ -30,8 +28,6 @@ final class RetraceDecisions: ExploringDecisions {
   private(set) var missedNext = false
   /// How often a task that spins or yields may leave the turn to others while one is held.
   private var spinsLeft = 64
-  /// How often one may yield and go on all the same, since all others are held.
-  private var yieldsLeft = 32
   private var othersAreHeld = false
   private var yields = false
   /// Ticks and traps of the execution without a plan; a turn as long as that is a spin.
@@ -80,7 +76,6 @@ final class RetraceDecisions: ExploringDecisions {
 
   /// What is awaited stands before its instruction: the turn ends as soon as it has happened.
   override func limit(_ slice: inout Slice, place: SchedulePlace, queue: [TaskID]) {
-    if entering == place { return slice.endInsideUpdate() }
     let next = Moment(task: place.task, pc: place.pc, occurrence: trail.visits(of: place.task, to: place.pc) + 1)
     if waits.contains(where: { $0.until == next }) { slice.ticks = 1 }
   }
@@ -95,7 +90,7 @@ final class RetraceDecisions: ExploringDecisions {
       chosen = task
       return true
     }
-    guard let step = coming, isAt(step, point, place), step.losesTurn, !goesInside(step, place) else { return false }
+    guard let step = coming, isAt(step, point, place), step.losesTurn, !(step.isInside && enters(place)) else { return false }
     if moment != nil { trail.retractCall(of: place.task, at: place.pc) }
     make(step)
     return true
@@ -108,13 +103,6 @@ final class RetraceDecisions: ExploringDecisions {
     // A call counts already, and so does an update that has begun.
     let counts = point != .sliceEnd || place.isInside
     return trail.visits(of: place.task, to: place.pc) + (counts ? 0 : 1) == step.moment.occurrence
-  }
-
-  /// Whether the task has to go on into the update that it stands before: the next slice is that far.
-  private func goesInside(_ step: RetraceStep, _ place: SchedulePlace) -> Bool {
-    if !step.isInside || place.isInside { return false }
-    entering = place
-    return true
   }
 
   private func stands(_ place: SchedulePlace, behind step: RetraceStep) -> Bool {
@@ -160,7 +148,7 @@ final class RetraceDecisions: ExploringDecisions {
 
   override func wantsDelay(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
     if let making { return delays(atStep: making) }
-    if let step = coming, step.delays > 0, isAt(step, point, place), !goesInside(step, place) {
+    if let step = coming, step.delays > 0, isAt(step, point, place), !(step.isInside && enters(place)) {
       let isWanted = delays(atStep: marks.count)
       if !step.losesTurn && delaysAtSteps[marks.count] == step.delays {
         make(step)
@@ -183,14 +171,11 @@ final class RetraceDecisions: ExploringDecisions {
 
   // MARK: Long turns
 
-  /// Who yields while all others are held goes on for a while.
   override func goesOn(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
     othersAreHeld = queue.allSatisfy(held.contains)
     yields = point == .yield
     if !yields { return super.goesOn(at: point, place: place, queue: queue) }
-    guard othersAreHeld, yieldsLeft > 0 else { return false }
-    yieldsLeft -= 1
-    return true
+    return othersAreHeld && goesOnYielding()
   }
 
   /// What it waits for may be held.

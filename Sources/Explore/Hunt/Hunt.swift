@@ -235,7 +235,8 @@ public final class Hunt {
   /// Other schedules go other ways and touch other memory, so the first groups are under the log of all accesses, and some later
   /// ones: in other groups code that is new has no scheduling points.
   private func isProfiled(_ group: UInt64) -> Bool {
-    (group % 4 == 0 || !computes && (group < 24 || group % 4 == 2)) && memory.accesses < Self.profiledAccessesMax + group * Self.profiledAccessesOfGroup
+    let isDue = group % 4 == 0 || !computes && (group < 24 || group % 4 == 2)
+    return isDue && memory.accesses < Self.profiledAccessesMax + group * Self.profiledAccessesOfGroup
   }
   /// Its executions take long under the log, and what computes is not waited for.
   private var computes: Bool { patience.ticks > 2 * Self.manyTicks }

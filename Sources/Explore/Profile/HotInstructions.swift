@@ -5,7 +5,7 @@ import Platform
 
 /// Of one execution.
 struct HotInstructions {
-  private var counts: InstructionCounts?
+  private lazy var counts = InstructionCounts()
   private var kept = 0
 
   /// So many accesses of an instruction are kept, and fewer once many were kept.
@@ -14,12 +14,9 @@ struct HotInstructions {
 
   mutating func without(_ accesses: [MemoryAccess]) -> [MemoryAccess] {
     if accesses.isEmpty { return accesses }
-    var counts = self.counts ?? InstructionCounts()
-    self.counts = nil
     let most = kept > Self.manyKept ? Self.laterVisitsMax : Self.visitsMax
     let left = accesses.filter { counts.count($0.pc) <= most }
     kept += left.count
-    self.counts = counts
     return left
   }
 }

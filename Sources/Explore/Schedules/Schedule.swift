@@ -51,6 +51,7 @@ public struct Schedule: Hashable, Sendable {
   public init(_ switches: [Switch] = []) { self.switches = switches }
 
   public var preemptions: Int { switches.count { $0.kind == .preemption } }
+  public var delays: Int { switches.count { $0.kind == .delay } }
   /// The switches that would not come about by themselves.
   public var deviations: [Switch] { switches.filter { !$0.isDefault } }
 }

@@ -28,7 +28,7 @@ public final class BoundedDecisions: ExploringDecisions {
   ) {
     recorder = recordsSteps ? history.map { StepRecorder($0) } : nil
     plan = schedule.switches
-    hasDelays = schedule.switches.contains { $0.kind == .delay }
+    hasDelays = schedule.delays > 0
     self.notesFrom = notesFrom ?? plan.count
     super.init(epoch: epoch, random: random, history: history)
   }
@@ -83,7 +83,7 @@ public final class BoundedDecisions: ExploringDecisions {
       return true
     }
     // Who goes on where timers may expire is a choice, and costs nothing. But some timers expire for ever.
-    if notes, point == .blocked, schedule.switches.count(where: { $0.kind == .delay }) < Self.delaysNoted {
+    if notes, point == .blocked, schedule.delays < Self.delaysNoted {
       note(.delay, isInCode: false, place, [place.task])
     }
     return false

@@ -27,10 +27,13 @@ public class ExploringDecisions: Decisions {
   private(set) var turn: Turn?
   /// Scheduling points whose instruction is an update.
   var updates: Set<GuestAddress> = []
-  /// Where a task is about to be stopped inside an update.
+  /// The update before which a task stands and inside which it is stopped next, and whether it loses its turn there without being asked about.
   private var entering: SchedulePlace?
-  /// What is left of it.
+  private var losesTurnInside = false
+  /// What is left of the patience with tasks that seem to spin.
   var patience = Patience()
+  /// How often tasks may yield and go on all the same, since all others are held.
+  private var yieldsLeft = 32
 
   public init(epoch: Nanoseconds, random: SeededGenerator) {
     self.epoch = epoch
@@ -65,6 +68,20 @@ public class ExploringDecisions: Decisions {
     case .afterTrap: return patience.allows(traps: turn.traps)
     case .yield, .blocked, .beforeSyscall: return false
     }
+  }
+
+  /// Who yields while all others are held goes on, for a while.
+  final func goesOnYielding() -> Bool {
+    if yieldsLeft == 0 { return false }
+    yieldsLeft -= 1
+    return true
+  }
+
+  /// Lets the task into the update that it stands before: its next slice ends inside. False where it is inside already.
+  final func enters(_ place: SchedulePlace) -> Bool {
+    if place.isInside { return false }
+    entering = place
+    return true
   }
 
   /// Whether a task that loses its turn before this update loses it inside, between load and store.
@@ -116,14 +133,14 @@ public class ExploringDecisions: Decisions {
       spins(place.task)
       return true
     }
-    // One that was let into an update in order to lose its turn there.
-    preempts = place.isInside && entering?.pc == place.pc || wantsPreemption(at: point, place: place, queue: queue)
+    let isEntered = losesTurnInside && place.isInside && entering?.pc == place.pc
+    losesTurnInside = false
+    preempts = isEntered || wantsPreemption(at: point, place: place, queue: queue)
     if preempts, point == .sliceEnd, !place.isInside, updates.contains(place.pc), wantsToEnter(place) {
-      entering = place
+      losesTurnInside = enters(place)
       preempts = false
       return false
     }
-    entering = nil
     // Whoever stopped before a system call by its place comes there again by the call.
     if preempts, point.isInCode { interrupted.insert(place) }
     return preempts
@@ -164,16 +181,18 @@ public class ExploringDecisions: Decisions {
   public final func slice(place: SchedulePlace, queue: [TaskID], age: SliceAge) -> Slice {
     // Alone: no turn that could seem to spin, but perhaps a place where it is stopped.
     if queue.isEmpty {
-      var slice = Slice(ticks: Self.ticksOfOneTask)
-      limit(&slice, place: place, queue: queue)
-      return slice
+      return limited(Slice(ticks: Self.ticksOfOneTask), place, queue)
     }
     begin(place)
     let executed = place.ticks - turn!.start
-    var slice = Slice(ticks: executed < turn!.ticksAllowed ? turn!.ticksAllowed - executed : 1)
-    limit(&slice, place: place, queue: queue)
+    var slice = limited(Slice(ticks: executed < turn!.ticksAllowed ? turn!.ticksAllowed - executed : 1), place, queue)
     if arrived != nil { slice.points = 1 }
-    if entering == place { slice.endInsideUpdate() }
+    return slice
+  }
+
+  private func limited(_ slice: Slice, _ place: SchedulePlace, _ queue: [TaskID]) -> Slice {
+    var slice = slice
+    if entering == place { slice.endInsideUpdate() } else { limit(&slice, place: place, queue: queue) }
     return slice
   }
 

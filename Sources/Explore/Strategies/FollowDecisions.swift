@@ -19,7 +19,7 @@ public final class FollowDecisions: ExploringDecisions {
         plans.append((entry.place.task, [entry]))
       }
     }
-    hasDelays = schedule.switches.contains { $0.kind == .delay }
+    hasDelays = schedule.delays > 0
     super.init(epoch: epoch, random: random)
   }
 

@@ -22,10 +22,6 @@ public final class HoldDecisions: ExploringDecisions {
   /// Who is held, the one held first at the front.
   private var holds: [Hold] = []
   private var hasHeld = false
-  /// Where a task is about to be stopped inside an update.
-  private var entering: SchedulePlace?
-  /// How often tasks may yield and go on all the same, since all others are held.
-  private var yieldsLeft = 32
   /// Who takes the turn now, since what it was held for has happened.
   private var released: TaskID?
 
@@ -51,7 +47,6 @@ public final class HoldDecisions: ExploringDecisions {
 
   /// Once an awaited event stands before its instruction, the turn ends at the next scheduling point: then it has happened.
   override func limit(_ slice: inout Slice, place: SchedulePlace, queue: [TaskID]) {
-    if entering == place { return slice.endInsideUpdate() }
     let visits = history.visits(of: place.task, to: place.pc) + 1
     let moment = Moment(task: place.task, pc: place.pc, occurrence: visits)
     if holds.contains(where: { $0.target.map { plan.targets[$0].until == moment } ?? false }) { slice.points = 1 }
@@ -65,7 +60,7 @@ public final class HoldDecisions: ExploringDecisions {
     // Alone: it is not held, whatever was planned before.
     holds.removeAll { $0.task == place.task }
     guard let target = target(arrival(at: point, place).arrival, of: place.task) else { return false }
-    return !goesInside(target, place)
+    return !(plan.targets[target].isInside && enters(place))
   }
 
   /// Where a task has arrived, and what it is about to do there.
@@ -84,13 +79,6 @@ public final class HoldDecisions: ExploringDecisions {
     )
   }
 
-  /// Whether the task is to be held inside the update that it stands before: the next slice is that far.
-  private func goesInside(_ target: Int, _ place: SchedulePlace) -> Bool {
-    guard plan.targets[target].isInside, !place.isInside, entering != place else { return false }
-    entering = place
-    return true
-  }
-
   private func target(_ arrival: Arrival, of task: TaskID) -> Int? {
     plan.targets.indices.first { isMet($0, arrival, by: task) }
   }
@@ -99,7 +87,7 @@ public final class HoldDecisions: ExploringDecisions {
     let (arrival, moment) = arrival(at: point, place)
     release(butFor: moment)
     if released != nil { return true }
-    if let target = target(arrival, of: place.task), !goesInside(target, place) {
+    if let target = target(arrival, of: place.task), !(plan.targets[target].isInside && enters(place)) {
       isUsed[target] = true
       hold(Hold(task: place.task, target: target))
       return true
@@ -153,12 +141,9 @@ public final class HoldDecisions: ExploringDecisions {
     return chosen
   }
 
-  /// Who yields while all others are held goes on for a while.
   override func goesOn(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
     guard point == .yield else { return super.goesOn(at: point, place: place, queue: queue) }
-    guard yieldsLeft > 0, queue.allSatisfy(isHeld) else { return false }
-    yieldsLeft -= 1
-    return true
+    return queue.allSatisfy(isHeld) && goesOnYielding()
   }
 
   /// What it waits for may be held.

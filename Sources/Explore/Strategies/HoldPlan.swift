@@ -55,7 +55,7 @@ public struct HoldPlan: Hashable, Sendable {
   }
 
   /// The earlier event shall come after the later one: right behind it, later, or when nobody else can go on.
-  /// `isInside`: but for the load of the earlier one, an update.
+  /// `isInside`: only the store of the earlier one, an update; its load comes before.
   mutating func add(_ reversal: Reversal, distance: Int, isInside: Bool) {
     targets.append(
       Target(
