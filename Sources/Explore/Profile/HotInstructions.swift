@@ -5,7 +5,8 @@ import Platform
 
 /// Of one execution.
 struct HotInstructions {
-  private lazy var counts = InstructionCounts()
+  /// Made for the first access: most executions are not profiled. (Not `lazy`: that would copy the table for every access.)
+  private var counts: InstructionCounts?
   private var kept = 0
 
   /// So many accesses of an instruction are kept, and fewer once many were kept.
@@ -15,7 +16,8 @@ struct HotInstructions {
   mutating func without(_ accesses: [MemoryAccess]) -> [MemoryAccess] {
     if accesses.isEmpty { return accesses }
     let most = kept > Self.manyKept ? Self.laterVisitsMax : Self.visitsMax
-    let left = accesses.filter { counts.count($0.pc) <= most }
+    if counts == nil { counts = InstructionCounts() }
+    let left = accesses.filter { counts!.count($0.pc) <= most }
     kept += left.count
     return left
   }
