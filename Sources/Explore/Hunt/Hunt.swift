@@ -233,9 +233,9 @@ public final class Hunt {
   /// Trials of a group. Small, since the next one knows more; many enough to keep some machines at work.
   static let groupSize: UInt64 = 8
   /// Other schedules go other ways and touch other memory, so the first groups are under the log of all accesses, and some later
-  /// ones: in other groups code that is new has no scheduling points.
+  /// ones, fewer and fewer: in other groups code that is new has no scheduling points. Not those that have loops' points.
   private func isProfiled(_ group: UInt64) -> Bool {
-    let isDue = group % 4 == 0 || !computes && (group < 24 || group % 4 == 2)
+    let isDue = !computes && group < 24 || group % (group < 96 ? 4 : 8) == 1
     return isDue && memory.accesses < Self.profiledAccessesMax + group * Self.profiledAccessesOfGroup
   }
   /// Its executions take long under the log, and what computes is not waited for.

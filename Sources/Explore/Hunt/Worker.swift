@@ -57,8 +57,9 @@ final class Worker: TrialExecutor {
   private func use(_ new: TrialSetting) throws(MachineError) {
     if new == setting { return }
     if new.points != setting.points {
-      history.points = Set(new.points)
-      try machine.setSchedulingPoints(history.points)
+      history.points.removeAll()
+      for point in new.points { _ = history.points.number(of: point) }
+      try machine.setSchedulingPoints(Set(new.points))
     }
     try machine.setAccessLog(new.log)
     setting = new

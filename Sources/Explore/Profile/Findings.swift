@@ -68,14 +68,24 @@ struct Findings: Sendable {
     var lastIsWrite: Bool
     var lastIsOwn: Bool
     var known: [(moment: Moment, isWrite: Bool, isOwn: Bool, isUpdate: Bool, event: Int)] = []
+
+    mutating func add(_ event: HistoryEvent, _ index: Int) {
+      last = event.moment
+      lastIsWrite = event.isWrite
+      lastIsOwn = event.isOwn
+      known.removeAll { $0.moment.task == last.task && $0.moment.pc == last.pc }
+      known.append((last, event.isWrite, event.isOwn, event.isUpdate, index))
+      if known.count > Findings.instructionsMax * 4 { known.removeFirst() }
+    }
   }
 
   init() {}
 
   init(_ history: History) {
-    var seenArrivals: Set<Arrival> = [], seenMeetings: Set<InstructionPair> = []
-    var counts: [InstructionPair: Int] = [:]
-    var objects: [UInt64: Object] = [:]
+    var arrivals = Numbering<Arrival>(), met = Numbering<InstructionPair>()
+    /// Pairs that could come the other way round, with how many of each are kept.
+    var turnable = Numbering<InstructionPair>(), counts: [Int] = []
+    var objectNumbers = Numbering<UInt64>(), objects: [Object] = []
     var births: [TaskID: (parent: TaskID?, event: Int)] = [:]
     for start in history.starts { births[start.task] = (start.parent, start.event) }
     /// Whether the task exists only because another one, or a child of its, went on behind an event.
@@ -91,16 +101,18 @@ struct Findings: Sendable {
       let moment = event.moment
       if moment.occurrence <= Self.occurrencesMax {
         var arrival = Arrival(pc: moment.pc, occurrence: moment.occurrence)
-        if seenArrivals.insert(arrival).inserted { arrivals.append(arrival) }
+        _ = arrivals.number(of: arrival)
         if event.isCall {
           arrival.pc = GuestAddress(moment.pc.rawValue + 2)
-          if seenArrivals.insert(arrival).inserted { arrivals.append(arrival) }
+          _ = arrivals.number(of: arrival)
         }
       }
-      var object = objects[event.object] ?? Object(last: moment, lastIsWrite: event.isWrite, lastIsOwn: event.isOwn)
+      let number = objectNumbers.number(of: event.object)
+      if number == objects.count { objects.append(Object(last: moment, lastIsWrite: event.isWrite, lastIsOwn: event.isOwn)) }
+      let object = objects[number]
       if object.last.task != moment.task, event.isWrite || object.lastIsWrite {
         let pair = InstructionPair(first: object.last.pc, second: moment.pc)
-        if seenMeetings.insert(pair).inserted {
+        if met.number(of: pair) == meetings.count {
           let meeting = Meeting(instructions: pair, isOwn: event.isOwn && object.lastIsOwn)
           meetings.append(meeting)
           if meeting.isOwn { whole &+= pair.mixed }
@@ -108,18 +120,14 @@ struct Findings: Sendable {
       }
       for other in object.known where other.moment.task != moment.task && (event.isWrite || other.isWrite) {
         let reversal = Reversal(earlier: other.moment, later: moment, isOwn: other.isOwn && event.isOwn, startsInUpdate: other.isUpdate)
-        let count = counts[reversal.instructions, default: 0]
-        if count >= Self.reversalsMax || waits(moment.task, for: other.moment.task, at: other.event) { continue }
-        counts[reversal.instructions] = count + 1
+        let pair = turnable.number(of: reversal.instructions)
+        if pair == counts.count { counts.append(0) }
+        if counts[pair] >= Self.reversalsMax || waits(moment.task, for: other.moment.task, at: other.event) { continue }
+        counts[pair] += 1
         reversals.append(reversal)
       }
-      object.last = moment
-      object.lastIsWrite = event.isWrite
-      object.lastIsOwn = event.isOwn
-      object.known.removeAll { $0.moment.task == moment.task && $0.moment.pc == moment.pc }
-      object.known.append((moment, event.isWrite, event.isOwn, event.isUpdate, index))
-      if object.known.count > Self.instructionsMax * 4 { object.known.removeFirst() }
-      objects[event.object] = object
+      objects[number].add(event, index)
     }
+    self.arrivals = arrivals.keys
   }
 }

@@ -36,14 +36,18 @@ struct HistoryEvent {
 
 /// Used for one execution after the other, on the machine's thread.
 final class History: GuestWatcher {
-  private struct Visits: Hashable {
+  /// A task at an instruction.
+  private struct Place: Numbered {
     var task: TaskID
     var pc: GuestAddress
+    var mixture: UInt64 { pc.rawValue ^ UInt64(UInt32(bitPattern: task.rawValue)) << 48 }
   }
   private(set) var events: [HistoryEvent] = []
   /// Tasks in the order in which they came to life, with the number of events before.
   private(set) var starts: [(task: TaskID, parent: TaskID?, event: Int)] = []
-  private var visits: [Visits: UInt32] = [:]
+  private var places = Numbering<Place>()
+  /// By number of the place.
+  private var visits: [UInt32] = []
   private var tasks: [ContextID: TaskID] = [:]
   private var spaces: [ContextID: AddressSpaceID] = [:]
   /// Where memory has two names, so that a futex cannot be told by its address.
@@ -55,7 +59,7 @@ final class History: GuestWatcher {
   /// What all accesses are kept in too, while all are logged.
   var memory: SharedMemory?
   /// The scheduling points; of other instructions nothing is noted here.
-  var points: Set<GuestAddress> = []
+  var points = Numbering<GuestAddress>()
   /// Where the program itself is, without its libraries.
   var image: GuestRange?
   /// What an execution does beyond that is counted, but not noted.
@@ -83,6 +87,7 @@ final class History: GuestWatcher {
     faults = 0
     isCut = false
     callTicks = [:]
+    places.removeAll()
     visits.removeAll(keepingCapacity: true)
     tasks = [:]
     spaces = [:]
@@ -98,7 +103,17 @@ final class History: GuestWatcher {
   }
 
   /// How often the task has come to this instruction so far. Of a system call: has made it, or stands before it.
-  func visits(of task: TaskID, to pc: GuestAddress) -> UInt32 { visits[Visits(task: task, pc: pc)] ?? 0 }
+  func visits(of task: TaskID, to pc: GuestAddress) -> UInt32 {
+    places.find(Place(task: task, pc: pc)).map { visits[$0] } ?? 0
+  }
+
+  /// The task comes there once more: how often, with this time.
+  private func visit(_ task: TaskID, _ pc: GuestAddress) -> UInt32 {
+    let number = places.number(of: Place(task: task, pc: pc))
+    if number == visits.count { visits.append(0) }
+    visits[number] += 1
+    return visits[number]
+  }
 
   func hasHappened(_ moment: Moment) -> Bool { visits(of: moment.task, to: moment.pc) >= moment.occurrence }
 
@@ -119,13 +134,9 @@ final class History: GuestWatcher {
     var alias = 0
     for (index, access) in accesses.enumerated() {
       while alias < aliases.count && aliases[alias].index < index { alias += 1 }
-      if !points.contains(access.pc) { continue }
+      if points.find(access.pc) == nil { continue }
       self.accesses += 1
-      var occurrence = visits(of: task, to: access.pc)
-      if !access.isSecond {
-        occurrence += 1
-        visits[Visits(task: task, pc: access.pc)] = occurrence
-      }
+      let occurrence = access.isSecond ? visits(of: task, to: access.pc) : visit(task, access.pc)
       if events.count >= (occurrence > Self.visitsNoted ? Self.eventsOfLoops : Self.eventsMax) {
         isCut = true
         continue
@@ -156,8 +167,7 @@ final class History: GuestWatcher {
       || registers.origRax == SyscallNumber.clone && registers.rdi & Self.cloneVfork != 0
     vforks = isVfork ? context : nil
     guard let task = tasks[context] else { return }
-    let occurrence = visits(of: task, to: pc) + 1
-    visits[Visits(task: task, pc: pc)] = occurrence
+    let occurrence = visit(task, pc)
     if events.count >= Self.eventsMax {
       isCut = true
       return
@@ -204,7 +214,7 @@ final class History: GuestWatcher {
 
   /// The task lost its turn before the call that came last, and makes it again.
   func retractCall(of task: TaskID, at pc: GuestAddress) {
-    visits[Visits(task: task, pc: pc)]! -= 1
+    visits[places.find(Place(task: task, pc: pc))!] -= 1
     while let last = events.last, last.isCall, last.moment.task == task, last.moment.pc == pc { events.removeLast() }
   }
 }

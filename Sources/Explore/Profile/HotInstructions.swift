@@ -5,18 +5,23 @@ import Platform
 
 /// Of one execution.
 struct HotInstructions {
-  /// Made for the first access: most executions are not profiled. (Not `lazy`: that would copy the table for every access.)
+  /// Made where accesses become many. (Not `lazy`: that would copy the table for every access.)
   private var counts: InstructionCounts?
   private var kept = 0
 
-  /// So many accesses of an instruction are kept, and fewer once many were kept.
-  private static let visitsMax: UInt32 = 1 << 17, laterVisitsMax: UInt32 = 1 << 10
+  /// That many accesses are kept without counting whose they are.
+  private static let uncounted = 1 << 16
+  /// So many more of each instruction are kept, and fewer once many were kept.
+  private static let visitsMax: UInt32 = 1 << 16, laterVisitsMax: UInt32 = 1 << 10
   private static let manyKept = 1 << 21
 
   mutating func without(_ accesses: [MemoryAccess]) -> [MemoryAccess] {
-    if accesses.isEmpty { return accesses }
-    let most = kept > Self.manyKept ? Self.laterVisitsMax : Self.visitsMax
+    if kept + accesses.count <= Self.uncounted {
+      kept += accesses.count
+      return accesses
+    }
     if counts == nil { counts = InstructionCounts() }
+    let most = kept > Self.manyKept ? Self.laterVisitsMax : Self.visitsMax
     let left = accesses.filter { counts!.count($0.pc) <= most }
     kept += left.count
     return left

@@ -17,12 +17,11 @@ public struct SharedMemory: Sendable, Equatable {
     /// Indices into `instructions` of who touched it.
     var touchedBy: [UInt32] = []
   }
-  typealias Key = WordIndex.Key
+  typealias Key = WordKey
   /// By number.
   var words: [Word] = []
-  var numbers = WordIndex()
-  /// Addresses of instructions, as words of space 0.
-  var instructions = WordIndex()
+  var numbers = Numbering<WordKey>()
+  var instructions = Numbering<GuestAddress>()
   var points: Set<UInt32> = []
   /// Instructions that are updates (`RunLimit.updates`).
   var updating: Set<UInt32> = []
@@ -40,6 +39,12 @@ public struct SharedMemory: Sendable, Equatable {
     var address: GuestAddress
     var space: UInt32
     var task: ContextID
+    /// Its number.
+    var instruction: UInt32
+
+    func has(_ access: MemoryAccess, at address: GuestAddress, _ space: UInt32, by task: ContextID) -> Bool {
+      self.access == access && self.address == address && self.space == space && self.task == task
+    }
   }
   /// By a mixture of the address and the instruction, to take in nothing twice.
   private var recent: [Recent?] = []
@@ -63,10 +68,16 @@ public struct SharedMemory: Sendable, Equatable {
 
   private mutating func touch(_ access: MemoryAccess, at address: GuestAddress, _ space: UInt32, by task: ContextID) {
     // Most is done again soon, by loops.
-    let recent = Recent(access: access, address: address, space: space, task: task)
+    if recent.isEmpty { recent = Array(repeating: nil, count: Self.recentMax) }
+    let mixed = (address.rawValue >> 3 ^ access.pc.rawValue << 7) &* 0x9e37_79b9_7f4a_7c15
+    let place = Int(mixed >> 48) & (Self.recentMax - 1)
+    if let known = recent[place], known.has(access, at: address, space, by: task) {
+      visits[Int(known.instruction)] += 1
+      return
+    }
     let index = index(of: access.pc)
     visits[Int(index)] += 1
-    if isRecent(recent) { return }
+    recent[place] = Recent(access: access, address: address, space: space, task: task, instruction: index)
     if access.isUpdate { updating.insert(index) }
     let last = (address.rawValue &+ UInt64(max(1, access.size)) - 1) >> 3
     var number = address.rawValue >> 3
@@ -76,16 +87,7 @@ public struct SharedMemory: Sendable, Equatable {
     }
   }
 
-  /// Whether it is known already; later it is.
-  private mutating func isRecent(_ new: Recent) -> Bool {
-    if recent.isEmpty { recent = Array(repeating: nil, count: Self.recentMax) }
-    let mixed = (new.address.rawValue >> 3 ^ new.access.pc.rawValue << 7) &* 0x9e37_79b9_7f4a_7c15
-    let place = Int(mixed >> 48) & (Self.recentMax - 1)
-    if recent[place] == new { return true }
-    recent[place] = new
-    return false
-  }
-  private static let recentMax = 1 << 12
+  private static let recentMax = 1 << 10
 
   /// Takes in what other executions touched. Which process has which space, but for the first, differs from execution to execution: of
   /// those count only the points.
@@ -113,12 +115,12 @@ public struct SharedMemory: Sendable, Equatable {
   }
 
   private mutating func index(of pc: GuestAddress) -> UInt32 {
-    let number = instructions.number(of: WordIndex.Key(space: 0, word: pc.rawValue))
+    let number = instructions.number(of: pc)
     if number == visits.count { visits.append(0) }
     return UInt32(number)
   }
 
-  private func address(of instruction: UInt32) -> GuestAddress { GuestAddress(instructions.keys[Int(instruction)].word) }
+  private func address(of instruction: UInt32) -> GuestAddress { instructions.keys[Int(instruction)] }
 
   private mutating func touch(_ key: Key, _ instruction: UInt32, _ isWrite: Bool, by task: ContextID) {
     let number = numbers.number(of: key)

@@ -146,7 +146,7 @@ extension SharedMemory: Packed {
     writer.add(firstSpace)
     writer.add(instructions.keys.count)
     for (key, count) in zip(instructions.keys, visits) {
-      writer.add(key.word)
+      writer.add(key.rawValue)
       writer.add(count)
     }
     writer.add(points.count)
@@ -173,7 +173,7 @@ extension SharedMemory: Packed {
     executions = try reader.number()
     firstSpace = try reader.word()
     for number in 0..<(try reader.count()) {
-      guard instructions.number(of: Key(space: 0, word: try reader.number())) == number else { throw BrokenSearch() }
+      guard instructions.number(of: GuestAddress(try reader.number())) == number else { throw BrokenSearch() }
       visits.append(try reader.number())
     }
     func instruction() throws(BrokenSearch) -> UInt32 {

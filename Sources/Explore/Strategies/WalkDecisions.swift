@@ -40,13 +40,3 @@ public final class WalkDecisions: ExploringDecisions {
     slice.points = generator.nextGeometric(mean: interval)
   }
 }
-
-extension SeededGenerator {
-  /// How many trials it takes until one of probability 1 / mean succeeds; at least 1. Without floating point, so that it is
-  /// the same everywhere: the trials are made, up to 2^20 of them.
-  mutating func nextGeometric(mean: UInt64) -> UInt32 {
-    var trials: UInt32 = 1
-    while trials < 1 << 20, mean > 1, next(below: Int(clamping: mean)) != 0 { trials += 1 }
-    return trials
-  }
-}
