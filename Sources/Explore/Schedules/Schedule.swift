@@ -56,6 +56,14 @@ public struct Schedule: Hashable, Sendable {
   public var deviations: [Switch] { switches.filter { !$0.isDefault } }
 }
 
+extension Collection where Element == Switch {
+  /// What comes behind the delays that stand first, where these are at this place; whether there are any.
+  func behindDelays(at place: SchedulePlace) -> (entry: Switch?, isDelayed: Bool) {
+    guard let index = firstIndex(where: { $0.kind != .delay || $0.place != place }) else { return (nil, !isEmpty) }
+    return (self[index], index != startIndex)
+  }
+}
+
 /// What happens where a schedule says nothing.
 public enum DefaultTurns {
   /// A task that executed so many ticks in one turn without a trap, while others wait, is taken to spin: the next gets its turn.

@@ -69,8 +69,10 @@ public final class BoundedDecisions: ExploringDecisions {
         note(.preemption, isInCode: true, inside, queue)
       }
     }
-    guard let entry = coming, entry.kind == .preemption, entry.place == place else { return false }
-    if !queue.contains(entry.next) { hasLeftPlan = true }
+    let (entry, isDelayed) = plan[made...].behindDelays(at: place)
+    guard let entry, entry.kind == .preemption, entry.place == place else { return false }
+    // Time that passes first may wake up who is next.
+    if !isDelayed && !queue.contains(entry.next) { hasLeftPlan = true }
     return !hasLeftPlan
   }
 

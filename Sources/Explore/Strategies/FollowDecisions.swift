@@ -48,8 +48,12 @@ public final class FollowDecisions: ExploringDecisions {
   }
 
   override func wantsPreemption(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
-    guard let entry = coming(place), entry.place == place, entry.kind == .preemption || entry.kind == .fairness
-    else { return false }
+    _ = coming(place)
+    guard let plan = plans.first(where: { $0.task == place.task }) else { return false }
+    let (entry, isDelayed) = plan.switches.behindDelays(at: place)
+    guard let entry, entry.place == place, entry.kind == .preemption || entry.kind == .fairness else { return false }
+    // Time passes first, and may wake up who is next.
+    if isDelayed { return true }
     _ = take(place)
     guard queue.contains(entry.next) else { return false }
     chosen = entry.next
