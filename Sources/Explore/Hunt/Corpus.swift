@@ -73,7 +73,9 @@ struct Corpus: Equatable {
       tries[reversal.instructions, default: 0] += 1
       self[keyPath: pool][index].tries[reversal.instructions, default: 0] += 1
       let distance = [0, 0, 1, 2][generator.next(below: 4)]
-      plan.add(reversal, distance: distance, isInside: reversal.startsInUpdate && generator.next(below: 2) == 0)
+      plan.add(
+        reversal, distance: distance, isInside: reversal.startsInUpdate && generator.next(below: 2) == 0,
+        holdsAll: generator.next(below: 4) == 0)
     } else {
       plan.addTarget(of: generator.next(below: 3) == 0 || entry.found.isEmpty ? arrivals : entry.found, &generator)
     }

@@ -104,7 +104,7 @@ public final class HoldDecisions: ExploringDecisions {
     let target = plan.targets[index]
     if target.arrival != arrival || isUsed[index] && target.holdsFirstOnly { return false }
     if let owner = target.task, owner != task { return false }
-    if let until = target.until, history.hasHappened(until) { return false }
+    if let until = target.until, target.task == nil && until.task == task || history.hasHappened(until) { return false }
     return true
   }
 
@@ -117,15 +117,15 @@ public final class HoldDecisions: ExploringDecisions {
   /// Frees who waited for something that has happened. `moment`: what the current task is about to do, but has not done.
   private func release(butFor moment: Moment? = nil) {
     guard
-      let index = holds.firstIndex(where: {
+      let first = holds.first(where: {
         guard let target = $0.target, let until = plan.targets[target].until else { return false }
         return until != moment && history.hasHappened(until)
       })
     else { return }
-    let target = holds[index].target!
-    if plan.targets[target].goesOnAtOnce { released = holds[index].task }
+    let target = first.target!
+    if plan.targets[target].goesOnAtOnce { released = first.task }
     metTargets.insert(target)
-    holds.remove(at: index)
+    holds.removeAll { $0.target == target }
   }
 
   override func next(from queue: [TaskID], after place: SchedulePlace?, kind: Switch.Kind) -> Int {

@@ -7,7 +7,7 @@ import Platform
 public struct HoldPlan: Hashable, Sendable {
   public struct Target: Hashable, Sendable {
     public var arrival: Arrival
-    /// Who is held; nil for whoever comes.
+    /// Who is held; nil for whoever comes, but for the task that is waited for.
     public var task: TaskID?
     /// Only the first that comes there, not all.
     public var holdsFirstOnly: Bool
@@ -55,12 +55,13 @@ public struct HoldPlan: Hashable, Sendable {
   }
 
   /// The earlier event shall come after the later one: right behind it, later, or when nobody else can go on.
-  /// `isInside`: only the store of the earlier one, an update; its load comes before.
-  mutating func add(_ reversal: Reversal, distance: Int, isInside: Bool) {
+  /// `isInside`: only the store of the earlier one, an update; its load comes before. `holdsAll`: after the later one shall come what
+  /// other tasks do at the earlier one's place too: where many do the same, another would be there in its stead.
+  mutating func add(_ reversal: Reversal, distance: Int, isInside: Bool, holdsAll: Bool) {
     targets.append(
       Target(
-        arrival: Arrival(pc: reversal.earlier.pc, occurrence: reversal.earlier.occurrence), task: reversal.earlier.task,
-        holdsFirstOnly: true, until: distance == 2 ? nil : reversal.later,
+        arrival: Arrival(pc: reversal.earlier.pc, occurrence: reversal.earlier.occurrence), task: holdsAll ? nil : reversal.earlier.task,
+        holdsFirstOnly: !holdsAll, until: distance == 2 ? nil : reversal.later,
         goesOnAtOnce: distance == 0, isInside: isInside))
   }
 
