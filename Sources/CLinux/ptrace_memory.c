@@ -1,6 +1,7 @@
 // Birth of the first stub, its memory, descriptors, and the calling thread.
 #define _GNU_SOURCE
 #include <cpuid.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/prctl.h>
@@ -250,6 +251,14 @@ long rsb_tsc_get(void) {
   int mode = 0;
   long result = CALL(SYS_prctl, PR_GET_TSC, &mode, 0, 0, 0, 0);
   return result < 0 ? result : mode;
+}
+
+long rsb_rseq_set(int on) {
+  // glibc 2.35 tells where a thread's area is; it registered 32 bytes of it (later ones more where the kernel has more).
+  const ptrdiff_t *offset = dlsym(RTLD_DEFAULT, "__rseq_offset");
+  if (!offset) return -ENOSYS;
+  const unsigned signature = 0x53053053, unregister = 1;
+  return CALL(SYS_rseq, (char *)__builtin_thread_pointer() + *offset, 32, on ? 0 : unregister, signature, 0, 0);
 }
 
 long rsb_tsc_set(int mode) { return CALL(SYS_prctl, PR_SET_TSC, mode, 0, 0, 0, 0); }
