@@ -1,7 +1,6 @@
 // Birth of the first stub, its memory, descriptors, and the calling thread.
 #define _GNU_SOURCE
 #include <cpuid.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/prctl.h>
@@ -253,12 +252,14 @@ long rsb_tsc_get(void) {
   return result < 0 ? result : mode;
 }
 
+/// From glibc 2.35 on (sys/rseq.h): where a thread's area is, from its thread pointer.
+extern const ptrdiff_t __rseq_offset __attribute__((weak));
+
 long rsb_rseq_set(int on) {
-  // glibc 2.35 tells where a thread's area is; it registered 32 bytes of it (later ones more where the kernel has more).
-  const ptrdiff_t *offset = dlsym(RTLD_DEFAULT, "__rseq_offset");
-  if (!offset) return -ENOSYS;
+  if (!&__rseq_offset) return -ENOSYS;
+  // 32 bytes is what glibc registers; where that is more one day, the kernel refuses and nothing changes.
   const unsigned signature = 0x53053053, unregister = 1;
-  return CALL(SYS_rseq, (char *)__builtin_thread_pointer() + *offset, 32, on ? 0 : unregister, signature, 0, 0);
+  return CALL(SYS_rseq, (char *)__builtin_thread_pointer() + __rseq_offset, 32, on ? 0 : unregister, signature, 0, 0);
 }
 
 long rsb_tsc_set(int mode) { return CALL(SYS_prctl, PR_SET_TSC, mode, 0, 0, 0, 0); }
