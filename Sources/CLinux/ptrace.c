@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <linux/audit.h>
+#include <linux/auxvec.h>
 #include <linux/elf.h>
 #include <pthread.h>
 #include <signal.h>
@@ -120,6 +121,11 @@ long rsb_watch_start(struct rsb_watch *watch) {
   // SA_RESTART: other host calls of this thread never see an EINTR of ours.
   struct sigaction action = {.sa_sigaction = on_watch_signal, .sa_flags = SA_SIGINFO | SA_RESTART};
   if (sigaction(WATCH_SIGNAL, &action, NULL) < 0) return -errno;
+  // Nobody listens: then stops of stubs need not send it, each and every one.
+  if (sigaction(SIGCHLD, NULL, &action) == 0 && action.sa_handler == SIG_DFL && !(action.sa_flags & SA_NOCLDSTOP)) {
+    action.sa_flags |= SA_NOCLDSTOP;
+    sigaction(SIGCHLD, &action, NULL);
+  }
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, WATCH_SIGNAL);
@@ -163,7 +169,10 @@ int rsb_interrupt_requested(void) { return interrupt_requested; }
 
 // MARK: Turns of a stub
 
-enum { RAX = 10, RDX = 12, RSI = 13, RDI = 14, ORIG_RAX = 15, RIP = 16, WORDS = 27 };
+enum {
+  R11 = 6, RAX = 10, RCX = 11, RDX = 12, RSI = 13, RDI = 14, ORIG_RAX = 15, RIP = 16, CS = 17, FLAGS = 18, RSP = 19, SS = 20,
+  FS_BASE = 21, GS_BASE = 22, WORDS = 27
+};
 
 /// Which registers must be set: 0 none, 1 rax alone, 2 more. orig_rax does not count.
 static int difference(const uint64_t *wanted, const uint64_t *held) {
@@ -177,16 +186,68 @@ static int difference(const uint64_t *wanted, const uint64_t *held) {
   return wanted[RAX] >= (uint64_t)-516 && wanted[RAX] <= (uint64_t)-512 ? 2 : 1;
 }
 
-static long resume_and_wait(struct rsb_watch *watch, int pid, uint64_t *registers) {
-  int status;
-  long result = rsb_ptrace(PTRACE_SYSEMU, pid, 0, 0);
-  if (result < 0) return result;
-  result = rsb_wait_stop(pid, &status);
-  watch->running = 0;
-  if (result < 0) return result;
-  if (!WIFSTOPPED(status)) return status;
-  result = rsb_ptrace_get_registers(pid, registers);
-  return result < 0 ? result : status;
+/// getauxval(3). Its header has the types of linux/elf.h once more.
+unsigned long getauxval(unsigned long type);
+
+int rsb_gate_is_usable(void) { return getauxval(AT_HWCAP2) >> 1 & 1; }  // HWCAP2_FSGSBASE
+
+/// Leaves it to the gate to set what a stub that stands there goes on with. 0 when that is more than it can.
+static int pass_by_gate(struct rsb_gate *gate, const uint64_t *wanted, const uint64_t *held, const struct rsb_detour *detour) {
+  // What only ptrace sets: code and stack segment, the gs base, the selectors; and single steps would show in the gate.
+  uint64_t changed = (wanted[CS] ^ held[CS]) | (wanted[SS] ^ held[SS]) | (wanted[FLAGS] & 0x100);
+  for (int i = GS_BASE; i < WORDS; i++) changed |= wanted[i] ^ held[i];
+  // The kernel refuses others, and the processor addresses that are not canonical.
+  if (changed || wanted[FS_BASE] >> 47) return 0;
+  for (int i = 0; i < ORIG_RAX; i++) gate->registers[i] = wanted[i];
+  gate->registers[RIP] = wanted[RIP];
+  gate->registers[FLAGS] = wanted[FLAGS];
+  gate->registers[RSP] = wanted[RSP];
+  gate->registers[FS_BASE] = wanted[FS_BASE];
+  gate->save = detour->save;
+  gate->load = detour->load;
+  gate->components = detour->components;
+  return 1;
+}
+
+/// The registers as PTRACE_GETREGS would tell them if the stub had stopped where it entered the gate, but for rcx, which is the
+/// guest's. `registers`: those that it was resumed with.
+static void registers_from_gate(const struct rsb_gate *gate, uint64_t *registers) {
+  uint64_t code = registers[CS], stack = registers[SS], gs_base = registers[GS_BASE];
+  for (int i = 0; i < WORDS; i++) registers[i] = gate->registers[i];
+  registers[CS] = code;
+  registers[SS] = stack;
+  registers[GS_BASE] = gs_base;
+  registers[RAX] = (uint64_t)-ENOSYS;
+  registers[R11] = registers[FLAGS];
+}
+
+static long resume_and_wait(struct rsb_watch *watch, int pid, uint64_t *registers, struct rsb_gate *gate, int32_t *at_gate) {
+  *at_gate = 0;
+  for (;;) {
+    int status;
+    long result = rsb_ptrace(PTRACE_SYSEMU, pid, 0, 0);
+    if (result < 0) return result;
+    result = rsb_wait_stop(pid, &status);
+    watch->running = 0;
+    if (result < 0) return result;
+    if (!WIFSTOPPED(status)) return status;
+    uint64_t entered = gate && status >> 8 == (SIGTRAP | 0x80) ? gate->entered : 0;
+    if (entered > 1) {
+      registers_from_gate(gate, registers);
+      *at_gate = 1;
+      return status;
+    }
+    result = rsb_ptrace_get_registers(pid, registers);
+    if (result < 0) return result;
+    if (entered) registers[RIP] = gate->registers[RIP], registers[RCX] = gate->registers[RCX];
+    int is_fault = status >> 8 == SIGSEGV || status >> 8 == SIGBUS;
+    if (!gate || !is_fault || registers[RIP] != gate->word_load) return status;
+    // The gate could not read the word of a futex: the kernel will see that for itself.
+    registers[RIP] = gate->behind_word_load;
+    result = rsb_ptrace_set_registers(pid, registers);
+    if (result < 0) return result;
+    watch->running = pid;
+  }
 }
 
 /// Sets registers so that the stub goes through the blob's state switch first.
@@ -207,7 +268,7 @@ static long set_registers_by(const struct rsb_detour *detour, int pid, const uin
 }
 
 long rsb_stub_run(struct rsb_watch *watch, int pid, uint32_t limit_ticks, uint64_t *registers, const uint64_t *held,
-                  const struct rsb_detour *detour) {
+                  const struct rsb_detour *detour, struct rsb_gate *gate, int32_t *at_gate) {
   current_watch = watch;
   watch->limit_ticks = limit_ticks;
   watch->start_tick = watch->ticks;
@@ -217,21 +278,26 @@ long rsb_stub_run(struct rsb_watch *watch, int pid, uint32_t limit_ticks, uint64
     return RSB_RUN_INTERRUPTED;
   }
   long result = 0;
-  int mode = held ? difference(registers, held) : 2;
-  if (detour->entry)
+  if (gate && held && *at_gate && pass_by_gate(gate, registers, held, detour)) {
+    // Nothing to set.
+  } else if (detour->entry) {
     result = set_registers_by(detour, pid, registers);
-  else if (mode == 1)
-    result = rsb_ptrace(PTRACE_POKEUSER, pid, RAX * 8, registers[RAX]);
-  else if (mode == 2)
-    result = rsb_ptrace_set_registers(pid, registers);
-  if (result >= 0) result = resume_and_wait(watch, pid, registers);
+  } else {
+    int mode = !held || (gate && *at_gate) ? 2 : difference(registers, held);
+    // For a gate that goes on by them.
+    if (gate) gate->registers[RIP] = registers[RIP], gate->registers[RCX] = registers[RCX];
+    if (mode == 1) result = rsb_ptrace(PTRACE_POKEUSER, pid, RAX * 8, registers[RAX]);
+    if (mode == 2) result = rsb_ptrace_set_registers(pid, registers);
+  }
+  if (gate) gate->entered = gate->word_address = 0;
+  if (result >= 0) result = resume_and_wait(watch, pid, registers, gate, at_gate);
   watch->running = 0;
   return result;
 }
 
-long rsb_stub_rerun(struct rsb_watch *watch, int pid, uint64_t *registers) {
+long rsb_stub_rerun(struct rsb_watch *watch, int pid, uint64_t *registers, struct rsb_gate *gate, int32_t *at_gate) {
   watch->running = pid;
-  long result = resume_and_wait(watch, pid, registers);
+  long result = resume_and_wait(watch, pid, registers, gate, at_gate);
   watch->running = 0;
   return result;
 }

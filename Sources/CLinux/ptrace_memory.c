@@ -252,6 +252,16 @@ long rsb_tsc_get(void) {
   return result < 0 ? result : mode;
 }
 
+/// From glibc 2.35 on (sys/rseq.h): where a thread's area is, from its thread pointer.
+extern const ptrdiff_t __rseq_offset __attribute__((weak));
+
+long rsb_rseq_set(int on) {
+  if (!&__rseq_offset) return -ENOSYS;
+  // 32 bytes is what glibc registers; where that is more one day, the kernel refuses and nothing changes.
+  const unsigned signature = 0x53053053, unregister = 1;
+  return CALL(SYS_rseq, (char *)__builtin_thread_pointer() + __rseq_offset, 32, on ? 0 : unregister, signature, 0, 0);
+}
+
 long rsb_tsc_set(int mode) { return CALL(SYS_prctl, PR_SET_TSC, mode, 0, 0, 0, 0); }
 
 long rsb_descriptor_limit_raise(void) {

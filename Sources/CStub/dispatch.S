@@ -1,5 +1,6 @@
-// The dispatch blob: where indirect branches of translated code go whose targets lay outside the mirror's window. It stands
-// at the start of the arena (RuntimeLayout in Translator); the slots and the hash table lie at fixed distances behind it.
+// The dispatch blob: where indirect branches of translated code go whose targets lay outside the mirror's window, and where
+// system calls are made. It stands at the start of the arena (RuntimeLayout in Translator); the slots and the hash table lie at
+// fixed distances behind it.
 // r11: the guest's target. Everything else is the guest's and stays, flags too. The stack is not touched.
 	.set arena_size, 0x7fff0000
 	.set slot_a, rsb_dispatch_start + arena_size + 40
@@ -10,8 +11,10 @@
 
 	.section dispatch, "a", @progbits
 	.balign 16
-	.globl rsb_dispatch_start, rsb_dispatch_miss, rsb_dispatch_end
-	.hidden rsb_dispatch_start, rsb_dispatch_miss, rsb_dispatch_end
+	.globl rsb_dispatch_start, rsb_dispatch_miss, rsb_dispatch_gate, rsb_dispatch_load, rsb_dispatch_behind_load
+	.globl rsb_dispatch_plain_gate, rsb_dispatch_end
+	.hidden rsb_dispatch_start, rsb_dispatch_miss, rsb_dispatch_gate, rsb_dispatch_load, rsb_dispatch_behind_load
+	.hidden rsb_dispatch_plain_gate, rsb_dispatch_end
 
 rsb_dispatch_start:
 	movq	%rax, slot_a(%rip)
@@ -52,6 +55,89 @@ miss:
 	movq	slot_c(%rip), %rcx
 rsb_dispatch_miss:
 	int3
+
+// The gate: where translated code goes to call the kernel, with r11 the place to go on at and rcx the guest's. It leaves the registers where
+// the machine reads and changes them without a call of ptrace (struct rsb_gate, in the page of slots, by its order of words),
+// stops, and goes on with what it finds there: registers, flags, and the extended state of another task if the machine
+// wants that. The stack pointer borrows the page for the flags; no signal is ever delivered to a stub.
+	.set gate_words, rsb_dispatch_start + arena_size + 512
+	.org rsb_dispatch_start + 1024, 0xcc
+rsb_dispatch_gate:
+	movq	%r15, gate_words(%rip)
+	movq	%r14, gate_words + 8(%rip)
+	movq	%r13, gate_words + 16(%rip)
+	movq	%r12, gate_words + 24(%rip)
+	movq	%rbp, gate_words + 32(%rip)
+	movq	%rbx, gate_words + 40(%rip)
+	movq	%r10, gate_words + 56(%rip)
+	movq	%r9, gate_words + 64(%rip)
+	movq	%r8, gate_words + 72(%rip)
+	movq	%rcx, gate_words + 88(%rip)
+	movq	%rdx, gate_words + 96(%rip)
+	movq	%rsi, gate_words + 104(%rip)
+	movq	%rdi, gate_words + 112(%rip)
+	movq	%rax, gate_words + 120(%rip)
+	movq	%r11, gate_words + 128(%rip)
+	movq	%rsp, gate_words + 152(%rip)
+	leaq	gate_words + 152(%rip), %rsp
+	pushfq
+	rdfsbase %rcx
+	movq	%rcx, gate_words + 168(%rip)
+	movw	%ds, gate_words + 184(%rip)
+	movw	%es, gate_words + 192(%rip)
+	movw	%fs, gate_words + 200(%rip)
+	movw	%gs, gate_words + 208(%rip)
+	// futex(2): nearly all look at its word, and this is the cheapest place to do so. A fault here is no one's: the machine goes
+	// on behind it.
+	cmpl	$202, %eax
+	jne	rsb_dispatch_behind_load
+rsb_dispatch_load:
+	movl	(%rdi), %edx
+	movl	%edx, gate_words + 256(%rip)
+	movq	%rdi, gate_words + 248(%rip)
+rsb_dispatch_behind_load:
+	movq	%r11, gate_words + 216(%rip)
+	syscall
+	movq	gate_words + 232(%rip), %rsi
+	testq	%rsi, %rsi
+	jz	loaded
+	movl	gate_words + 240(%rip), %eax
+	movl	gate_words + 244(%rip), %edx
+	movq	gate_words + 224(%rip), %rdi
+	xsave64	(%rdi)
+	xrstor64 (%rsi)
+loaded:
+	movq	gate_words + 168(%rip), %rcx
+	wrfsbase %rcx
+	leaq	gate_words + 144(%rip), %rsp
+	popfq
+	movq	gate_words(%rip), %r15
+	movq	gate_words + 8(%rip), %r14
+	movq	gate_words + 16(%rip), %r13
+	movq	gate_words + 24(%rip), %r12
+	movq	gate_words + 32(%rip), %rbp
+	movq	gate_words + 40(%rip), %rbx
+	movq	gate_words + 48(%rip), %r11
+	movq	gate_words + 56(%rip), %r10
+	movq	gate_words + 64(%rip), %r9
+	movq	gate_words + 72(%rip), %r8
+	movq	gate_words + 80(%rip), %rax
+	movq	gate_words + 88(%rip), %rcx
+	movq	gate_words + 96(%rip), %rdx
+	movq	gate_words + 104(%rip), %rsi
+	movq	gate_words + 112(%rip), %rdi
+	movq	gate_words + 152(%rip), %rsp
+	jmpq	*gate_words + 128(%rip)
+
+// The same where the host does not let programs have their fs base: the machine uses ptrace.
+	.balign 16, 0xcc
+rsb_dispatch_plain_gate:
+	movq	%rcx, gate_words + 88(%rip)
+	movq	%r11, gate_words + 128(%rip)
+	movq	$1, gate_words + 216(%rip)
+	syscall
+	movq	gate_words + 88(%rip), %rcx
+	jmpq	*gate_words + 128(%rip)
 	.balign 16, 0xcc
 rsb_dispatch_end:
 

@@ -20,6 +20,10 @@ struct rsb_blob rsb_blob_get(void) {
 
 extern const uint8_t rsb_dispatch_start[] __attribute__((visibility("hidden")));
 extern const uint8_t rsb_dispatch_miss[] __attribute__((visibility("hidden")));
+extern const uint8_t rsb_dispatch_gate[] __attribute__((visibility("hidden")));
+extern const uint8_t rsb_dispatch_load[] __attribute__((visibility("hidden")));
+extern const uint8_t rsb_dispatch_behind_load[] __attribute__((visibility("hidden")));
+extern const uint8_t rsb_dispatch_plain_gate[] __attribute__((visibility("hidden")));
 extern const uint8_t rsb_dispatch_end[] __attribute__((visibility("hidden")));
 
 struct rsb_dispatch rsb_dispatch_get(void) {
@@ -27,5 +31,9 @@ struct rsb_dispatch rsb_dispatch_get(void) {
       .bytes = rsb_dispatch_start,
       .size = (uint32_t)(rsb_dispatch_end - rsb_dispatch_start),
       .miss = (uint32_t)(rsb_dispatch_miss - rsb_dispatch_start),
+      .gate = (uint32_t)(rsb_dispatch_gate - rsb_dispatch_start),
+      .load = (uint32_t)(rsb_dispatch_load - rsb_dispatch_start),
+      .behind_load = (uint32_t)(rsb_dispatch_behind_load - rsb_dispatch_start),
+      .plain_gate = (uint32_t)(rsb_dispatch_plain_gate - rsb_dispatch_start),
   };
 }

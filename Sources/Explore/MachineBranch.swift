@@ -363,6 +363,10 @@ public final class MachineBranch: Machine {
     try machine.read(try space(id).real, address, count)
   }
 
+  public func readInteger(_ id: AddressSpaceID, _ address: GuestAddress, size: Int) throws(MachineError) -> UInt64? {
+    try machine.readInteger(try space(id).real, address, size: size)
+  }
+
   public func write(
     _ id: AddressSpaceID, _ address: GuestAddress, _ bytes: ArraySlice<UInt8>
   ) throws(MachineError) -> Int {

@@ -162,9 +162,10 @@ extension Kernel {
 
   /// Ends a task's wait. Does nothing when it is not blocked (any more).
   func wake(_ task: Task, _ reason: WakeReason) {
-    guard case .blocked = task.runState, let blocked = task.blocked else { return }
-    for queue in blocked.block.queues { queue.remove(task) }
-    if let timer = blocked.timer {
+    guard case .blocked = task.runState else { return }
+    // Piece by piece: all of it would be copied.
+    if let queues = task.blocked?.block.queues { for queue in queues { queue.remove(task) } }
+    if let timer = task.blocked?.timer {
       timers.cancel(timer)
       sleepers -= 1
     }
@@ -173,8 +174,7 @@ extension Kernel {
   }
 
   private func resumeSyscall(_ task: Task, _ reason: WakeReason) {
-    guard let blocked = task.blocked else { preconditionFailure("task \(task.id) resumes no syscall") }
-    task.blocked = nil
+    guard let blocked = task.blocked.take() else { preconditionFailure("task \(task.id) resumes no syscall") }
     task.runState = .user
     invoke(
       Syscall(

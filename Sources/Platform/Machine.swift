@@ -80,6 +80,8 @@ public protocol Machine: AnyObject {
 
   /// Up to `count` bytes; fewer when a page is not readable there.
   func read(_ space: AddressSpaceID, _ address: GuestAddress, _ count: Int) throws(MachineError) -> [UInt8]
+  /// What `read` gives of so many bytes, at most 8, as an integer, lowest byte first; nil when it gives fewer.
+  func readInteger(_ space: AddressSpaceID, _ address: GuestAddress, size: Int) throws(MachineError) -> UInt64?
   /// Stores bytes where the guest itself could store; returns how many, fewer at the first unwritable page.
   func write(_ space: AddressSpaceID, _ address: GuestAddress, _ bytes: ArraySlice<UInt8>) throws(MachineError) -> Int
 
@@ -102,4 +104,8 @@ extension Machine {
     try createObject(id, content: content.bytes(0..<content.count))
   }
   public var pointsOfLastRun: UInt32 { 0 }
+  public func readInteger(_ space: AddressSpaceID, _ address: GuestAddress, size: Int) throws(MachineError) -> UInt64? {
+    let bytes = try read(space, address, size)
+    return bytes.count < size ? nil : bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+  }
 }

@@ -109,6 +109,17 @@ extension PtraceMachine {
     return bytes
   }
 
+  public func readInteger(_ space: AddressSpaceID, _ address: GuestAddress, size: Int) throws(MachineError) -> UInt64? {
+    precondition(size <= 8)
+    let stub = try stub(space)
+    if !stub.queue.isEmpty { try stub.flush() }
+    if visible(address, size) < size { return nil }
+    var value: UInt64 = 0
+    let result = rsb_process_read(stub.pid, &value, address.rawValue, size)
+    try refuseUnlessFault(min(0, result), stub)
+    return result < size ? nil : UInt64(littleEndian: value)
+  }
+
   public func write(
     _ space: AddressSpaceID, _ address: GuestAddress, _ bytes: ArraySlice<UInt8>
   ) throws(MachineError) -> Int {

@@ -57,9 +57,11 @@ extension PtraceMachine {
   }
 
   /// One turn of a stub: loads registers and the task's extended state, lets it run to its next stop, and returns the wait
-  /// status, or nil when an interruption was asked for. `stub.held` are the registers at the stop.
+  /// status, or nil when an interruption was asked for. `stub.held` are the registers at the stop. `gate`: of code that makes its
+  /// system calls there.
   func turn(
-    _ stub: Stub, _ state: ContextState, _ registers: Registers, wallSeconds: UInt32
+    _ stub: Stub, _ state: ContextState, _ registers: Registers, wallSeconds: UInt32,
+    gate: UnsafeMutablePointer<rsb_gate>? = nil
   ) throws(MachineError) -> Int? {
     var detour = rsb_detour()
     if stub.loaded !== state {
@@ -69,7 +71,7 @@ extension PtraceMachine {
     let held = stub.heldIsKnown
     stub.heldIsKnown = false
     let status = withRegisters(registers, stub) { registers, heldWords in
-      rsb_stub_run(watch, stub.pid, ticks, registers, held ? heldWords : nil, &detour)
+      rsb_stub_run(watch, stub.pid, ticks, registers, held ? heldWords : nil, &detour, gate, &stub.isAtGate)
     }
     if status == RSB_RUN_INTERRUPTED {
       stub.heldIsKnown = held
@@ -80,13 +82,14 @@ extension PtraceMachine {
   }
 
   /// Lets a stub go on after a stop that was no concern of the guest.
-  func resume(_ stub: Stub) -> Int {
-    withRegisters(stub.held, stub) { registers, _ in rsb_stub_rerun(watch, stub.pid, registers) }
+  func resume(_ stub: Stub, gate: UnsafeMutablePointer<rsb_gate>? = nil) -> Int {
+    withRegisters(stub.held, stub) { registers, _ in rsb_stub_rerun(watch, stub.pid, registers, gate, &stub.isAtGate) }
   }
 
   /// One instruction with these registers. `stub.held` are those after it.
   func step(_ stub: Stub, _ registers: Registers) -> Int {
     stub.heldIsKnown = false
+    stub.isAtGate = 0
     return withRegisters(registers, stub) { registers, _ in rsb_stub_step(stub.pid, registers) }
   }
 

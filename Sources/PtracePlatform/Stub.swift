@@ -36,6 +36,8 @@ final class Stub {
   /// What the stub's general registers hold, when `heldIsKnown`.
   var held = Registers()
   var heldIsKnown = false
+  /// Not 0: it stands in the gate of translated code, and `held` is what the gate says.
+  var isAtGate: Int32 = 0
   /// The page that calls are listed in; the same for all stubs, since one runs at a time.
   let list: UnsafeMutablePointer<UInt64>
   /// The task whose XSAVE state is in the stub's registers.
@@ -79,6 +81,7 @@ final class Stub {
 
   private func inject(_ registers: inout Registers) throws(MachineError) {
     heldIsKnown = false
+    isAtGate = 0
     let pid = pid, stopped = blob + StubLayout.stopped
     let status = withUnsafeMutablePointer(to: &registers) {
       $0.withMemoryRebound(to: UInt64.self, capacity: Registers.wordCount) { rsb_stub_inject(pid, $0, stopped) }

@@ -8,6 +8,7 @@ struct ThreadSetting {
   private(set) var processor: Int?
   private var oldMask: [UInt64] = []
   private var oldTSC = 0
+  private let leftRestartableSequences: Bool
 
   private static let readable: Int32 = 1  // PR_TSC_ENABLE
   private static let faults: Int32 = 2  // PR_TSC_SIGSEGV
@@ -25,10 +26,13 @@ struct ThreadSetting {
       oldTSC = rsb_tsc_get()
       _ = rsb_tsc_set(Self.faults)
     }
+    // Nobody here has such sequences, and each stop is two switches.
+    leftRestartableSequences = rsb_rseq_set(0) == 0
   }
 
   func restore() {
     if oldTSC == Int(Self.readable) { _ = rsb_tsc_set(Self.readable) }
+    if leftRestartableSequences { _ = rsb_rseq_set(1) }
     if processor != nil { _ = rsb_affinity_set(oldMask, oldMask.count * 8) }
   }
 }

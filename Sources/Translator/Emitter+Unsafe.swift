@@ -121,6 +121,15 @@ struct Emitter: ~Copyable {
     }
   }
 
+  /// Calls the kernel: through the gate, which goes on behind this. Spoils r11.
+  mutating func callGate() {
+    bytes(0x5_1d_8d_4c, 7)  // leaq 5(%rip), %r11
+    byte(0xe9)
+    image.relocations.append(UInt32(offset))
+    let gate = RuntimeLayout.arena + UInt64(RuntimeLayout.gateOffset)
+    int32(Int32(truncatingIfNeeded: Int64(bitPattern: gate &- (image.address + UInt64(offset) + 4))))
+  }
+
   /// Goes to the counted entry of the guest address in r11.
   mutating func jumpThroughMirror() {
     bytes(CodeImage.mirrorJump, 8)

@@ -74,10 +74,11 @@ extension Translator {
       emitter.jumpThroughMirror()
       return false
     case .syscall:
-      // Whoever goes on here gets the rcx that the call leaves; r11 comes by its slot.
-      emitter.bytes(0x05_0f, 2)
+      // The rcx that the call leaves: it tells the machine where the guest is, and whoever goes on here finds it there. r11
+      // comes by its slot.
       emitter.bytes(0xb9_48, 2)  // movabsq $imm64, %rcx
       emitter.int64(next)
+      emitter.callGate()
       state.r11Holds = nil
       return true
     case .popFlags:

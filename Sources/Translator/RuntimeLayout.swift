@@ -42,6 +42,8 @@ public enum RuntimeLayout {
   public static let watchFault: UInt64 = countdown - 9
   /// Room for the dispatch blob at the start of the arena.
   public static let blobSize = 4096
+  /// Where in it code goes to call the kernel, with r11 the place to go on at.
+  public static let gateOffset = 1024
   /// One past what guests can map when their code is translated.
   public static let guestEnd: UInt64 = arena
 
@@ -79,4 +81,6 @@ public enum RuntimeSlot: Int, Sendable {
   case log = 72
   /// The guest's rax while an access is logged.
   case rax = 80
+  /// The registers of a task that calls the kernel, and what it goes on with: struct rsb_gate of CLinux.
+  case gate = 512
 }

@@ -79,14 +79,35 @@ struct rsb_detour {
   uint64_t *list;
 };
 
+/// Memory shared with stubs whose code makes its system calls in a gate (CStub, dispatch.S): the registers of the stub that
+/// stopped there, and what it goes on with. One stub runs at a time.
+struct rsb_gate {
+  /// In the order of user_regs_struct. rip: the place behind the call, and where to go on. rcx: the guest's place behind its
+  /// call. orig_rax: the number.
+  uint64_t registers[27];
+  /// Set by the gate before it stops: the same place, or 1 by a gate that leaves all but rip and rcx to ptrace.
+  uint64_t entered;
+  /// XSAVE areas and components on the way back; no `load`: the extended state stays.
+  uint64_t save, load, components;
+  /// Of a futex call: the address of its word, 0 when it could not be read, and what is there.
+  uint64_t word_address;
+  uint32_t word;
+  /// Where the word is read, and where to go on when that faults. Set once, by us.
+  uint64_t word_load, behind_word_load;
+};
+
+/// Whether a stub can read and set its fs base by itself (FSGSBASE, Linux 5.9), as the gate does.
+int rsb_gate_is_usable(void);
+
 #define RSB_RUN_INTERRUPTED (-100000)
 /// One turn of a stub: registers set as far as `held` (what the stub holds, or NULL for unknown) differs,
 /// PTRACE_SYSEMU, wait, registers fetched. Returns the wait status, -errno, or RSB_RUN_INTERRUPTED without having
-/// resumed. `registers` is left alone when the stub ended.
+/// resumed. `registers` is left alone when the stub ended. With a gate (NULL for none), a stub that stopped there needs no ptrace
+/// for its registers; `*at_gate` tells whether it stands there, before and after.
 long rsb_stub_run(struct rsb_watch *watch, int pid, uint32_t limit_ticks, uint64_t *registers, const uint64_t *held,
-                  const struct rsb_detour *detour);
+                  const struct rsb_detour *detour, struct rsb_gate *gate, int32_t *at_gate);
 /// The same without setting registers: after a stop that is no concern of the guest.
-long rsb_stub_rerun(struct rsb_watch *watch, int pid, uint64_t *registers);
+long rsb_stub_rerun(struct rsb_watch *watch, int pid, uint64_t *registers, struct rsb_gate *gate, int32_t *at_gate);
 /// One instruction by PTRACE_SYSEMU_SINGLESTEP with these registers, which receive those after it. Returns the wait status
 /// or -errno.
 long rsb_stub_step(int pid, uint64_t *registers);
@@ -145,6 +166,8 @@ long rsb_affinity_set(const uint64_t *mask, size_t bytes);
 /// PR_GET_TSC: 1 when the TSC can be read, 2 when reading it faults.
 long rsb_tsc_get(void);
 long rsb_tsc_set(int mode);
+/// rseq(2) as glibc uses it: off for the calling thread, or on again. The kernel writes to its area after every switch.
+long rsb_rseq_set(int on);
 /// Raises the soft limit on descriptors to the hard one.
 long rsb_descriptor_limit_raise(void);
 void rsb_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);

@@ -40,7 +40,7 @@ struct FutexRequest {
   let isShared: Bool
   var deadline: ClockDeadline?
 
-  init(_ call: Syscall) throws(Errno) {
+  init(_ call: borrowing Syscall) throws(Errno) {
     let operation = call.uint32(1)
     command = operation & ~(FutexCommand.privateFlag | FutexCommand.realtimeFlag)
     address = call.address(0)

@@ -15,6 +15,15 @@ enum FutexKey: Hashable, Sendable {
   case anonymous(AddressSpaceID, GuestAddress)
   /// In a shared mapping: the object behind it.
   case object(MemoryObjectID, offset: UInt64)
+
+  /// One word for all of it, since each wait and each wake hashes several times: addresses have 47 bits.
+  func hash(into hasher: inout Hasher) {
+    switch self {
+    case .process(let space, let address), .anonymous(let space, let address):
+      hasher.combine(address.rawValue ^ UInt64(space.rawValue) << 47)
+    case .object(let object, let offset): hasher.combine(offset ^ UInt64(object.rawValue) << 47)
+    }
+  }
 }
 
 /// One wait on one word.
@@ -77,14 +86,14 @@ struct FutexTable {
 
   /// Takes a waiter off the table; does nothing when it is not there.
   mutating func remove(_ waiter: FutexWaiter) {
-    guard var bucket = buckets[waiter.key], let index = bucket.firstIndex(where: { $0 === waiter }) else { return }
-    bucket.remove(at: index)
-    if bucket.isEmpty {
-      buckets.removeValue(forKey: waiter.key)
-      owners.removeValue(forKey: waiter.key)
-    } else {
-      buckets[waiter.key] = bucket
-    }
+    guard let place = buckets.index(forKey: waiter.key),
+      let index = buckets.values[place].firstIndex(where: { $0 === waiter })
+    else { return }
+    // In place: a bucket that is taken out, changed and put back is copied.
+    buckets.values[place].remove(at: index)
+    guard buckets.values[place].isEmpty else { return }
+    buckets.remove(at: place)
+    if !owners.isEmpty { owners.removeValue(forKey: waiter.key) }
   }
 
   /// Moves a waiter to the end of another futex's queue.

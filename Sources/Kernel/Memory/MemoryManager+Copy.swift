@@ -32,7 +32,12 @@ extension MemoryManager {
 
   /// A little-endian integer.
   func load<T: FixedWidthInteger>(_ address: GuestAddress, as type: T.Type = T.self) throws(Errno) -> T {
-    try copyIn(address, MemoryLayout<T>.size).integer(at: 0)
+    let size = MemoryLayout<T>.size
+    guard size <= 8 else { return try copyIn(address, size).integer(at: 0) }
+    let value: UInt64?
+    do { value = try machine.readInteger(space, address, size: size) } catch { throw .EFAULT }
+    guard let value else { throw .EFAULT }
+    return T(truncatingIfNeeded: value)
   }
 
   func store<T: FixedWidthInteger>(_ address: GuestAddress, _ value: T) throws(Errno) {

@@ -154,23 +154,32 @@ extension Kernel {
     return nil
   }
 
-  /// Follows the owners.
   private func lockCycle(from waiter: FutexWaiter) -> LockCycle? {
-    var next = waiter
+    // Nearly every wait ends here, so there are no words before there is a cycle.
+    guard followOwners(from: waiter, { _, _ in }) else { return nil }
     var cycle = LockCycle()
-    for _ in 0...tasks.tasks.count {
-      guard let owner = lockOwner(next) else { return nil }
+    _ = followOwners(from: waiter) { next, owner in
       if owner.kind == LockOwner.glibcMutex { cycle.isCertain = false }
       cycle.tasks.append(next.task.id)
       cycle.lines.append(
         "task \(next.task.id) (\(next.task.name)) waits for the futex at \(next.address)" + owner.text(for: next.task))
-      if owner.task === waiter.task { return cycle }
+    }
+    return cycle
+  }
+
+  /// Follows the owners from wait to wait. Whether they lead back to the first.
+  private func followOwners(from waiter: FutexWaiter, _ visit: (FutexWaiter, LockOwner) -> Void) -> Bool {
+    var next = waiter
+    for _ in 0...tasks.tasks.count {
+      guard let owner = lockOwner(next) else { return false }
+      visit(next, owner)
+      if owner.task === waiter.task { return true }
       guard case .blocked = owner.task.runState, owner.task.blocked?.block.deadline == nil,
         let following = futexWaiter(of: owner.task), !following.isWoken
-      else { return nil }
+      else { return false }
       next = following
     }
-    return nil
+    return false
   }
 }
 

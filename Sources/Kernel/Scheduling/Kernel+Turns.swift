@@ -165,11 +165,12 @@ extension Kernel {
   /// held back.
   private func takeNext(at point: SchedulingPoint, insteadOf current: Task?) -> Task? {
     if scheduler.hasOthers { while letTimePass(at: point, insteadOf: current) {} }
-    let choices = scheduler.choices(insteadOf: current)
-    if choices.isEmpty { return nil }
-    let isOnlyOne = choices.count == 1 && current == nil
-    if isOnlyOne { return scheduler.take(at: choices[0]) }
+    let choices = scheduler.offersAll() ? nil : scheduler.choices(insteadOf: current)
+    let count = choices?.count ?? scheduler.queue.count
+    if count == 0 { return nil }
+    if count == 1 && current == nil { return scheduler.take(at: choices?[0] ?? 0) }
     let place = current.map { self.place(of: $0) } ?? scheduler.leftAt
+    guard let choices else { return scheduler.take(at: decisions.pick(from: scheduler.queue.map(\.id), at: point, place: place)) }
     return scheduler.take(
       at: choices[decisions.pick(from: choices.map { scheduler.queue[$0].id }, at: point, place: place)])
   }

@@ -53,6 +53,13 @@ struct Scheduler {
     return queue.indices.filter { queue[$0].picksHeldBack == 0 }
   }
 
+  /// Whether nobody in the queue is held back, which is usual: then all are choices, and this counts as having asked for them.
+  mutating func offersAll() -> Bool {
+    for task in queue where task.picksHeldBack != 0 { return false }
+    ticksSincePick = 0
+    return true
+  }
+
   mutating func remove(_ task: Task) {
     if let index = queue.firstIndex(where: { $0 === task }) { _ = take(at: index) }
     if current === task { current = nil }

@@ -11,6 +11,8 @@ final class CodeArena {
   /// Sound: both lie in the file behind the code, mapped as long as this object lives.
   private let slots: UnsafeMutablePointer<UInt64>
   let log: UnsafePointer<UInt64>
+  /// Likewise, among the slots.
+  let gate: UnsafeMutablePointer<rsb_gate>
   private var used = RuntimeLayout.blobSize
   /// Pieces given back, by size: code of guests that make code at run time.
   private var free: [(size: Int, offsets: [Int])] = []
@@ -23,7 +25,7 @@ final class CodeArena {
   private static let logOffset = RuntimeLayout.arenaSize + RuntimeLayout.slotsSize
   private static let size = logOffset + RuntimeLayout.logSize
 
-  init() throws(MachineError) {
+  init(usesGate: Bool) throws(MachineError) {
     let descriptor = Int32(try checked(rsb_memfd_make("replaysb-code"), "memfd_create"))
     file = MemoryObject(descriptor: descriptor, size: UInt64(Self.size))
     try checked(rsb_memfd_resize(descriptor, UInt64(Self.size)), "size of the code arena")
@@ -31,9 +33,18 @@ final class CodeArena {
     base = place.assumingMemoryBound(to: UInt8.self)
     slots = (place + RuntimeLayout.arenaSize).assumingMemoryBound(to: UInt64.self)
     log = UnsafePointer((place + Self.logOffset).assumingMemoryBound(to: UInt64.self))
+    gate = UnsafeMutableRawPointer(slots).advanced(by: RuntimeSlot.gate.rawValue).assumingMemoryBound(to: rsb_gate.self)
     let blob = rsb_dispatch_get()
-    precondition(Int(blob.size) <= RuntimeLayout.blobSize)
+    precondition(Int(blob.size) <= RuntimeLayout.blobSize && blob.gate == RuntimeLayout.gateOffset)
     base.update(from: blob.bytes, count: Int(blob.size))
+    gate.pointee.word_load = RuntimeLayout.arena + UInt64(blob.load)
+    gate.pointee.behind_word_load = RuntimeLayout.arena + UInt64(blob.behind_load)
+    if !usesGate {
+      // A jump to the other gate.
+      let place = UnsafeMutableRawPointer(base + RuntimeLayout.gateOffset)
+      place.storeBytes(of: 0xe9, as: UInt8.self)
+      place.storeBytes(of: Int32(blob.plain_gate) - Int32(blob.gate) - 5, toByteOffset: 1, as: Int32.self)
+    }
     dispatchMiss = RuntimeLayout.arena + UInt64(blob.miss)
   }
 

@@ -68,6 +68,7 @@ extension TranslatedMachine {
   }
 
   public func destroyAddressSpace(_ id: AddressSpaceID) {
+    spaceOfWord = nil
     guard let space = try? space(id) else { return }
     for attachment in space.remove(GuestRange(GuestAddress(0), .userEnd)) { release(attachment) }
     if let table = space.hashTable { pool.release(table) }
@@ -86,6 +87,7 @@ extension TranslatedMachine {
   public func map(
     _ id: AddressSpaceID, _ range: GuestRange, _ protection: Protection, _ source: MappingSource
   ) throws(MachineError) {
+    spaceOfWord = nil
     let space = try space(id)
     precondition(range.end.rawValue <= RuntimeLayout.guestEnd, "a guest mapping reaches the platform's pages")
     try forget(range, in: space, id)
@@ -104,11 +106,13 @@ extension TranslatedMachine {
   }
 
   public func unmap(_ id: AddressSpaceID, _ range: GuestRange) throws(MachineError) {
+    spaceOfWord = nil
     try forget(range, in: try space(id), id)
     try host.unmap(id, range)
   }
 
   public func protect(_ id: AddressSpaceID, _ range: GuestRange, _ protection: Protection) throws(MachineError) {
+    spaceOfWord = nil
     let space = try space(id)
     try forgetCode(range, in: space, id)
     space.mappings.change(range) { mapping in
@@ -125,6 +129,7 @@ extension TranslatedMachine {
   }
 
   public func remap(_ id: AddressSpaceID, _ range: GuestRange, to target: GuestRange) throws(MachineError) {
+    spaceOfWord = nil
     let space = try space(id)
     var moved = space.mappings.mapping(at: range.start)?.clipped(to: range)
     // What moves takes the host's protection along.
@@ -138,6 +143,7 @@ extension TranslatedMachine {
   }
 
   public func discard(_ id: AddressSpaceID, _ range: GuestRange) throws(MachineError) {
+    spaceOfWord = nil
     try invalidate(range, in: try space(id), id)
     try host.discard(id, range)
   }
@@ -276,9 +282,19 @@ extension TranslatedMachine {
     try host.read(space, address, count)
   }
 
+  public func readInteger(_ space: AddressSpaceID, _ address: GuestAddress, size: Int) throws(MachineError) -> UInt64? {
+    if spaceOfWord == space, size == 4, address.rawValue == arena.gate.pointee.word_address,
+      address.rawValue < RuntimeLayout.guestEnd - 4
+    {
+      return UInt64(arena.gate.pointee.word)
+    }
+    return try host.readInteger(space, address, size: size)
+  }
+
   public func write(
     _ id: AddressSpaceID, _ address: GuestAddress, _ bytes: ArraySlice<UInt8>
   ) throws(MachineError) -> Int {
+    spaceOfWord = nil
     let space = try space(id)
     if !space.protectedPages.isEmpty, let range = GuestRange(address, length: UInt64(bytes.count)), !range.isEmpty {
       var page = range.start.pageDown
@@ -314,6 +330,7 @@ extension TranslatedMachine {
   }
 
   public func resizeObject(_ id: MemoryObjectID, size: UInt64) throws(MachineError) {
+    spaceOfWord = nil
     flushImages(of: id)
     try host.resizeObject(id, size: size)
   }
@@ -321,6 +338,7 @@ extension TranslatedMachine {
     try host.readObject(id, offset: offset, count)
   }
   public func writeObject(_ id: MemoryObjectID, offset: UInt64, _ bytes: ArraySlice<UInt8>) throws(MachineError) {
+    spaceOfWord = nil
     let end = offset.addingReportingOverflow(UInt64(bytes.count))
     flushImages(of: id, end.overflow ? nil : offset..<end.partialValue)
     try host.writeObject(id, offset: offset, bytes)

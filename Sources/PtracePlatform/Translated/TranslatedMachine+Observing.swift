@@ -96,7 +96,7 @@ extension TranslatedMachine: ObservingMachine {
     if !translator.points.isEmpty { arena[.points] = turn.points.give(after: 0) }
   }
 
-  func endPoints(_ turn: Turn) {
+  func endPoints(_ turn: inout Turn) {
     pointsOfLastRun = translator.points.isEmpty ? 0 : UInt32(clamping: turn.points.passed(arena[.points]))
   }
 

@@ -9,7 +9,6 @@ struct Turn {
   let id: AddressSpaceID
   let space: SpaceCode
   let stub: Stub
-  let state: ContextState
   let task: TranslatedTask
   let limit: RunLimit
   /// The guest's registers as of the last stop.
@@ -51,15 +50,15 @@ struct Turn {
     case trapFlag
   }
 
-  init(_ machine: TranslatedMachine, _ context: ExecutionContext, _ limit: RunLimit) throws(MachineError) {
+  /// Cannot throw: what can, and fails half-way, is made in one place and copied to another, at every stop.
+  init(_ context: ExecutionContext, _ limit: RunLimit, _ space: SpaceCode, _ stub: Stub, _ task: TranslatedTask) {
     self.limit = limit
     updatesLeft = limit.updates
     points = PointCount(limit.points)
     id = context.space
-    space = try machine.space(context.space)
-    stub = try machine.host.stub(context.space)
-    state = try machine.host.state(context.id)
-    task = try machine.task(context.id)
+    self.space = space
+    self.stub = stub
+    self.task = task
     registers = context.registers
   }
 
@@ -97,10 +96,11 @@ extension TranslatedMachine {
       "a limit's pc comes after its ticks, and alone")
     precondition(limit.points == 0 || limit.instructions == 0 && limit.updates == 0, "a limit's points come alone or with ticks")
     pointsOfLastRun = 0
+    spaceOfWord = nil
     loader?.finishLoads()
     // Nothing is executed: an update that was split stays so.
     if limit.ticks == 0, limit.pc?.rawValue == context.registers.rip { return .budget(StopPoint()) }
-    var turn = try Turn(self, context, limit)
+    var turn = Turn(context, limit, try space(context.space), try host.stub(context.space), try task(context.id))
     turn.ticksLeft = limit.ticks
     // Any count will do, and one that the stub holds need not be set.
     let held = turn.stub.heldIsKnown ? turn.stub.held.r10 &- RuntimeLayout.countFault : 0
@@ -122,8 +122,8 @@ extension TranslatedMachine {
       guard let code = try code(for: &step, &turn) else { continue }
       step = try execute(code, &turn)
     }
-    turn.task.ticks += turn.ticksExecuted
-    endPoints(turn)
+    taskTicks[Int(context.id.rawValue)] += turn.ticksExecuted
+    endPoints(&turn)
     if turn.mode == .trapFlag && !turn.trapFlagEnds { turn.registers.eflags |= Self.trapFlag }
     // The processor sets it in what it saves at a fault (Intel SDM 3B, 18.3.1.1), and our own stops are faults, too.
     if case .fault(let fault) = trap, fault.signal != UInt8(HostSignal.trap) { turn.registers.eflags |= Registers.resumeFlag }
@@ -144,11 +144,10 @@ extension TranslatedMachine {
     if let split = task.split, split.pc == pc, let step = try secondHalf(split.value, &turn) { return step }
     if case .last(let count) = turn.mode { return .stretch(pc, count) }
     turn.beginsAtPoint = translator.points[pc] != nil
-    if !turn.beginsAtPoint, let resume = task.resume, resume.pc == pc, turn.registers.rcx == pc, resume.generation == resume.image.generation,
-      turn.stub.heldIsKnown, turn.stub.held.rip == resume.code
+    // The code that was left, if it still stands for what the guest has there; others may have run since.
+    if !turn.beginsAtPoint, let resume = task.resume, resume.pc == pc, resume.generation == resume.image.generation,
+      turn.space.attachment(at: pc)?.image === resume.image
     {
-      // The code loads rcx itself; what the stub holds need not be set.
-      turn.registers.rcx = turn.stub.held.rcx
       return .code(resume.code)
     }
     return .guest(pc, counted: false)
@@ -212,13 +211,13 @@ extension TranslatedMachine {
       turn.countsUpdates && turn.mode == .normal ? RuntimeLayout.countFault : RuntimeLayout.updatesPass
     registers.r10 = RuntimeLayout.countFault + turn.count
     if stub.heldIsKnown { registers.r11 = stub.held.r11 }
-    guard var status = try host.turn(stub, turn.state, registers, wallSeconds: 0) else { return .trap(.interrupted) }
+    guard var status = try host.turn(stub, turn.task.state, registers, wallSeconds: 0, gate: arena.gate) else { return .trap(.interrupted) }
     counters.stops += 1
     while true {
       try host.checkStopped(stub, status)
       let stop = try host.stop(stub, status)
       if case .other = stop {
-        status = host.resume(stub)
+        status = host.resume(stub, gate: arena.gate)
         continue
       }
       stub.heldIsKnown = true

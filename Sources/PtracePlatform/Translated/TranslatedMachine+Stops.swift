@@ -6,10 +6,12 @@ import Translator
 extension TranslatedMachine {
   func systemCall(_ turn: inout Turn) throws(MachineError) -> Step {
     let code = turn.stub.held.rip
-    guard let image = image(ofCode: code), case .instruction(let pc, let length, _, _) = image.place(of: code - 1) else {
+    guard let image = image(ofCode: code) else {
       throw MachineError("a host call at \(GuestAddress(code)), outside translated code")
     }
-    let next = pc + UInt64(length)
+    // The code has said it (`Translator.write`).
+    let next = turn.stub.held.rcx
+    if arena.gate.pointee.word_address != 0 { spaceOfWord = turn.id }
     turn.registers.rip = next
     turn.registers.rcx = next
     // The processor's own r11 would have undefined flags in it, which a program has no use for and a replay elsewhere would miss.

@@ -86,7 +86,7 @@ extension TranslatedMachine {
     let present = try host.read(turn.id, place, operand.size)
     let loaded = (0..<operand.size).map { UInt8(truncatingIfNeeded: value >> UInt64(8 * $0)) }
     let replaced = try host.write(turn.id, place, loaded[...])
-    _ = try turn.state.prepare(in: turn.stub, mayDetour: false)
+    _ = try turn.task.state.prepare(in: turn.stub, mayDetour: false)
     let step = try executeInPlace(pc, 0, isTick: false, &turn)
     // It faulted.
     if turn.registers.rip == pc { _ = try host.write(turn.id, place, present.prefix(replaced)) }
@@ -151,7 +151,7 @@ extension TranslatedMachine {
     turn.stepped = instruction
     guard instruction.isRepeatedString else { return .stretch(pc, 1) }
     // The trap comes after each round, which only the processor's own single step does.
-    _ = try turn.state.prepare(in: turn.stub, mayDetour: false)
+    _ = try turn.task.state.prepare(in: turn.stub, mayDetour: false)
     turn.registers.eflags &= ~Self.trapFlag
     return try executeInPlace(pc, 0, isTick: false, &turn)
   }

@@ -13,6 +13,8 @@ public final class TranslatedMachine: Machine {
     public var allowsAVX512 = false
     /// Folder of translations kept between runs; nil for none.
     public var cacheDirectory: String?
+    /// Let code leave its registers where the machine finds them without ptrace, if the host can (FSGSBASE).
+    public var usesGate = true
     public init() {}
   }
 
@@ -45,6 +47,8 @@ public final class TranslatedMachine: Machine {
   /// By identifier.
   var spaces: [SpaceCode?] = []
   var tasks: [TranslatedTask?] = []
+  /// Executed by each task so far. Not in the task: it is asked for three times a stop.
+  var taskTicks: [UInt64] = []
   /// Images of unchanged file content, by what they show and where.
   var sharedImages: [SharedImageKey: SharedImage] = [:]
   /// Objects whose content guests can change by a shared mapping; code in them is never kept.
@@ -58,12 +62,14 @@ public final class TranslatedMachine: Machine {
   /// Watched scheduling points, as places in the table of watches.
   var watchedPlaces: [Int] = []
   public internal(set) var pointsOfLastRun: UInt32 = 0
+  /// The space whose word the gate has read, while nothing has changed since.
+  var spaceOfWord: AddressSpaceID?
 
   public var notes: [String] { host.notes }
   public var processor: Int? { host.processor }
 
   public init(_ configuration: Configuration = Configuration()) throws(MachineError) {
-    arena = try CodeArena()
+    arena = try CodeArena(usesGate: configuration.usesGate && rsb_gate_is_usable() != 0)
     pool = try MirrorPool()
     cache = configuration.cacheDirectory.flatMap {
       TranslationCache(directory: $0, allowsAVX512: configuration.allowsAVX512)
@@ -100,7 +106,8 @@ public final class TranslatedMachine: Machine {
   public func takeLocalEvents() -> [LocalEvent] { [] }
 
   public func ticks(of context: ContextID) -> Ticks {
-    Ticks(rawValue: (try? task(context).ticks) ?? 0)
+    let index = Int(context.rawValue)
+    return Ticks(rawValue: index < taskTicks.count ? taskTicks[index] : 0)
   }
 
   func task(_ id: ContextID) throws(MachineError) -> TranslatedTask {
@@ -109,15 +116,17 @@ public final class TranslatedMachine: Machine {
 
   public func createContext(_ id: ContextID, extendedState: ExtendedStateSource) throws(MachineError) {
     try host.createContext(id, extendedState: extendedState)
-    let new = TranslatedTask()
+    let new = TranslatedTask(try host.state(id))
     // A task that makes another is in no update; one that is copied to go on from the same place may be.
     if case .copy(let other) = extendedState { new.split = try task(other).split }
     tasks.place(new, at: id.rawValue)
+    while taskTicks.count < tasks.count { taskTicks.append(0) }
   }
 
   public func destroyContext(_ id: ContextID) {
     host.destroyContext(id)
     tasks.vacate(id.rawValue)
+    if Int(id.rawValue) < taskTicks.count { taskTicks[Int(id.rawValue)] = 0 }
   }
 
   public func extendedState(of context: ExecutionContext) throws(MachineError) -> [UInt8] {
@@ -131,10 +140,12 @@ public final class TranslatedMachine: Machine {
 
 /// What the machine keeps of a task between its turns.
 final class TranslatedTask {
-  /// Executed so far.
-  var ticks: UInt64 = 0
+  /// The host machine's part of it.
+  let state: ContextState
   /// Where the last trap left it, when code goes on right behind the place where it stopped.
   var resume: (pc: UInt64, code: UInt64, image: CodeImage, generation: UInt32)?
   /// An update that was split: what its instruction, at `pc`, has loaded.
   var split: (pc: UInt64, value: UInt64)?
+
+  init(_ state: ContextState) { self.state = state }
 }

@@ -154,6 +154,10 @@ public final class RecordingMachine: Machine {
     try inner.read(space, address, count)
   }
 
+  public func readInteger(_ space: AddressSpaceID, _ address: GuestAddress, size: Int) throws(MachineError) -> UInt64? {
+    try inner.readInteger(space, address, size: size)
+  }
+
   public func write(
     _ space: AddressSpaceID, _ address: GuestAddress, _ bytes: ArraySlice<UInt8>
   ) throws(MachineError) -> Int {

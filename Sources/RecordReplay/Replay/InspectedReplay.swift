@@ -88,7 +88,7 @@ public final class InspectedReplay {
         try visitor.willPlay(record, in: self)
         if visitor.isDone { return }
         switch try player.play(record) {
-        case .event(let event): try visitor.didRun(event, in: self)
+        case .event: try visitor.didRun(player.lastEvent!, in: self)
         case .diverged(let divergence): throw MachineError(divergence.description)
         default: break
         }

@@ -8,8 +8,8 @@ import Trace
 final class ReplayPlayer {
   enum Step {
     case done
-    /// The guest ran and stopped as recorded.
-    case event(Event)
+    /// The guest ran and stopped as recorded: `lastEvent`.
+    case event
     /// Bytes for a stream of the tool.
     case output(OutputStream, [UInt8])
     case end(TraceEnd)
@@ -98,7 +98,7 @@ final class ReplayPlayer {
       return .diverged(divergence(Difference.all(event, trap: trap, registers: context.registers, ticks: ticks)))
     }
     chain.add(context.registers)
-    return .event(event)
+    return .event
   }
 
   private func log(

@@ -126,8 +126,8 @@ final class ReplayRun {
       }
       switch step {
       case .done: noteStatus(record, &result)
-      case .event(let event):
-        result.events = event.number.rawValue
+      case .event:
+        result.events = reader.lastEvent.rawValue
         if result.events == stop {
           result.stoppedAt = stop
           return result
