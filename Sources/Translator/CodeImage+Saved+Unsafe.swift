@@ -9,7 +9,7 @@ public struct MirrorEntry: BitwiseCopyable, Sendable {
 
 extension CodeImage {
   /// Changes with anything that translated code or this layout depends on.
-  public static let savedVersion: UInt32 = 4
+  public static let savedVersion: UInt32 = 5
   private static let headerWords = 8
 
   /// Most bytes that `restore` stores at a time.
