@@ -66,6 +66,8 @@ final class Worker: TrialExecutor {
 
   private func execute(_ trial: Trial) throws(SessionError) -> TrialResult {
     history.memory = setting.log == .all ? SharedMemory() : nil
+    history.isForSteps = trial.manner.isGiven
+    if case .follow = trial.manner { program.watcher = nil } else { program.watcher = history }
     let watched: Set<GuestAddress> = if case .hold(let plan) = trial.manner { plan.watched } else { [] }
     do throws(MachineError) { try machine.setWatchedPoints(watched) } catch { throw SessionError(error.description) }
     var made: ExploringDecisions?
