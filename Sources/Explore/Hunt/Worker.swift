@@ -81,8 +81,10 @@ final class Worker: TrialExecutor {
     }
     var bounded = (made as? BoundedDecisions)?.run
     bounded?.hasEnded = outcome.verdict != nil
+    let work = Work(
+      traps: outcome.traps - (program.held?.traps ?? 0), ticks: outcome.ticks - (program.held?.ticks ?? 0))
     return TrialResult(
-      trial: trial, outcome: outcome, schedule: made!.schedule, bounded: bounded, steps: made!.steps,
+      trial: trial, outcome: outcome, schedule: made!.schedule, bounded: bounded, steps: made!.steps, work: work,
       findings: trial.manner.isGiven ? Findings() : Findings(history), isMet: (made as? HoldDecisions)?.isMet ?? true,
       planUsed: (made as? HoldDecisions)?.planUsed, memory: history.memory)
   }
@@ -101,8 +103,9 @@ final class Worker: TrialExecutor {
         epoch: epoch, random: random, history: history, seed: seed, conflicts: conflicts, interval: interval)
     case .hold(let plan): HoldDecisions(epoch: epoch, random: random, plan: plan, history: history)
     case .follow(let schedule): FollowDecisions(epoch: epoch, random: random, schedule: schedule)
-    case .bounded(let schedule, let notesFrom):
-      BoundedDecisions(epoch: epoch, random: random, history: history, schedule: schedule, notesFrom: notesFrom,
+    case .bounded(let schedule, let notes):
+      BoundedDecisions(
+        epoch: epoch, random: random, history: history, schedule: schedule, notes: notes,
         recordsSteps: setting.log != .off)
     }
   }
