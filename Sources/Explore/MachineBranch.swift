@@ -49,6 +49,8 @@ public final class MachineBranch: Machine {
   /// By the kernel's identifiers.
   private var spaces: [Space?] = []
   private var contexts: [Context?] = []
+  /// How many contexts there are: tasks that have not ended.
+  private var contextsNow = 0
   private var objects: [Object?] = []
   private var isFrozen = false
   private var hasEnded = false
@@ -111,6 +113,7 @@ public final class MachineBranch: Machine {
       let ticks = context.ticksBefore + machine.ticks(of: context.real.id).rawValue
       contexts.append(
         Context(real: ExecutionContext(id: real, space: context.real.space), ticksBefore: ticks))
+      contextsNow += 1
     }
     for space in spaces {
       for object in space?.mappings.writableObjects ?? [] { try own(object) }
@@ -167,11 +170,13 @@ public final class MachineBranch: Machine {
     let real = try self.context(context.id).real
     real.space = try space(context.space).real
     real.registers = context.registers
-    if shared.watcher != nil { noteHandler(context) }
+    let watcher = shared.watcher
+    if watcher != nil { noteHandler(context) }
+    shared.observing?.keepsAccesses = watcher?.wantsAccesses(of: context.id, isAlone: contextsNow == 1) ?? false
     let trap = try machine.run(real, limit: limit)
     context.registers = real.registers
     fingerprint.add(context.id, trap, real.registers)
-    if let watcher = shared.watcher { tell(watcher, of: context, trap) }
+    if let watcher { tell(watcher, of: context, trap) }
     return trap
   }
 
@@ -199,7 +204,7 @@ public final class MachineBranch: Machine {
 
   private func tell(_ watcher: any GuestWatcher, of context: ExecutionContext, _ trap: Trap) {
     let index = Int(context.id.rawValue)
-    if let observing = machine as? any ObservingMachine {
+    if let observing = shared.observing {
       let all = observing.takeAccesses()
       let accesses = hotInstructions.without(all)
       if accesses.count < all.count { watcher.leftOut(all.count - accesses.count) }
@@ -268,12 +273,14 @@ public final class MachineBranch: Machine {
     // The space is set at each run.
     Self.place(
       Context(real: ExecutionContext(id: real, space: AddressSpaceID(rawValue: 0))), at: id.rawValue, in: &contexts)
+    contextsNow += 1
   }
 
   public func destroyContext(_ id: ContextID) {
     willChange()
     guard let context = try? context(id) else { return }
     contexts[Int(id.rawValue)] = nil
+    contextsNow -= 1
     shared.destroyContext(context.real.id)
   }
 

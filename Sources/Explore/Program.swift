@@ -26,6 +26,8 @@ public final class HeldState {
 
   /// Traps from exec to here.
   public var traps: UInt64 { kernel.statistics.traps }
+  /// Ticks of all tasks to here.
+  public var ticks: UInt64 { kernel.statistics.ticks }
 }
 
 /// A program under test on one machine. Made and used on the machine's thread; `end()` before the machine's shutdown.

@@ -16,6 +16,7 @@ extension TranslatedMachine: ObjectCopying {}
 /// What the branches of a machine have in common. Used on the machine's own thread.
 public final class SharedMachine {
   let machine: any Machine
+  let observing: (any ObservingMachine)?
   private var spaceNumbers = FreeNumbers()
   private var contextNumbers = FreeNumbers()
   private var objectNumbers = FreeNumbers()
@@ -26,7 +27,10 @@ public final class SharedMachine {
   /// Bytes of such objects at most; what comes later belongs to its branch.
   private static let contentBytesMax = 1 << 30
 
-  public init(_ machine: any Machine) { self.machine = machine }
+  public init(_ machine: any Machine) {
+    self.machine = machine
+    observing = machine as? any ObservingMachine
+  }
 
   /// What guests touch, run by run, while the machine logs it.
   weak var watcher: (any GuestWatcher)?

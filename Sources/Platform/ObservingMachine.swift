@@ -41,6 +41,9 @@ public protocol ObservingMachine: Machine {
   /// (thread-local). Not logged are pushes, pops, calls and returns, and of repeated string instructions all but the first
   /// round.
   func setAccessLog(_ mode: AccessLogMode) throws(MachineError)
+  /// Whether logged accesses are kept for `takeAccesses`, as they are at first; otherwise those of the runs from now on are thrown away.
+  /// Cheap, unlike a change of the log's mode.
+  var keepsAccesses: Bool { get set }
   /// The accesses logged since the last call, oldest first. A caller that wants to know whose they are asks after each run.
   func takeAccesses() -> [MemoryAccess]
 }

@@ -248,23 +248,28 @@ extension ExploreTests {
         let hunt = Hunt(worker, options)
         _ = try hunt.run(hasOneTask: false) { _ in true }
         hunt.setting.log = .points
-        func outcomes(prunes: Bool) throws -> (fewest: [Verdict: Int], executions: Int) {
+        /// `notesAll`: executions with the most preemptions stop at all places too.
+        func outcomes(prunes: Bool, notesAll: Bool = false) throws -> (fewest: [Verdict: Int], executed: [Schedule]) {
           var schedules = BoundedSchedules(.init(preemptionsMax: 3, prunes: prunes))
           var fewest: [Verdict: Int] = [:]
+          var executed: [Schedule] = []
           while let schedule = schedules.next() {
-            let tried = try hunt.execute(hunt.bounded(schedule))
+            let tried = try hunt.execute(hunt.bounded(schedule, notesAll ? PlaceNotes() : schedules.placeNotes))
+            executed.append(tried.schedule)
             if let verdict = tried.outcome.verdict {
               fewest[verdict] = min(fewest[verdict] ?? .max, tried.schedule.preemptions)
             }
             schedules.took(tried.bounded!)
           }
           findings.check(schedules.completed == 3 && schedules.prunes == prunes, "it was not whole, or not pruned")
-          return (fewest, schedules.given)
+          return (fewest, executed)
         }
         let all = try outcomes(prunes: false), rest = try outcomes(prunes: true)
         findings.check(all.fewest == rest.fewest, "\(all.fewest) became \(rest.fewest)")
         findings.check(all.fewest.count > 1, "there is but one outcome")
-        findings.check(rest.executions < all.executions, "\(rest.executions) of \(all.executions)")
+        findings.check(rest.executed.count < all.executed.count, "\(rest.executed.count) of \(all.executed.count)")
+        let noted = try outcomes(prunes: true, notesAll: true)
+        findings.check(noted.executed == rest.executed && noted.fewest == rest.fewest, "it matters what is noted with the most preemptions")
       }
       onTracerThread { do { try body() } catch { failure = error } }
       if let failure { throw failure }

@@ -37,6 +37,38 @@ extension Guest {
     child: "if (word[0]) { word[1] = 1; word[1] = 0; if (word[2]) status = 1; }")
 }
 
+extension Guest {
+  /// Two preemptions in turn show it. Behind its threads' end it does for long what they did once: at the same instructions, and alone.
+  fileprivate static let longEnd = Guest(
+    "long-end",
+    """
+    static volatile int moving, copying;
+    static volatile long cells[8];
+    static __attribute__((noinline)) void fill(void) {
+      cells[0] = 1; cells[1] = 1; cells[2] = 1; cells[3] = 1; cells[4] = 1; cells[5] = 1; cells[6] = 1; cells[7] = 1;
+    }
+    static void *work(void *unused) {
+      fill();
+      if (moving) {
+        copying = 1;
+        copying = 0;
+      }
+      return unused;
+    }
+    int main(void) {
+      pthread_t other;
+      pthread_create(&other, NULL, work, NULL);
+      fill();
+      moving = 1;
+      moving = 0;
+      int failed = copying;
+      pthread_join(other, NULL);
+      for (int round = 0; round < 90000; round++) fill();
+      return failed;
+    }
+    """)
+}
+
 /// Keeps the accesses to one word.
 private final class AccessesTo: GuestWatcher {
   private let address: UInt64
@@ -86,6 +118,15 @@ extension ExploreTests {
           $0.schedulesMax = 4000
         }.first)
       #expect(found.schedule.preemptions == 3)
+      #expect(found.shrinking?.fewest == .proved)
+    }
+
+    /// What a task does alone costs little, and hinders no proof.
+    @Test(.timeLimit(.minutes(4)), arguments: [UInt64](1...2)) func longEnd(_ seed: UInt64) throws {
+      let result = try hunt(.longEnd) { $0.seed = seed }
+      #expect(result.steps > 500_000)
+      let found = try #require(result.first)
+      #expect(found.schedule.preemptions == 2)
       #expect(found.shrinking?.fewest == .proved)
     }
 

@@ -53,16 +53,16 @@ extension Hunt {
   private func trials(_ schedules: inout BoundedSchedules) -> [Trial] {
     var trials: [Trial] = []
     while trials.count < Self.groupSize, let schedule = schedules.next() {
-      trials.append(bounded(schedule, number: result.schedulesTried + UInt64(trials.count) + 1))
+      trials.append(bounded(schedule, schedules.placeNotes, number: result.schedulesTried + UInt64(trials.count) + 1))
     }
     setting.log = schedules.level <= Self.loggedPreemptionsMax ? .all : schedules.prunes ? .points : .off
     return trials
   }
 
   /// Executes exactly a schedule that came about, or a beginning and one more switch.
-  func bounded(_ schedule: Schedule, notesFrom: Int? = nil, number: UInt64 = 0) -> Trial {
+  func bounded(_ schedule: Schedule, _ notes: PlaceNotes = PlaceNotes(), number: UInt64 = 0) -> Trial {
     Trial(
-      manner: .bounded(schedule, notesFrom: notesFrom), number: number, trapsMax: trapsMax &* Self.trapsFactor,
+      manner: .bounded(schedule, notes), number: number, trapsMax: trapsMax &* Self.trapsFactor,
       patience: patience)
   }
 

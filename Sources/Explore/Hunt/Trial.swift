@@ -16,7 +16,7 @@ struct Trial: Sendable {
     case hold(HoldPlan)
     case follow(Schedule)
     /// See `BoundedDecisions`.
-    case bounded(Schedule, notesFrom: Int?)
+    case bounded(Schedule, PlaceNotes)
 
     /// A schedule was given: nobody asks which orders could be turned around.
     var isGiven: Bool {
@@ -52,6 +52,7 @@ struct TrialResult: Sendable {
   var bounded: BoundedRun?
   /// Scheduling points and traps that tasks came by.
   var steps: UInt64
+  var work: Work
   /// Without a log of accesses nothing but its system calls; nothing where a schedule was given.
   var findings: Findings
   /// Whether what the last hold waited for has happened.
@@ -60,6 +61,25 @@ struct TrialResult: Sendable {
   var planUsed: HoldPlan?
   /// While all accesses are logged: what it touched.
   var memory: SharedMemory?
+}
+
+/// What executions cost, as counted: the same on every machine, and about the microseconds of a processor.
+struct Work: Hashable, Comparable, Sendable {
+  var microseconds: UInt64 = 0
+
+  init(seconds: UInt64 = 0) { microseconds = seconds * 1_000_000 }
+
+  /// Of one execution with so many traps and ticks: a stop is 10 us, and so are 2,000 ticks of code that counts and logs.
+  init(traps: UInt64, ticks: UInt64) { microseconds = Self.ofExecution + traps * 10 + ticks / 200 }
+  /// What all cost alike.
+  private static let ofExecution: UInt64 = 500
+
+  static func < (one: Work, other: Work) -> Bool { one.microseconds < other.microseconds }
+  static func + (one: Work, other: Work) -> Work {
+    var sum = one
+    sum.microseconds += other.microseconds
+    return sum
+  }
 }
 
 /// Who executes trials.

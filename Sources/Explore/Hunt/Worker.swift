@@ -67,6 +67,8 @@ final class Worker: TrialExecutor {
 
   private func execute(_ trial: Trial) throws(SessionError) -> TrialResult {
     history.memory = setting.log == .all ? SharedMemory() : nil
+    history.isForSteps = trial.manner.isGiven
+    if case .follow = trial.manner { program.watcher = nil } else { program.watcher = history }
     let watched: Set<GuestAddress> = if case .hold(let plan) = trial.manner { plan.watched } else { [] }
     do throws(MachineError) { try machine.setWatchedPoints(watched) } catch { throw SessionError(error.description) }
     var made: ExploringDecisions?
@@ -80,8 +82,10 @@ final class Worker: TrialExecutor {
     }
     var bounded = (made as? BoundedDecisions)?.run
     bounded?.hasEnded = outcome.verdict != nil
+    let work = Work(
+      traps: outcome.traps - (program.held?.traps ?? 0), ticks: outcome.ticks - (program.held?.ticks ?? 0))
     return TrialResult(
-      trial: trial, outcome: outcome, schedule: made!.schedule, bounded: bounded, steps: made!.steps,
+      trial: trial, outcome: outcome, schedule: made!.schedule, bounded: bounded, steps: made!.steps, work: work,
       findings: trial.manner.isGiven ? Findings() : Findings(history), isMet: (made as? HoldDecisions)?.isMet ?? true,
       planUsed: (made as? HoldDecisions)?.planUsed, memory: history.memory)
   }
@@ -100,8 +104,9 @@ final class Worker: TrialExecutor {
         epoch: epoch, random: random, history: history, seed: seed, conflicts: conflicts, interval: interval)
     case .hold(let plan): HoldDecisions(epoch: epoch, random: random, plan: plan, history: history)
     case .follow(let schedule): FollowDecisions(epoch: epoch, random: random, schedule: schedule)
-    case .bounded(let schedule, let notesFrom):
-      BoundedDecisions(epoch: epoch, random: random, history: history, schedule: schedule, notesFrom: notesFrom,
+    case .bounded(let schedule, let notes):
+      BoundedDecisions(
+        epoch: epoch, random: random, history: history, schedule: schedule, notes: notes,
         recordsSteps: setting.log != .off)
     }
   }

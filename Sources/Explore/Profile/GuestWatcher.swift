@@ -6,6 +6,9 @@ import Platform
 
 /// Listens to one execution after the other. Calls come in the order in which things happened.
 public protocol GuestWatcher: AnyObject {
+  /// A task is about to run: whether its accesses are of interest. Otherwise `touched` is not told of them. `isAlone`: no other task
+  /// lives, so that nobody can come in between until it makes one.
+  func wantsAccesses(of task: ContextID, isAlone: Bool) -> Bool
   /// So many accesses come with the next call of `touched`, but are left out of it.
   func leftOut(_ count: Int)
   /// What a task touched in one run. `aliases`: which of these, in their order, touch memory that processes map together, with an address that is
@@ -22,6 +25,7 @@ public protocol GuestWatcher: AnyObject {
 }
 
 extension GuestWatcher {
+  public func wantsAccesses(of task: ContextID, isAlone: Bool) -> Bool { true }
   public func counted(_ ticks: Ticks, beforeCallOf task: ContextID) {}
   public func asksMachine(_ task: ContextID) {}
   public func faults(_ task: ContextID) {}

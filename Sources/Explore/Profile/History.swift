@@ -30,7 +30,7 @@ struct HistoryEvent {
   var isOwn: Bool
   /// By an update, which could be stopped between its load and its store.
   var isUpdate = false
-  /// Of the last event of a system call: how far it reaches.
+  /// Of the last event of a system call, and of what stands for accesses that are not noted: how far it reaches.
   var reach: CallReach?
 }
 
@@ -66,6 +66,11 @@ final class History: GuestWatcher {
   private static let eventsMax = 1 << 15
   /// While that many are left, all visits to a place are noted, then only the first: loops would be all that is left of an execution.
   private static let eventsOfLoops = eventsMax / 2, visitsNoted: UInt32 = 64
+  /// Of an only task, which may do much at the end when all others are gone: what it does there has its place by their ends.
+  private static let eventsOfOneTask = eventsMax / 2, eventsOfOneTaskInSteps = eventsMax / 8
+  /// Only the steps of the execution are asked for, not which orders could be turned around.
+  var isForSteps = false
+  private var isAlone = false
   private var accesses = 0
   /// How often tasks came to scheduling points.
   var visitsToPoints: Int { accesses }
@@ -94,6 +99,7 @@ final class History: GuestWatcher {
     aliasedSpaces = []
     standsFor = [:]
     vforks = nil
+    isAlone = false
     if let held { start(held.id, held.context, by: nil) }
   }
 
@@ -119,6 +125,27 @@ final class History: GuestWatcher {
 
   // MARK: What happens
 
+  func wantsAccesses(of task: ContextID, isAlone: Bool) -> Bool {
+    self.isAlone = isAlone
+    if hasRoom || memory != nil { return true }
+    skip(task)
+    return false
+  }
+
+  /// Whether more of what the task does is noted.
+  private var hasRoom: Bool {
+    !isAlone || events.count < (isForSteps ? Self.eventsOfOneTaskInSteps : Self.eventsOfOneTask)
+  }
+
+  /// What the task does now is not noted: in its steps that may be anything.
+  private func skip(_ context: ContextID) {
+    guard isForSteps, let task = tasks[context], events.last?.moment != Self.nowhere(task) else { return }
+    events.append(
+      HistoryEvent(
+        moment: Self.nowhere(task), object: Self.anything, isWrite: true, isCall: false, isOwn: false, reach: .anything))
+  }
+  private static func nowhere(_ task: TaskID) -> Moment { Moment(task: task, pc: GuestAddress(0), occurrence: 0) }
+
   func leftOut(_ count: Int) {
     memory?.accesses += UInt64(count)
     isCut = true
@@ -133,6 +160,7 @@ final class History: GuestWatcher {
     guard let task = tasks[context] else { return }
     var alias = 0
     for (index, access) in accesses.enumerated() {
+      if !hasRoom { return skip(context) }
       while alias < aliases.count && aliases[alias].index < index { alias += 1 }
       if points.find(access.pc) == nil { continue }
       self.accesses += 1

@@ -182,6 +182,9 @@ public struct BoundedSchedules: Sendable, Equatable {
     return completed < 0 || strayed > 0 || stopped > 0 ? nil : completed
   }
 
+  /// What executions of the schedules that are given now must tell: with the most preemptions, where there could be one more does not matter.
+  var placeNotes: PlaceNotes { PlaceNotes(hasPreemptions: level < limits.preemptionsMax) }
+
   /// The next schedule to execute; nil when there is none, or none before executions that are under way were taken in.
   public mutating func next() -> Schedule? {
     while !isFinished {

@@ -102,7 +102,7 @@ struct StepRecorder {
     var isOrdered = false
     if self.awakened.remove(task) != nil { read.append(Footprint.readiness(of: task)) }
     for event in history.events[range] {
-      if !event.isCall {
+      if !event.isCall && event.reach == nil {
         if event.isWrite { written.append(event.object) } else { read.append(event.object) }
         continue
       }

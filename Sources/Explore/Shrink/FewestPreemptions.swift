@@ -16,10 +16,12 @@ public enum Fewest: Hashable, Sendable {
 }
 
 struct FewestPreemptions {
-  /// Executions at most, in all.
-  let executionsMax: Int
-  /// Of them at most so many with each number of preemptions that preempt where the failing schedule does.
-  let guidedMax: Int
+  /// Executions at most of all schedules, and what they may take, so that it is seconds: fewer of long executions.
+  static let executionsMax = 20_000
+  static let workMax = Work(seconds: 5)
+  /// Executions that preempt where the failing schedule does, at most with each number of preemptions, and what they may take.
+  static let guidedMax = 300
+  static let guidedWorkMax = Work(seconds: 2)
   /// Leaves out equal schedules.
   let prunes: Bool
 
@@ -31,19 +33,19 @@ struct FewestPreemptions {
     if failing.preemptions > 1 {
       let preempted = Set(failing.switches.filter { $0.kind == .preemption }.map(\.place.pc))
       var guided = BoundedSchedules.Limits(
-        preemptionsMax: failing.preemptions - 1, schedulesMaxPerLevel: guidedMax, instructions: preempted, prunes: prunes)
-      if let found = try first(guided, &runner).schedule { return (found, .notProved) }
+        preemptionsMax: failing.preemptions - 1, schedulesMaxPerLevel: Self.guidedMax, instructions: preempted, prunes: prunes)
+      if let found = try first(guided, Self.guidedWorkMax, &runner).schedule { return (found, .notProved) }
       let contended = try contendedInstructions(failing, &runner)
       if !contended.subtracting(preempted).isEmpty {
         guided.instructions = contended.union(preempted)
         guided.takesPlacesInTurn = true
-        if let found = try first(guided, &runner).schedule { return (found, .notProved) }
+        if let found = try first(guided, Self.guidedWorkMax, &runner).schedule { return (found, .notProved) }
       }
     }
     if failing.preemptions == 0 { return (failing, .proved) }
     let all = BoundedSchedules.Limits(
-      preemptionsMax: failing.preemptions - 1, schedulesMax: executionsMax, prunes: prunes)
-    let found = try first(all, &runner)
+      preemptionsMax: failing.preemptions - 1, schedulesMax: Self.executionsMax, prunes: prunes)
+    let found = try first(all, Self.workMax, &runner)
     let best = found.schedule ?? failing
     return (best, found.completed ?? -1 >= best.preemptions - 1 ? .proved : .notProved)
   }
@@ -52,7 +54,7 @@ struct FewestPreemptions {
   private func contendedInstructions(
     _ failing: Schedule, _ runner: inout ScheduleRunner
   ) throws(SessionError) -> Set<GuestAddress> {
-    let (run, fails) = try runner.note(failing, from: 0)
+    let (run, fails, _) = try runner.note(failing, from: 0)
     return run.hasFollowed && fails ? Self.instructions(contendedIn: run.steps) : []
   }
 
@@ -77,14 +79,15 @@ struct FewestPreemptions {
 
   /// The first schedule that fails, and up to how many preemptions all were executed.
   private func first(
-    _ limits: BoundedSchedules.Limits, _ runner: inout ScheduleRunner
+    _ limits: BoundedSchedules.Limits, _ workMax: Work, _ runner: inout ScheduleRunner
   ) throws(SessionError) -> (schedule: Schedule?, completed: Int?) {
     var schedules = BoundedSchedules(limits)
+    let end = runner.work + workMax
     // In groups of one size, whatever number of machines executes them: so the executions are always the same.
-    while !schedules.isFinished {
+    while !schedules.isFinished, runner.work < end {
       var group: [Schedule] = []
       while group.count < Hunt.groupSize, let schedule = schedules.next() { group.append(schedule) }
-      for (run, fails) in try runner.note(group) {
+      for (run, fails, _) in try runner.note(group, schedules.placeNotes) {
         if fails && run.schedule.preemptions <= limits.preemptionsMax { return (run.schedule, schedules.completed) }
         schedules.took(run)
       }

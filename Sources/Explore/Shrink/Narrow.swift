@@ -116,7 +116,7 @@ struct Narrow {
     var without = schedule.switches
     let preemption = without.remove(at: index)
     if try runner.follow(Schedule(without)).fails { return .unclear("it fails without this preemption too") }
-    let (run, fails) = try runner.note(schedule, from: index + 1)
+    let (run, fails, _) = try runner.note(schedule, from: index + 1)
     if !run.hasFollowed || !fails { return .unclear("it goes another way while it is watched") }
     let places = Self.interval(of: preemption.place.task, run, behind: index)
     let number = try boundary(places.count) { (number) throws(SessionError) in

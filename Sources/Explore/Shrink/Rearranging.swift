@@ -23,7 +23,7 @@ struct Rearranging {
 
   private func once(_ failing: Schedule, _ runner: inout ScheduleRunner) throws(SessionError) -> Schedule? {
     if failing.preemptions == 0 { return nil }
-    let (run, fails) = try runner.note(failing, from: 0)
+    let (run, fails, _) = try runner.note(failing, from: 0)
     if !run.hasFollowed || !fails { return nil }
     var tried: Set<Schedule> = []
     // What led to the last step is enough for most failures; of a deadlock all is needed. The likely order first: it leaves more ways.

@@ -19,18 +19,10 @@ public struct ShrinkResult: Sendable {
 /// Shrinks by executing other schedules.
 struct Shrinking {
   var runner: ScheduleRunner
-  /// Scheduling points and traps of an ordinary execution: what an execution costs.
-  let steps: UInt64
   /// Whether the accesses of all scheduling points are logged, so that equal schedules can be left out.
   let prunes: Bool
   /// Executions of delta debugging at most.
   private static let reductionMax = 2000
-  /// Executions of the enumeration at most, and their steps, so that it takes seconds: fewer of long executions.
-  private static let enumerationMax: UInt64 = 3000
-  private static let enumerationStepsMax: UInt64 = 800_000
-  /// Executions that preempt where the failing one does, at most with each number of preemptions, and their steps.
-  private static let guidedMax: UInt64 = 300
-  private static let guidedStepsMax: UInt64 = 200_000
 
   /// nil when the schedule does not fail again.
   mutating func shrunk(_ failing: Schedule) throws(SessionError) -> ShrinkResult? {
@@ -39,9 +31,7 @@ struct Shrinking {
     var result = ShrinkResult(schedule: best, preemptionsBefore: best.preemptions)
     best = try settled(best)
     // What was found is made smaller in its turn, until nothing with fewer is found.
-    let most = min(Self.enumerationMax, Self.enumerationStepsMax / max(1, steps))
-    let guided = min(Self.guidedMax, Self.guidedStepsMax / max(1, steps))
-    let search = FewestPreemptions(executionsMax: Int(most), guidedMax: Int(guided), prunes: prunes)
+    let search = FewestPreemptions(prunes: prunes)
     while true {
       let found = try search.search(best, &runner)
       result.fewest = found.fewest
@@ -111,12 +101,12 @@ extension Hunt {
       let tried = try self.execute(Trial(manner: .follow(schedule), trapsMax: self.trapsMax))
       let isSame = self.isSame(tried, found)
       if isSame { self.note(tried, found) }
-      return (tried.schedule, isSame)
-    } noted: { (schedules, notesFrom) throws(SessionError) in
-      let trials = schedules.map { self.bounded($0, notesFrom: notesFrom) }
-      return try self.execute(trials).map { ($0.bounded!, self.isSame($0, found)) }
+      return (tried.schedule, isSame, tried.work)
+    } noted: { (schedules, notes) throws(SessionError) in
+      let trials = schedules.map { self.bounded($0, notes) }
+      return try self.execute(trials).map { ($0.bounded!, self.isSame($0, found), $0.work) }
     }
-    var shrinking = Shrinking(runner: runner, steps: result.steps, prunes: knowsAllPoints)
+    var shrinking = Shrinking(runner: runner, prunes: knowsAllPoints)
     guard let shrunk = try shrinking.shrunk(found.schedule) else { return found }
     // On the way a livelock is what has many traps; in the end it must have as many as make it one.
     let most = found.outcome.verdict == nil ? livelockTraps : trapsMax

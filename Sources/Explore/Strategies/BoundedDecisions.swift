@@ -4,13 +4,22 @@
 import Kernel
 import Platform
 
+/// What an execution of an enumeration tells of where it could go another way.
+struct PlaceNotes: Hashable, Sendable {
+  /// Behind so many switches; nil for behind all that are asked for.
+  var from: Int?
+  /// Where tasks could be preempted too, for which they stop at every scheduling point.
+  var hasPreemptions = true
+}
+
 /// Makes the switches of a schedule in their order. The schedule is a beginning of one that came about under such decisions, with
 /// at most one other switch at its end, so each is met where it is expected; `run` says whether this was so.
 public final class BoundedDecisions: ExploringDecisions {
   private let plan: [Switch]
   private let hasDelays: Bool
-  /// From so many switches on, places are noted.
+  /// From so many switches on, places are noted; those of preemptions too.
   private let notesFrom: Int
+  private let notesPreemptions: Bool
   /// Switches of the plan that were made.
   private var made = 0
   private var hasLeftPlan = false
@@ -20,16 +29,17 @@ public final class BoundedDecisions: ExploringDecisions {
   /// The task gives up its turn, but could go on.
   private var hasSpun = false
 
-  /// `notesFrom`: behind how many switches places are noted; nil: behind all of the schedule's. `recordsSteps`: steps are noted there too,
+  /// `recordsSteps`: steps are noted there too,
   /// for which the scheduling points' accesses must be logged.
   init(
-    epoch: Nanoseconds, random: SeededGenerator, history: History? = nil, schedule: Schedule, notesFrom: Int? = nil,
+    epoch: Nanoseconds, random: SeededGenerator, history: History? = nil, schedule: Schedule, notes: PlaceNotes = PlaceNotes(),
     recordsSteps: Bool = false
   ) {
     recorder = recordsSteps ? history.map { StepRecorder($0) } : nil
     plan = schedule.switches
     hasDelays = schedule.delays > 0
-    self.notesFrom = notesFrom ?? plan.count
+    notesFrom = notes.from ?? plan.count
+    notesPreemptions = notes.hasPreemptions
     super.init(epoch: epoch, random: random, history: history)
   }
 
@@ -61,7 +71,7 @@ public final class BoundedDecisions: ExploringDecisions {
 
   override func wantsPreemption(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
     recorder?.arrive(place, canGoOn: true, at: point, others: queue, notes: notes)
-    if notes {
+    if notes && notesPreemptions {
       note(.preemption, isInCode: point.isInCode, place, queue)
       if point == .sliceEnd, updates.contains(place.pc), !place.isInside {
         var inside = place
@@ -93,7 +103,7 @@ public final class BoundedDecisions: ExploringDecisions {
 
   private static let delaysNoted = 2
 
-  /// Where places are noted, tasks stop at each; elsewhere the plan says who goes on.
+  /// Where no places are noted, the plan says who goes on.
   override var visitsToPoints: Int? { notes ? Int(clamping: steps) : nil }
 
   override func goesOn(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
@@ -134,7 +144,7 @@ public final class BoundedDecisions: ExploringDecisions {
   override func limit(_ slice: inout Slice, place: SchedulePlace, queue: [TaskID]) {
     if let entry = coming, entry.place.stands(inside: place) {
       slice.endInsideUpdate()
-    } else if notes {
+    } else if notes && notesPreemptions {
       slice.points = 1
     } else if coming != nil {
       let own = plan[made...].prefix { $0.place.task == place.task && $0.kind != .choice }

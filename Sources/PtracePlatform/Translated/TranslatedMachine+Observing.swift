@@ -138,10 +138,12 @@ extension TranslatedMachine: ObservingMachine {
   /// each instruction are kept, and so what comes behind a loop is.
   private static let accessesMax = 1 << 22, visitsMax: UInt32 = 1 << 14
 
-  private func drainLog() {
+  func drainLog() {
     // 0 before the log was ever on.
     let end = min(arena[.log], RuntimeLayout.logEnd)
     guard end > RuntimeLayout.log else { return }
+    defer { arena[.log] = RuntimeLayout.log }
+    if !keepsAccesses { return }
     // No reserveCapacity: it gives what is asked for and no more, so that a long run would copy all of them each time.
     let count = Int(end - RuntimeLayout.log) / AccessLog.entrySize
     if instructionCounts == nil, accesses.count + count > Self.accessesMax {
@@ -158,6 +160,5 @@ extension TranslatedMachine: ObservingMachine {
           pc: GuestAddress(pc), address: GuestAddress(arena.log[2 * index]), size: size, isWrite: isWrite,
           isSecond: isSecond, isUpdate: isUpdate))
     }
-    arena[.log] = RuntimeLayout.log
   }
 }

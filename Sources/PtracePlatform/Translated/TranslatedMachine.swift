@@ -57,6 +57,8 @@ public final class TranslatedMachine: Machine {
   let scratch: ScratchCode
   /// Taken out of the log, oldest first.
   var accesses: [MemoryAccess] = []
+  /// What is in the log was logged under this setting.
+  public var keepsAccesses = true { willSet { if newValue != keepsAccesses { drainLog() } } }
   /// Of the present run, once it has too many accesses.
   var instructionCounts: InstructionCounts?
   /// Watched scheduling points, as places in the table of watches.
