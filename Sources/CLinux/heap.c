@@ -16,9 +16,28 @@ void rsb_heap_settle(void) {
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   mallopt(M_MMAP_THRESHOLD, 32 << 20);
   uintptr_t begin = (uintptr_t)sbrk(0);
+  // Just more than what malloc has: behind a piece it writes a word, and where a small page is already no large one will be.
   // Volatile: a compiler may leave out an allocation that nobody uses.
-  void *volatile piece = malloc(large_page);
+  void *volatile piece = malloc(256 << 10);
   free(piece);
   uintptr_t end = (uintptr_t)sbrk(0), start = (begin + large_page - 1) & ~(large_page - 1);
-  madvise((void *)start, end - start, MADV_HUGEPAGE);
+  if (end > start) madvise((void *)start, end - start, MADV_HUGEPAGE);
+}
+
+// glibc gives a thread a heap of its own, 64 MiB at a multiple of that size, which M_TOP_PAD above lets it have whole at once.
+void rsb_heap_settle_thread(void) {
+  const uintptr_t heap = 64 << 20, large_page = 2 << 20;
+  const int collapse = 25;  // MADV_COLLAPSE, Linux 6.1
+  void *volatile piece = malloc(1024);
+  if (!piece) return;
+  // Where there are many threads, they share heaps, and this may be the first part's. Its size word says which (glibc's malloc.c:
+  // NON_MAIN_ARENA); what it says decides about advice alone.
+  const size_t not_main = 4;
+  if (((size_t *)piece)[-1] & not_main) {
+    void *begin = (void *)((uintptr_t)piece & ~(heap - 1));
+    madvise(begin, heap, MADV_HUGEPAGE);
+    // A small page is there already.
+    madvise(begin, large_page, collapse);
+  }
+  free(piece);
 }

@@ -144,6 +144,11 @@ long rsb_memory_populate(void *address, size_t size) {
   return CALL(SYS_madvise, address, size, populate_write, 0, 0, 0);
 }
 
+void rsb_memory_show(const void *address, size_t size) {
+  const long populate_read = 22;  // MADV_POPULATE_READ, Linux 5.14
+  CALL(SYS_madvise, address, size, populate_read, 0, 0, 0);
+}
+
 long rsb_memfd_punch(int descriptor, uint64_t offset, uint64_t size) {
   return CALL(SYS_fallocate, descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, size, 0, 0);
 }

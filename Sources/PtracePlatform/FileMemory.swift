@@ -3,7 +3,7 @@ import CLinux
 import Platform
 
 /// The content that a file had, in a file of ours that lives in memory. Sound: nobody but a machine changes that file's bytes or size,
-/// and then nobody looks here any more (`FileBytes`), so the view, made at the first look, has them all.
+/// and then nobody looks here any more (`FileBytes`), so the view, made at the first look, has them all. One thread looks at a time.
 public final class FileMemory: FileBytes {
   let object: MemoryObject
   public let count: Int
@@ -24,13 +24,20 @@ public final class FileMemory: FileBytes {
 
   deinit { if let view { rsb_memfd_unmap(view, count) } }
 
+  /// Makes the view, with all its pages, if there is none.
+  public func show() {
+    if view != nil { return }
+    view = rsb_memfd_map(object.descriptor, 0, count, 0)
+    if let view { rsb_memory_show(view, count) }
+  }
+
   public func bytes(_ range: Range<Int>) -> [UInt8] { withBytes(range) { Array($0) } }
 
   public func withBytes<Result, Failure: Error>(
     _ range: Range<Int>, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     precondition(range.lowerBound >= 0 && range.upperBound <= count)
-    if view == nil { view = rsb_memfd_map(object.descriptor, 0, count, 0) }
+    show()
     if let view { return try body(UnsafeRawBufferPointer(start: view + range.lowerBound, count: range.count)) }
     // No room for a view.
     var copy = [UInt8](repeating: 0, count: range.count)

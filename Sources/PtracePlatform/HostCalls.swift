@@ -28,6 +28,7 @@ enum HostFlag {
   static let remapMayMove: UInt64 = 1
   static let remapFixed: UInt64 = 2
   static let adviseDontNeed: UInt64 = 4
+  static let adviseLargePages: UInt64 = 14
   /// SIGCHLD | CLONE_PTRACE | CLONE_PARENT: the child is attached before it runs, and it is this process's own child,
   /// so reaping it leaves nothing in the stub it was forked from.
   static let cloneStub: UInt64 = 17 | 0x2000 | 0x8000

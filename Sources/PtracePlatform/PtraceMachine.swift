@@ -137,6 +137,8 @@ public final class PtraceMachine: Machine {
     let flags = HostFlag.mapPrivate | HostFlag.mapAnonymous | HostFlag.mapFixed | HostFlag.mapNoReserve
     stub.enqueue(
       PendingCall(number: HostCall.mmap, arguments: [address, size, 1, flags, ~0, 0], object: nil))
+    // The host's one large page of zeros, or a fault for each small one that code reads.
+    stub.enqueue(.largePages(address, size))
     try stub.flush()
   }
 

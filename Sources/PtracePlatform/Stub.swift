@@ -215,6 +215,8 @@ extension Stub {
   /// A call that the host refused. mremap over several host mappings is taken apart; the rest ends the run.
   private func recover(_ call: PendingCall, error: Int) throws(MachineError) {
     if call.number == HostCall.mremap, error == 14 { return try remapPiecewise(call) }
+    // A kernel without large pages.
+    if call.number == HostCall.madvise, call.arguments[2] == HostFlag.adviseLargePages { return }
     let a = call.arguments
     let name =
       switch call.number {
@@ -249,6 +251,11 @@ extension Stub {
 }
 
 extension PendingCall {
+  /// Asks for pages of 2 MiB, which the host may refuse.
+  static func largePages(_ address: UInt64, _ size: UInt64) -> PendingCall {
+    PendingCall(number: HostCall.madvise, arguments: [address, size, HostFlag.adviseLargePages, 0, 0, 0], object: nil)
+  }
+
   /// Whether this call continues `last` at the next address, so that one call does for both.
   fileprivate func continues(_ last: PendingCall) -> Bool {
     guard number == last.number, arguments[0] == last.arguments[0] + last.arguments[1] else { return false }

@@ -51,13 +51,17 @@ final class BlockReader {
   private static func firstFrame(
     _ input: TraceInput, _ decompressor: FrameDecompressor
   ) throws(TraceError) -> (header: TraceHeader, size: Int, bytes: [UInt8]) {
-    let loaded = try input.load(0, firstFrameLimit)
     func notATrace(_ why: String) -> TraceError {
       TraceError(.notATrace, "not a trace: " + why, path: input.path)
     }
-    switch loaded.count == 0
-      ? .incomplete : FrameDecompressor.next(input.window, from: loaded.index, count: loaded.count)
-    {
+    // Most are far below the limit.
+    var loaded = (index: 0, count: 0), next = FrameDecompressor.Next.incomplete
+    for count in [64 << 10, firstFrameLimit] {
+      guard case .incomplete = next else { break }
+      loaded = try input.load(0, count)
+      if loaded.count > 0 { next = FrameDecompressor.next(input.window, from: loaded.index, count: loaded.count) }
+    }
+    switch next {
     case .incomplete: throw notATrace("it ends before the end of its first frame")
     case .skippable, .garbage: throw notATrace("it does not start with a zstd frame")
     case .frame(let size):
@@ -102,6 +106,27 @@ final class BlockReader {
   /// Number of blocks when the seek table says it.
   var knownBlockCount: Int? { tableOffset == nil ? nil : offsets.count }
 
+  /// Another reader of a file whose seek table `other` knows, without its journal.
+  private init(_ input: TraceInput, like other: borrowing BlockReader, _ decompressor: FrameDecompressor) {
+    self.input = input
+    self.decompressor = decompressor
+    header = other.header
+    journal = []
+    offsets = other.offsets
+    firstEvents = other.firstEvents
+    tableOffset = other.tableOffset
+  }
+
+  /// From now on, blocks that follow each other are unpacked before they are asked for. Only of a whole file: without a seek table
+  /// nobody knows where blocks begin.
+  func readAhead() {
+    guard tableOffset != nil, ahead == nil, !input.path.isEmpty, let other = try? TraceInput(path: input.path),
+      other.size == input.size, let decompressor = FrameDecompressor()
+    else { return }
+    ahead = BlocksAhead(BlockReader(other, like: self, decompressor), count: offsets.count)
+  }
+  private var ahead: BlocksAhead?
+
   /// The block of that number, or nil past the last.
   func block(_ number: Int) throws(TraceError) -> Block? {
     if let index = recent.lastIndex(where: { $0.header.number == UInt32(truncatingIfNeeded: number) }) {
@@ -115,6 +140,10 @@ final class BlockReader {
       if tableOffset != nil { return nil }
       guard try fileBlock(last) != nil else { return journalBlock(number) }
     }
+    if let block = ahead?.take(number) {
+      remember(block)
+      return block
+    }
     guard let block = try fileBlock(number) else { return journalBlock(number) }
     remember(block)
     return block
@@ -122,7 +151,7 @@ final class BlockReader {
 
   /// The block of that number, whose first frame's offset is known, from its frames in the file; nil when they are not all
   /// there. Afterwards the offset of the next block is known.
-  private func fileBlock(_ number: Int) throws(TraceError) -> Block? {
+  func fileBlock(_ number: Int) throws(TraceError) -> Block? {
     let position = TracePosition(block: UInt32(truncatingIfNeeded: number), record: 0, byte: 0)
     var offset = offsets[number]
     var bytes: [UInt8] = []

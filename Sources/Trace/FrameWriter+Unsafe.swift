@@ -225,6 +225,9 @@ final class FrameWriter: @unchecked Sendable {
     defer { pthread_mutex_unlock(lock) }
     guard failure == nil, let compressor else { return }
 
+    pthread_mutex_unlock(lock)
+    populate(0..<JournalLayout.segmentCount)
+    pthread_mutex_lock(lock)
     let packer = BlockPacker(compressor, keeper: keeper)
     while true {
       while writtenThrough == submittedThrough && !closing { pthread_cond_wait(changed, lock) }
@@ -296,9 +299,16 @@ final class FrameWriter: @unchecked Sendable {
     if more == 0 || rsb_tracefile_extend(journalDescriptor, UInt64(JournalLayout.fileSize(segmentCount)), more) < 0 { return }
     journal!.storeBytes(of: UInt32(wanted), toByteOffset: 8, as: UInt32.self)
     pthread_mutex_lock(lock)
+    let before = segmentCount
     segmentCount = wanted
     pthread_cond_broadcast(changed)
     pthread_mutex_unlock(lock)
+    populate(before..<wanted)
+  }
+
+  /// Makes segments' pages here, where otherwise the tracing thread takes a fault for each, of a file system.
+  private func populate(_ segments: Range<Int>) {
+    for index in segments { rsb_memory_populate(segment(index), JournalLayout.segmentSize) }
   }
 
   private func writeBlock(_ number: UInt32, _ index: Int, _ packer: BlockPacker, _ pieces: [FilePiece]) throws(TraceError) {

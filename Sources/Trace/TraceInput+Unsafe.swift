@@ -8,7 +8,7 @@ final class TraceInput {
   let path: String
   /// Size when opened; a file that grows meanwhile is read up to here.
   let size: UInt64
-  private static let windowSize = 1 << 20
+  private static let windowSize = 256 << 10
 
   /// The bytes of the file from `start` on.
   private(set) var window: [UInt8]

@@ -53,6 +53,10 @@ public final class CodeImage {
   let code: UnsafeMutablePointer<UInt8>
   /// Entries for `start` and on; nil above the window.
   let mirror: UnsafeMutablePointer<UInt64>?
+  /// Makes pages that are about to be written, where that takes less than a fault for each.
+  public var populate: ((UnsafeMutableRawPointer, Int) -> Void)?
+  /// Bytes of code that have their pages.
+  private var populated = 0
   /// Set when decoding went past `length`: the image also depends on what follows it.
   public internal(set) var readsBeyond = false
   /// Guest pages (offset from `start`, in pages) that decoding has read, for those who must watch them.
@@ -67,6 +71,9 @@ public final class CodeImage {
   /// A bit for each guest byte where a block begins: what follows each other in the guest lies together here, and in `heads` nowhere.
   private let headBits: UnsafeMutablePointer<UInt64>
   var exits = GrowingBuffer<ColdExit>()
+  /// Links whose target has no code yet: by its offset, the first of them, from 1, and after each the next.
+  private var waiting = OffsetTable()
+  private var waits = GrowingBuffer<(exit: UInt32, next: UInt32)>()
   /// Offsets in the code of displacements that reach out of the image, to slots.
   var relocations = GrowingBuffer<UInt32>()
   /// Indirect branches that were turned into calls of the dispatch blob.
@@ -116,6 +123,16 @@ public final class CodeImage {
   public var blockCount: Int { blocks.count }
   var room: Int { reserve - hot - exits.count }
 
+  /// Before some `size` bytes of code are added.
+  func prepare(_ size: Int) {
+    let end = hot + size
+    guard let populate, end > populated else { return }
+    let start = max(populated, hot) & ~4095
+    let more = min(max(hot / 4, 16 << 10), 256 << 10)
+    populated = min((end + more + 4095) & ~4095, reserve)
+    if populated > start { populate(code + start, populated - start) }
+  }
+
   /// Forgets all translations. Nobody may be inside the code.
   public func flush() {
     if let mirror {
@@ -135,6 +152,8 @@ public final class CodeImage {
     map.removeAll()
     heads.removeAll()
     exits.removeAll()
+    waiting.removeAll()
+    waits.removeAll()
     relocations.removeAll()
     dispatched.removeAll()
   }
@@ -263,6 +282,24 @@ public final class CodeImage {
     precondition(ownsCode(target))
     let patch = Int(exits[exit].patch)
     write(Int32(Int64(bitPattern: target &- (address + UInt64(patch) + 4))), at: patch)
+  }
+
+  /// The last exit waits for code for the guest offset that it leads to.
+  func wait(for target: UInt32) {
+    waits.append((UInt32(exits.count - 1), waiting.value(target) ?? 0))
+    waiting.set(target, UInt32(waits.count))
+  }
+
+  /// The exits that wait for a guest offset, and do so no longer.
+  func takeWaiting(_ target: UInt32, _ body: (ColdExit) -> Void) {
+    guard let first = waiting.value(target), first != 0 else { return }
+    waiting.set(target, 0)
+    var place = first
+    while place != 0 {
+      let wait = waits[Int(place) - 1]
+      body(exits[Int(wait.exit)])
+      place = wait.next
+    }
   }
 
   @inline(__always) func write(_ value: Int32, at offset: Int) {

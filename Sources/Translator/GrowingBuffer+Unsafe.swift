@@ -53,7 +53,8 @@ struct GrowingBuffer<Element: BitwiseCopyable>: ~Copyable {
   }
 }
 
-/// From offsets (not all ones) to small numbers: open addressing, at most half full.
+/// From offsets (not all ones) to small numbers: open addressing, at most half full. Keys of the same 32 bytes begin to look in the
+/// same eight slots, a line of the processor's cache: who stores or looks for one does so for its neighbours next.
 struct OffsetTable: ~Copyable {
   private var slots: UnsafeMutablePointer<(key: UInt32, value: UInt32)>
   private var mask: Int
@@ -73,7 +74,7 @@ struct OffsetTable: ~Copyable {
   deinit { slots.deallocate() }
 
   @inline(__always) private func slot(of key: UInt32) -> Int {
-    var index = Int(truncatingIfNeeded: (key &* 0x9e37_79b1) >> 7) & mask
+    var index = (Int(truncatingIfNeeded: ((key >> 5) &* 0x9e37_79b1) >> 7) << 3 | Int(key >> 2 & 7)) & mask
     while slots[index].key != key && slots[index].key != Self.empty { index = (index + 1) & mask }
     return index
   }

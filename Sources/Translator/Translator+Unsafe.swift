@@ -48,6 +48,8 @@ public final class Translator {
 
   /// An upper bound for the code of one instruction with its counting, and of what a region adds to it.
   private static let plainBytesMax = 112
+  /// Of most instructions, with their share of counting.
+  private static let codeBytesTypical = 8
   private var codeBytesMax: Int { Self.plainBytesMax + (isObserving ? Self.observingBytesMax : 0) }
   /// Observing code is long, and images should not be full of one region.
   private static let observingInstructionsMax = 128
@@ -94,6 +96,8 @@ public final class Translator {
 
   private func write(_ image: CodeImage) {
     fixups.removeAll(keepingCapacity: true)
+    image.prepare(region.instructions.count * Self.codeBytesTypical)
+    let firstBlock = image.blocks.count
     var emitter = Emitter(image)
     region.sortSegments()
     var flowsIn = false
@@ -103,6 +107,7 @@ public final class Translator {
     }
     emitter.commit()
     for fixup in fixups { resolve(fixup, image) }
+    for index in firstBlock..<image.blocks.count { linkWaiting(image, index) }
   }
 
   /// Returns whether execution goes on at the end of what was written, where the segment at `next` follows.
@@ -158,11 +163,24 @@ public final class Translator {
       var emitter = Emitter(image)
       let kind = fixup.counted ? ColdKind.countedLink : .link
       emitter.patch(fixup.patch, to: emitter.cold(kind, image.start + UInt64(fixup.target), patch: fixup.patch))
+      image.wait(for: fixup.target)
       return
     }
-    if fixup.counted && image.blocks[Int(index)].counted == 0 { addCountedEntry(image, Int(index)) }
-    let block = image.blocks[Int(index)]
-    image.write(Int32((fixup.counted ? Int(block.counted) : Int(block.body)) - fixup.patch - 4), at: fixup.patch)
+    link(image, fixup.patch, counted: fixup.counted, Int(index))
+  }
+
+  private func link(_ image: CodeImage, _ patch: Int, counted: Bool, _ index: Int) {
+    if counted && image.blocks[index].counted == 0 { addCountedEntry(image, index) }
+    let block = image.blocks[index]
+    image.write(Int32((counted ? Int(block.counted) : Int(block.body)) - patch - 4), at: patch)
+  }
+
+  /// Branches of earlier regions to a new block go there now: each would stop once to find it.
+  private func linkWaiting(_ image: CodeImage, _ index: Int) {
+    image.takeWaiting(image.blocks[index].guest) { exit in
+      if image.room < 4 * codeBytesMax { return }
+      link(image, Int(exit.patch), counted: exit.kind == ColdKind.countedLink.rawValue, index)
+    }
   }
 }
 

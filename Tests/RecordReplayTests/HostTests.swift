@@ -76,6 +76,38 @@ import Testing
     #expect(program.bytes(0..<4) == Array("\u{7f}ELF".utf8))
   }
 
+  /// A program that is copied ahead is the file that the run finds, or it is copied again.
+  @Test func programsAreCopiedAhead() throws {
+    let path = bytes + Array("/program".utf8)
+    func content(_ ahead: ProgramAhead?, ifProgram: Bool = true) throws -> [UInt8]? {
+      let view = PosixHostView(hidden: HiddenPaths(), input: .descriptor, outputs: .passThrough, ahead: ahead)
+      let found = try view.mappableContent(path, ifProgram: ifProgram)
+      // What was taken is gone.
+      #expect(try view.mappableContent(path, ifProgram: ifProgram).map { $0.bytes(0..<$0.count) } == found.map { $0.bytes(0..<$0.count) })
+      return found.map { $0.bytes(0..<$0.count) }
+    }
+    let text = "\u{7f}ELF" + String(repeating: "0123456789abcde\n", count: 100_000)
+    make("program", "\u{7f}ELF")
+    #expect(ProgramAhead(path) == nil)
+    #expect(ProgramAhead(path + path) == nil)
+    #expect(ProgramAhead(bytes) == nil)
+    make("program", text)
+    let ahead = try #require(ProgramAhead(path))
+    #expect(try content(ahead) == Array(text.utf8))
+    let mapped = try #require(ProgramAhead(path))
+    #expect(try content(mapped, ifProgram: false) == Array(text.utf8))
+    let late = try #require(ProgramAhead(path))
+    make("program", text + "more")
+    #expect(try content(late) == Array((text + "more").utf8))
+    // Another file of the same size in its place.
+    let replaced = try #require(ProgramAhead(path))
+    make("other", text + "MORE")
+    #expect(rsb_host_rename(directory + "/other", directory + "/program") == 0)
+    #expect(try content(replaced) == Array((text + "MORE").utf8))
+    // Nobody asks for it.
+    _ = try #require(ProgramAhead(path))
+  }
+
   @Test func siftsSecrets() {
     let filter = EnvironmentFilter(
       ["PATH=/bin", "GITHUB_TOKEN=x", "AWS_REGION=y", "DB_PASSWORD=z", "TOKENIZER=1", "MY_API_KEY=2"],

@@ -1,8 +1,8 @@
 // The thread that fills new images from the cache while the machine goes on: reading, checking and copying megabytes takes as
 // long as a short program runs.
 //
-// Policy. An image's code and tables belong to this thread from `load` to `finishLoads`, which whoever looks into an image calls
-// before (a run does). Its piece of the mirror is filled after that, while guests may run: an entry that is missing yet costs a
+// Policy. An image's code and tables belong to this thread from `load` to `finishLoad`, which whoever looks into an image calls
+// before it was entered: no code leads there until then. Its piece of the mirror is filled after that, while guests may run: an entry that is missing yet costs a
 // stop that finds the code, as an entry that was never there, and nothing else. Entries are stored word by word, so that no guest
 // sees half of one, and no other thread stores the same words: blocks of the cache have theirs from here, later ones from the
 // translator. `finish` waits for the mirror, too: before anything is taken out of an image or its memory is given back.
@@ -21,6 +21,8 @@ final class ImageLoader: @unchecked Sendable {
 
   // Under the lock.
   private var loads: [SharedImage] = []
+  /// Is being filled.
+  private var current: SharedImage?
   private var fills: [Fill] = []
   /// Jobs that wait or are at work.
   private var loadsLeft = 0
@@ -67,7 +69,7 @@ final class ImageLoader: @unchecked Sendable {
 
   // MARK: The machine's thread
 
-  /// Fills an empty image, some time before `finishLoads` returns.
+  /// Fills an empty image, some time before `finishLoad` for it or `finishLoads` returns.
   func load(_ shared: SharedImage) {
     guard thread != nil else {
       if let entries = restore(shared), var fill = fill(shared, entries) { self.fill(&fill, most: .max) }
@@ -81,8 +83,13 @@ final class ImageLoader: @unchecked Sendable {
     mayBeLoading = true
   }
 
+  /// Waits until an image's code and tables are there, which comes next.
+  @inline(__always) func finishLoad(_ image: CodeImage) {
+    if mayBeLoading { waitFor(image) }
+  }
+
   /// Waits until every image's code and tables are there.
-  @inline(__always) func finishLoads() {
+  func finishLoads() {
     if mayBeLoading { wait { self.loadsLeft == 0 } }
   }
 
@@ -92,8 +99,18 @@ final class ImageLoader: @unchecked Sendable {
   private func wait(_ isDone: () -> Bool) {
     pthread_mutex_lock(lock)
     while !isDone() { pthread_cond_wait(changed, lock) }
+    mayBeLoading = loadsLeft > 0
     pthread_mutex_unlock(lock)
-    mayBeLoading = false
+  }
+
+  private func waitFor(_ image: CodeImage) {
+    wait {
+      if let index = loads.firstIndex(where: { $0.image === image }) {
+        if index > 0 { loads.swapAt(0, index) }
+        return false
+      }
+      return current?.image !== image
+    }
   }
 
   /// How many images the cache had so far.
@@ -118,14 +135,17 @@ final class ImageLoader: @unchecked Sendable {
 
   private func work() {
     rsb_thread_settle(nil, 0)
+    rsb_heap_settle_thread()
     pthread_mutex_lock(lock)
     defer { pthread_mutex_unlock(lock) }
     while true {
       if !loads.isEmpty {
         let shared = loads.removeFirst()
+        current = shared
         pthread_mutex_unlock(lock)
         let rest = restore(shared).flatMap { fill(shared, $0) }
         pthread_mutex_lock(lock)
+        current = nil
         loadsLeft -= 1
         if let rest {
           fills.append(rest)

@@ -20,9 +20,9 @@ extension TranslatedMachine {
       if let fault = fetchFault(pc, space) { return .fault(fault) }
       return .volatile
     }
-    // One that was made just now, in the middle of a run, may still be filled.
-    loader?.finishLoads()
     let image = attachment.image
+    // One that was made just now may still be filled.
+    loader?.finishLoad(image)
     if let known = counted ? image.countedEntry(pc) : image.entry(pc) { return .code(known) }
     counters.misses += 1
     if let bytes = attachment.bytes { try refresh(bytes, attachment, id) }
@@ -97,6 +97,7 @@ extension TranslatedMachine {
     let image = CodeImage(
       start: mapping.range.start.rawValue, length: length, source: view.assumingMemoryBound(to: UInt8.self),
       available: available, address: room.address, code: room.code, reserve: size, mirror: mirror?.words)
+    image.populate = { place, bytes in rsb_memory_populate(place, bytes) }
     let shared = SharedImage(image, mirror, view: view, available, object)
     arena.add(image)
     sharedImages[key] = shared

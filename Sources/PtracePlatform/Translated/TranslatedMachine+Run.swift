@@ -97,7 +97,6 @@ extension TranslatedMachine {
     precondition(limit.points == 0 || limit.instructions == 0 && limit.updates == 0, "a limit's points come alone or with ticks")
     pointsOfLastRun = 0
     spaceOfWord = nil
-    loader?.finishLoads()
     // Nothing is executed: an update that was split stays so.
     if limit.ticks == 0, limit.pc?.rawValue == context.registers.rip { return .budget(StopPoint()) }
     var turn = Turn(context, limit, try space(context.space), try host.stub(context.space), try task(context.id))

@@ -15,9 +15,19 @@ public final class PosixHostView: HostView {
   private var ownDirectories: [(path: [UInt8], status: HostFileStatus)] = []
 
   private var programsRead = 0
+  /// The first program's content, perhaps.
+  private let ahead: ProgramAhead?
 
   public init(hidden: HiddenPaths, input: InputStream = .descriptor, outputs: OutputPolicy = .passThrough) {
     self.hidden = hidden
+    ahead = nil
+    self.input = input
+    self.outputs = outputs
+  }
+
+  init(hidden: HiddenPaths, input: InputStream, outputs: OutputPolicy, ahead: ProgramAhead?) {
+    self.hidden = hidden
+    self.ahead = ahead
     self.input = input
     self.outputs = outputs
   }
@@ -107,6 +117,7 @@ public final class PosixHostView: HostView {
       guard try read(descriptor, offset: 0, count: 4) == [0x7f, 0x45, 0x4c, 0x46] else { return nil }
       programsRead += 1
     }
+    if let copy = ahead?.take(host) { return copy }
     return FileMemory(copyOf: descriptor, size: Int(host.size))
   }
 

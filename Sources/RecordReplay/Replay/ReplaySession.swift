@@ -44,6 +44,7 @@ public enum ReplaySession {
       engine = other
     }
     let stop = try stopEvent(options)
+    reader.readAhead()
     let machine = try makeMachine(
       engine, seed: reader.header.seed, arguments: reader.header.arguments, processor: processor)
     defer { machine.shutdown() }

@@ -11,9 +11,10 @@ public enum RunSession {
   public static func run(
     _ options: RunOptions, input: InputStream = .descriptor, outputs: OutputPolicy = .passThrough
   ) throws(SessionError) -> RunResult {
+    let ahead = ProgramAhead(options.program)
     let machine = try options.makeMachine()
     defer { machine.shutdown() }
-    let host = PosixHostView(hidden: options.hidden, input: input, outputs: outputs)
+    let host = PosixHostView(hidden: options.hidden, input: input, outputs: outputs, ahead: ahead)
     let seam: any Machine = options.traceCalls ? CallTracingMachine(machine) : machine
     var result = try GuestRun(options, machine: seam, observer: SilentObserver(), host: host).run()
     result.engineCounts = machine.engineCounts
@@ -31,7 +32,8 @@ public enum RecordSession {
     outputs: OutputPolicy = .passThrough, decisions: (any Decisions)? = nil, search: SearchNote? = nil
   ) throws(SessionError) -> RunResult {
     try ProcessorCheck.check(options.processorShown)
-    // The writer first: its thread must not inherit the tracing thread's processor and trapped counter.
+    // Threads first: they must not inherit the tracing thread's processor and trapped counter.
+    let ahead = ProgramAhead(options.program)
     let writer: TraceWriter
     do throws(TraceError) {
       writer = try TraceWriter(path: path, header: header(options, search), keeper: KeptFolder.filePieces)
@@ -44,7 +46,7 @@ public enum RecordSession {
       throw error
     }
     defer { machine.shutdown() }
-    let host = PosixHostView(hidden: options.hidden, input: input, outputs: outputs)
+    let host = PosixHostView(hidden: options.hidden, input: input, outputs: outputs, ahead: ahead)
     let recording = RecordingMachine(machine, writer: writer, embedsWholePrograms: options.embedsWholePrograms)
     let seam: any Machine = options.traceCalls ? CallTracingMachine(recording) : recording
     let run = GuestRun(
