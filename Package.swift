@@ -39,6 +39,9 @@ let package = Package(
       name: "CZydisFacts", dependencies: ["CZydis"], exclude: ["README.md"], cSettings: strictC,
       linkerSettings: [.linkedLibrary("Zydis")]),
 
+    // Threads of the tool itself.
+    .target(name: "HostThreads", exclude: ["README.md"], swiftSettings: strict),
+
     // Bytes kept on disk between runs.
     .target(
       name: "KeptFiles", dependencies: ["CLinux", "CXXHash"], exclude: ["README.md"], swiftSettings: strict),
@@ -52,7 +55,9 @@ let package = Package(
       swiftSettings: strict + [.unsafeFlags(["-enforce-exclusivity=unchecked"])]),
     .target(
       name: "PtracePlatform",
-      dependencies: ["CLinux", "CStub", "CSeccomp", "CXXHash", "KeptFiles", "LinuxABI", "Platform", "Translator"],
+      dependencies: [
+        "CLinux", "CStub", "CSeccomp", "CXXHash", "HostThreads", "KeptFiles", "LinuxABI", "Platform", "Translator",
+      ],
       exclude: ["README.md"],
       swiftSettings: strict,
       linkerSettings: [.linkedLibrary(":libseccomp.a")]),
@@ -68,19 +73,19 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "Trace",
-      dependencies: ["CLinux", "CZstd", "CXXHash", "KeptFiles", "LinuxABI", "Platform"],
+      dependencies: ["CLinux", "CZstd", "CXXHash", "HostThreads", "KeptFiles", "LinuxABI", "Platform"],
       exclude: ["README.md"],
       swiftSettings: strict,
       linkerSettings: [.linkedLibrary(":libzstd.a")]),
     .target(name: "DebugInfo", dependencies: ["CDebugInfo"], exclude: ["README.md"], swiftSettings: strict),
     .target(
       name: "RecordReplay",
-      dependencies: ["CLinux", "KeptFiles", "Kernel", "LinuxABI", "Platform", "PtracePlatform", "Trace"],
+      dependencies: ["CLinux", "HostThreads", "KeptFiles", "Kernel", "LinuxABI", "Platform", "PtracePlatform", "Trace"],
       exclude: ["README.md"],
       swiftSettings: strict),
     .target(
       name: "Explore",
-      dependencies: ["CLinux", "KeptFiles", "Kernel", "LinuxABI", "Platform", "PtracePlatform", "RecordReplay", "Trace"],
+      dependencies: ["CLinux", "HostThreads", "KeptFiles", "Kernel", "LinuxABI", "Platform", "PtracePlatform", "RecordReplay", "Trace"],
       exclude: ["README.md"],
       swiftSettings: strict),
     .target(

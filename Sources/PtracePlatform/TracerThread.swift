@@ -1,6 +1,7 @@
 // The one OS thread that traces: its settings, and a way to get such a thread.
 import CLinux
 import Glibc
+import HostThreads
 import Platform
 
 /// What a machine changes in its thread, to be undone at the end.
@@ -69,30 +70,15 @@ public func onTracerThread<Result>(_ body: () -> Result) -> Result {
     withUnsafeMutablePointer(to: &result) { slot in
       // Sound: the thread is joined before slot and body go.
       nonisolated(unsafe) let (slot, body) = (slot, body)
-      pthread_join(startTracerThread { slot.pointee = body() }, nil)
+      startTracerThread { slot.pointee = body() }.join()
     }
     return result!
   }
 }
 
 /// Runs `body` on a new OS thread, which the caller joins. A machine made inside stays with that thread.
-public func startTracerThread(_ body: @escaping @Sendable () -> Void) -> pthread_t {
-  var attributes = pthread_attr_t()
-  pthread_attr_init(&attributes)
-  pthread_attr_setstacksize(&attributes, 16 << 20)
-  defer { pthread_attr_destroy(&attributes) }
-  var thread = pthread_t()
-  let status = pthread_create(
-    &thread, &attributes,
-    { argument in
-      Unmanaged<Work>.fromOpaque(argument!).takeRetainedValue().body()
-      return nil
-    }, Unmanaged.passRetained(Work(body)).toOpaque())
-  precondition(status == 0, "pthread_create: \(status)")
-  return thread
-}
-
-private final class Work: Sendable {
-  let body: @Sendable () -> Void
-  init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+public func startTracerThread(_ body: @escaping @Sendable () -> Void) -> HostThread {
+  do throws(HostThread.Refusal) { return try HostThread(stackBytes: 16 << 20, body) } catch {
+    preconditionFailure("pthread_create: \(error.number)")
+  }
 }

@@ -5,23 +5,22 @@
 // block that it has not begun unpacks that one itself, and the thread goes on behind it: so two processors share the work where the
 // replay waits. A block that cannot be unpacked is nobody's here; who comes to it finds out why.
 import CLinux
-import Glibc
+import HostThreads
 
-/// Sound: what the threads share is under the lock; the reader is the thread's own from `init` on.
+/// Sound: what the threads share is in the monitor; the reader is the thread's own from `init` on.
 final class BlocksAhead: @unchecked Sendable {
+  private struct State {
+    /// Unpacked, ascending.
+    var ready: [(number: Int, block: Block)] = []
+    /// Which the thread begins next, and which it is at.
+    var next = 1
+    var current: Int?
+    var isEnding = false
+  }
   private let reader: BlockReader
   private let count: Int
-  private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-  private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-  private var thread: pthread_t?
-
-  // Under the lock.
-  /// Unpacked, ascending.
-  private var ready: [(number: Int, block: Block)] = []
-  /// Which the thread begins next, and which it is at.
-  private var next = 1
-  private var current: Int?
-  private var isEnding = false
+  private let state = Monitor(State())
+  private var thread: HostThread?
 
   /// A few megabytes.
   private static let readyMax = 16
@@ -30,73 +29,54 @@ final class BlocksAhead: @unchecked Sendable {
   init?(_ reader: BlockReader, count: Int) {
     self.reader = reader
     self.count = count
-    pthread_mutex_init(lock, nil)
-    pthread_cond_init(changed, nil)
-    var id = pthread_t()
-    let result = pthread_create(
-      &id, nil,
-      { argument in
-        Unmanaged<BlocksAhead>.fromOpaque(argument!).takeUnretainedValue().work()
-        return nil
-      }, Unmanaged.passUnretained(self).toOpaque())
-    if result != 0 { return nil }
-    thread = id
+    thread = try? HostThread(of: self) { $0.work() }
+    if thread == nil { return nil }
   }
 
   deinit {
-    if let thread {
-      pthread_mutex_lock(lock)
-      isEnding = true
-      pthread_cond_broadcast(changed)
-      pthread_mutex_unlock(lock)
-      pthread_join(thread, nil)
-    }
-    pthread_cond_destroy(changed)
-    pthread_mutex_destroy(lock)
-    changed.deallocate()
-    lock.deallocate()
+    state.change { $0.isEnding = true }
+    thread?.join()
   }
 
   /// The block, when the thread has it or is at it.
   func take(_ number: Int) -> Block? {
-    pthread_mutex_lock(lock)
-    defer { pthread_mutex_unlock(lock) }
-    while current == number { pthread_cond_wait(changed, lock) }
-    if let index = ready.firstIndex(where: { $0.number == number }) {
-      let block = ready[index].block
-      ready.removeSubrange(...index)
-      pthread_cond_broadcast(changed)
-      return block
+    state.wait { (state) -> Block?? in
+      if state.current == number { return nil }
+      if let index = state.ready.firstIndex(where: { $0.number == number }) {
+        let block = state.ready[index].block
+        state.ready.removeSubrange(...index)
+        return .some(block)
+      }
+      if number >= state.next {
+        state.next = number + 1
+        state.ready.removeAll()
+      }
+      return .some(nil)
     }
-    if number >= next {
-      next = number + 1
-      ready.removeAll { $0.number < next }
-      pthread_cond_broadcast(changed)
-    }
-    return nil
   }
 
   private func work() {
     rsb_thread_settle(nil, 0)
     rsb_heap_settle_thread()
-    pthread_mutex_lock(lock)
-    defer { pthread_mutex_unlock(lock) }
-    while !isEnding {
-      if next >= count || ready.count == Self.readyMax {
-        pthread_cond_wait(changed, lock)
-        continue
-      }
-      let number = next
-      next += 1
-      current = number
-      pthread_mutex_unlock(lock)
+    while let number = nextNumber() {
       let block = try? reader.fileBlock(number)
-      pthread_mutex_lock(lock)
-      current = nil
-      // Unless the replay went past it meanwhile.
-      if let block, next == number + 1 { ready.append((number, block)) }
-      if block == nil { next = count }
-      pthread_cond_broadcast(changed)
+      state.change { state in
+        state.current = nil
+        // Unless the replay went past it meanwhile.
+        if let block, state.next == number + 1 { state.ready.append((number, block)) }
+        if block == nil { state.next = count }
+      }
+    }
+  }
+
+  /// Waits for a block to unpack; nil at the end.
+  private func nextNumber() -> Int? {
+    state.wait { (state) -> Int?? in
+      if state.isEnding { return .some(nil) }
+      if state.next >= count || state.ready.count == Self.readyMax { return nil }
+      state.current = state.next
+      state.next += 1
+      return .some(state.current)
     }
   }
 }

@@ -18,6 +18,7 @@
 // counters change under the lock.
 import CLinux
 import Glibc
+import HostThreads
 import KeptFiles
 
 enum JournalLayout {
@@ -70,7 +71,7 @@ final class FrameWriter: @unchecked Sendable {
   // The worker's own.
   private var fileOffset: UInt64 = 0
   private var seekEntries: [(firstEvent: UInt64, offset: UInt64)] = []
-  private var thread: pthread_t?
+  private var thread: HostThread?
 
   /// Opens the trace and its journal and writes the first frame. `firstBlock` is preamble and header block.
   init(path: String, firstBlock: [UInt8], affinity: [UInt8], keeper: KeptFiles?) throws(TraceError) {
@@ -176,15 +177,9 @@ final class FrameWriter: @unchecked Sendable {
   }
 
   private func start() throws(TraceError) {
-    var id = pthread_t()
-    let result = pthread_create(
-      &id, nil,
-      { argument in
-        Unmanaged<FrameWriter>.fromOpaque(argument!).takeUnretainedValue().work()
-        return nil
-      }, Unmanaged.passUnretained(self).toOpaque())
-    if result != 0 { throw Self.error("cannot start the trace's thread", path, -Int(result)) }
-    thread = id
+    do throws(HostThread.Refusal) { thread = try HostThread(of: self) { $0.work() } } catch {
+      throw Self.error("cannot start the trace's thread", path, -Int(error.number))
+    }
     pthread_mutex_lock(lock)
     while !prepared { pthread_cond_wait(changed, lock) }
     let failure = self.failure
@@ -206,7 +201,7 @@ final class FrameWriter: @unchecked Sendable {
     completing = complete
     pthread_cond_broadcast(changed)
     pthread_mutex_unlock(lock)
-    pthread_join(thread, nil)
+    thread.join()
     self.thread = nil
   }
 

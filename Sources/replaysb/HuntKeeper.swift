@@ -136,7 +136,7 @@ final class HuntKeeper {
           try HuntSession.record(found, options, to: path, input: CapturedInput(bytes: bytes, kind: kind)))
       } catch { result = .failure(error) }
     }
-    pthread_join(thread, nil)
+    thread.join()
     isFailing = try result.get()
     isRecorded = true
   }

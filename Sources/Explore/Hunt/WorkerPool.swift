@@ -1,13 +1,13 @@
 // Several workers, each with a machine on a thread of its own. A group of trials is shared out as they get done; the results come back in
 // the order of the trials.
 
-import Glibc
+import HostThreads
 import PtracePlatform
 import RecordReplay
 
 final class WorkerPool: TrialExecutor {
   private let desk: Monitor<Desk>
-  private var threads: [pthread_t] = []
+  private var threads: [HostThread] = []
   let hasOneTask: Bool
 
   /// Starts the workers, and waits until each holds the program.
@@ -32,7 +32,7 @@ final class WorkerPool: TrialExecutor {
 
   func end() {
     desk.change { $0.isClosed = true }
-    for thread in threads { pthread_join(thread, nil) }
+    for thread in threads { thread.join() }
     threads = []
   }
 

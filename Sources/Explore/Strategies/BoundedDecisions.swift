@@ -29,8 +29,7 @@ public final class BoundedDecisions: ExploringDecisions {
   /// The task gives up its turn, but could go on.
   private var hasSpun = false
 
-  /// `recordsSteps`: steps are noted there too,
-  /// for which the scheduling points' accesses must be logged.
+  /// `recordsSteps`: steps are noted where places are, for which the scheduling points' accesses must be logged.
   init(
     epoch: Nanoseconds, random: SeededGenerator, history: History? = nil, schedule: Schedule, notes: PlaceNotes = PlaceNotes(),
     recordsSteps: Bool = false

@@ -26,13 +26,16 @@ public final class FollowDecisions: ExploringDecisions {
   /// Places before system calls are found by their instruction.
   override public var asksBeforeSyscalls: Bool { false }
 
-  /// The next switch of a task that stands at `place`, without those that it has passed.
-  private func coming(_ place: SchedulePlace) -> Switch? {
-    guard let index = plans.firstIndex(where: { $0.task == place.task }) else { return nil }
+  /// The next switch of a task that stands at `place`.
+  private func coming(_ place: SchedulePlace) -> Switch? { allComing(place).first }
+
+  /// The switches of a task that stands at `place`, without those that it has passed.
+  private func allComing(_ place: SchedulePlace) -> ArraySlice<Switch> {
+    guard let index = plans.firstIndex(where: { $0.task == place.task }) else { return [] }
     while let first = plans[index].switches.first, first.place.ticks < place.ticks, !isAtEnd(first, plans[index].switches) {
       plans[index].switches.removeFirst()
     }
-    return plans[index].switches.first
+    return plans[index].switches
   }
 
   /// Whether it may be the choice where its task ended: the ticks of a task are gone with it, and there its place says 0.
@@ -48,9 +51,7 @@ public final class FollowDecisions: ExploringDecisions {
   }
 
   override func wantsPreemption(at point: SchedulingPoint, place: SchedulePlace, queue: [TaskID]) -> Bool {
-    _ = coming(place)
-    guard let plan = plans.first(where: { $0.task == place.task }) else { return false }
-    let (entry, isDelayed) = plan.switches.behindDelays(at: place)
+    let (entry, isDelayed) = allComing(place).behindDelays(at: place)
     guard let entry, entry.place == place, entry.kind == .preemption || entry.kind == .fairness else { return false }
     // Time passes first, and may wake up who is next.
     if isDelayed { return true }

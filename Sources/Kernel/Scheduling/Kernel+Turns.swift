@@ -165,13 +165,13 @@ extension Kernel {
   /// held back.
   private func takeNext(at point: SchedulingPoint, insteadOf current: Task?) -> Task? {
     if scheduler.hasOthers { while letTimePass(at: point, insteadOf: current) {} }
-    let choices = scheduler.offersAll() ? nil : scheduler.choices(insteadOf: current)
-    let count = choices?.count ?? scheduler.queue.count
-    if count == 0 { return nil }
-    if count == 1 && current == nil { return scheduler.take(at: choices?[0] ?? 0) }
-    let place = current.map { self.place(of: $0) } ?? scheduler.leftAt
-    guard let choices else { return scheduler.take(at: decisions.pick(from: scheduler.queue.map(\.id), at: point, place: place)) }
-    return scheduler.take(
-      at: choices[decisions.pick(from: choices.map { scheduler.queue[$0].id }, at: point, place: place)])
+    let choices = scheduler.choices(insteadOf: current)
+    let tasks = choices.map { $0.map { scheduler.queue[$0].id } } ?? scheduler.queue.map(\.id)
+    if tasks.isEmpty { return nil }
+    var chosen = 0
+    if tasks.count > 1 || current != nil {
+      chosen = decisions.pick(from: tasks, at: point, place: current.map { self.place(of: $0) } ?? scheduler.leftAt)
+    }
+    return scheduler.take(at: choices?[chosen] ?? chosen)
   }
 }

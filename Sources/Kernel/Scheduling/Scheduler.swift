@@ -37,13 +37,13 @@ struct Scheduler {
   }
 
   /// Where in the queue the next task may be taken from: the places of those that are not held back. When all are,
-  /// the time passes until the first is not. None when `current` could go on and should. Counts as a pick for who is
-  /// held back.
-  mutating func choices(insteadOf current: Task?) -> [Int] {
+  /// the time passes until the first is not. None when `current` could go on and should; nil for the whole queue, since usually
+  /// nobody is held back. Counts as a pick for who is held back.
+  mutating func choices(insteadOf current: Task?) -> [Int]? {
     let passed = 1 + Int(ticksSincePick / Self.ticksPerPick)
     ticksSincePick = 0
+    if queue.allSatisfy({ $0.picksHeldBack == 0 }) { return nil }
     let free = queue.indices.filter { queue[$0].picksHeldBack == 0 }
-    if free.count == queue.count { return free }
     for task in queue where task.picksHeldBack > 0 { task.picksHeldBack = max(0, task.picksHeldBack - passed) }
     if !free.isEmpty || current?.picksHeldBack == 0 { return free }
     var least = queue.lazy.map(\.picksHeldBack).min() ?? 0
@@ -51,13 +51,6 @@ struct Scheduler {
     for task in queue { task.picksHeldBack -= least }
     current?.picksHeldBack -= least
     return queue.indices.filter { queue[$0].picksHeldBack == 0 }
-  }
-
-  /// Whether nobody in the queue is held back, which is usual: then all are choices, and this counts as having asked for them.
-  mutating func offersAll() -> Bool {
-    for task in queue where task.picksHeldBack != 0 { return false }
-    ticksSincePick = 0
-    return true
   }
 
   mutating func remove(_ task: Task) {

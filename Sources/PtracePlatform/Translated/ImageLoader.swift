@@ -8,6 +8,7 @@
 // translator. `finish` waits for the mirror, too: before anything is taken out of an image or its memory is given back.
 import CLinux
 import Glibc
+import HostThreads
 import Platform
 import Translator
 
@@ -17,7 +18,7 @@ final class ImageLoader: @unchecked Sendable {
   private let arena: CodeArena
   private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-  private var thread: pthread_t?
+  private var thread: HostThread?
 
   // Under the lock.
   private var loads: [SharedImage] = []
@@ -49,14 +50,7 @@ final class ImageLoader: @unchecked Sendable {
     self.arena = arena
     pthread_mutex_init(lock, nil)
     pthread_cond_init(changed, nil)
-    var id = pthread_t()
-    let result = pthread_create(
-      &id, nil,
-      { argument in
-        Unmanaged<ImageLoader>.fromOpaque(argument!).takeUnretainedValue().work()
-        return nil
-      }, Unmanaged.passUnretained(self).toOpaque())
-    if result == 0 { thread = id }
+    thread = try? HostThread(of: self) { $0.work() }
   }
 
   deinit {
@@ -127,7 +121,7 @@ final class ImageLoader: @unchecked Sendable {
     isEnding = true
     pthread_cond_broadcast(changed)
     pthread_mutex_unlock(lock)
-    pthread_join(thread, nil)
+    thread.join()
     self.thread = nil
   }
 

@@ -16,20 +16,17 @@ public final class PosixHostView: HostView {
 
   private var programsRead = 0
   /// The first program's content, perhaps.
-  private let ahead: ProgramAhead?
+  private var ahead: ProgramAhead?
 
   public init(hidden: HiddenPaths, input: InputStream = .descriptor, outputs: OutputPolicy = .passThrough) {
     self.hidden = hidden
-    ahead = nil
     self.input = input
     self.outputs = outputs
   }
 
-  init(hidden: HiddenPaths, input: InputStream, outputs: OutputPolicy, ahead: ProgramAhead?) {
-    self.hidden = hidden
+  convenience init(hidden: HiddenPaths, input: InputStream, outputs: OutputPolicy, ahead: ProgramAhead?) {
+    self.init(hidden: hidden, input: input, outputs: outputs)
     self.ahead = ahead
-    self.input = input
-    self.outputs = outputs
   }
 
   // MARK: Files

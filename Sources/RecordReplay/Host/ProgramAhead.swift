@@ -1,13 +1,13 @@
 // Copies a run's program while its machine is made: both take milliseconds, and neither needs the other.
 import CLinux
-import Glibc
+import HostThreads
 import PtracePlatform
 
 /// A thread that copies one file. Sound: the copy is the thread's until it is joined, and then the taker's.
 final class ProgramAhead: @unchecked Sendable {
   private let descriptor: Int32
   private let status: rsb_host_status
-  private var thread: pthread_t?
+  private var thread: HostThread?
   private var copy: FileMemory?
 
   /// Smaller programs are copied sooner than a thread starts.
@@ -23,14 +23,7 @@ final class ProgramAhead: @unchecked Sendable {
     let found = rsb_host_status_get(descriptor, nil, &status)
     self.status = status
     guard found >= 0, status.mode & 0o170000 == 0o100000, Self.sizeMin...Self.sizeMax ~= status.size else { return nil }
-    var id = pthread_t()
-    let result = pthread_create(
-      &id, nil,
-      { argument in
-        Unmanaged<ProgramAhead>.fromOpaque(argument!).takeUnretainedValue().work()
-        return nil
-      }, Unmanaged.passUnretained(self).toOpaque())
-    if result == 0 { thread = id }
+    thread = try? HostThread(of: self) { $0.work() }
   }
 
   deinit {
@@ -49,7 +42,7 @@ final class ProgramAhead: @unchecked Sendable {
   }
 
   private func join() {
-    if let thread { pthread_join(thread, nil) }
+    thread?.join()
     thread = nil
   }
 

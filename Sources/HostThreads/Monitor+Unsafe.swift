@@ -4,12 +4,12 @@
 
 import Glibc
 
-final class Monitor<State: Sendable>: @unchecked Sendable {
+public final class Monitor<State: Sendable>: @unchecked Sendable {
   private var state: State
   private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
-  init(_ state: State) {
+  public init(_ state: State) {
     self.state = state
     pthread_mutex_init(lock, nil)
     pthread_cond_init(changed, nil)
@@ -22,7 +22,7 @@ final class Monitor<State: Sendable>: @unchecked Sendable {
     lock.deallocate()
   }
 
-  func change<Result>(_ body: (inout State) -> Result) -> Result {
+  public func change<Result>(_ body: (inout State) -> Result) -> Result {
     pthread_mutex_lock(lock)
     defer {
       pthread_cond_broadcast(changed)
@@ -31,12 +31,15 @@ final class Monitor<State: Sendable>: @unchecked Sendable {
     return body(&state)
   }
 
-  /// Waits until `body` gives something.
-  func wait<Result>(_ body: (inout State) -> Result?) -> Result {
+  /// Waits until `body` gives something. Only then it may change the state.
+  public func wait<Result>(_ body: (inout State) -> Result?) -> Result {
     pthread_mutex_lock(lock)
     defer { pthread_mutex_unlock(lock) }
     while true {
-      if let result = body(&state) { return result }
+      if let result = body(&state) {
+        pthread_cond_broadcast(changed)
+        return result
+      }
       pthread_cond_wait(changed, lock)
     }
   }
