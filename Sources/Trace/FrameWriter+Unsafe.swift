@@ -1,7 +1,7 @@
 // The journal and the thread that turns full blocks into frames of the file.
 //
-// Policy: the tracing thread encodes records straight into a mapped file beside the trace, `<path>.journal`, and
-// stores the count of whole bytes after them. A kill at any instant therefore loses nothing that was appended: the
+// Policy: the tracing thread encodes records straight into a mapped file beside the trace, `<path>.journal` (pieces of files
+// by a write to it), and stores the count of whole bytes after them. A kill at any instant therefore loses nothing that was appended: the
 // pages belong to the kernel's page cache. The journal has segments, one block each; a full one is left to
 // the worker thread, which seals, compresses and appends it to the trace, and only then marks the segment free: a block of
 // which the file has some frames only is whole in the journal. The journal's bytes are allocated before they are used: those of
@@ -24,8 +24,9 @@ import KeptFiles
 enum JournalLayout {
   static let magic: UInt32 = 0x4A42_5352  // "RSBJ"
   static let headerLength = 4096
-  /// At the start, and at most.
-  static let segmentCount = 4
+  /// At the start, with pages of those, and at most.
+  static let segmentCount = 16
+  static let populatedCount = 2
   static let segmentCountMax = 48
   static let blockHeaderOffset = 24
   static let payloadOffset = 64
@@ -73,7 +74,7 @@ final class FrameWriter: @unchecked Sendable {
   private var seekEntries: [(firstEvent: UInt64, offset: UInt64)] = []
   private var thread: HostThread?
 
-  /// Opens the trace and its journal and writes the first frame. `firstBlock` is preamble and header block.
+  /// Opens the trace and its journal and begins to write the first frame. `firstBlock` is preamble and header block.
   init(path: String, firstBlock: [UInt8], affinity: [UInt8], keeper: KeptFiles?) throws(TraceError) {
     self.path = path
     self.affinity = affinity
@@ -155,6 +156,14 @@ final class FrameWriter: @unchecked Sendable {
     return base.assumingMemoryBound(to: UInt8.self)
   }
 
+  /// Stores bytes of the open block, at this offset of its records, by way of the file: by the mapping each new page would be a fault. False for
+  /// few bytes, and when the host refuses.
+  func store(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool {
+    if bytes.count < TraceFormat.filePieceMinimum { return false }
+    let place = JournalLayout.headerLength + openIndex * JournalLayout.segmentSize + JournalLayout.payloadOffset + offset
+    return rsb_tracefile_write_all(journalDescriptor, bytes.baseAddress, bytes.count, UInt64(place)) == 0
+  }
+
   /// Leaves the open block, which is full, to the worker, with the pieces of files in it that become frames of their own.
   func submit(_ header: BlockHeader, _ pieces: [FilePiece]) {
     let base = segment(openIndex) + JournalLayout.blockHeaderOffset
@@ -180,6 +189,11 @@ final class FrameWriter: @unchecked Sendable {
     do throws(HostThread.Refusal) { thread = try HostThread(of: self) { $0.work() } } catch {
       throw Self.error("cannot start the trace's thread", path, -Int(error.number))
     }
+  }
+
+  /// Waits until everything is there that writing takes; to be called before the first segment is opened. Throws, with the files removed, when
+  /// something is not.
+  func finishStart() throws(TraceError) {
     pthread_mutex_lock(lock)
     while !prepared { pthread_cond_wait(changed, lock) }
     let failure = self.failure
@@ -221,7 +235,7 @@ final class FrameWriter: @unchecked Sendable {
     guard failure == nil, let compressor else { return }
 
     pthread_mutex_unlock(lock)
-    populate(0..<JournalLayout.segmentCount)
+    for index in 0..<JournalLayout.populatedCount { rsb_memory_populate(segment(index), JournalLayout.segmentSize) }
     pthread_mutex_lock(lock)
     let packer = BlockPacker(compressor, keeper: keeper)
     while true {
@@ -294,16 +308,9 @@ final class FrameWriter: @unchecked Sendable {
     if more == 0 || rsb_tracefile_extend(journalDescriptor, UInt64(JournalLayout.fileSize(segmentCount)), more) < 0 { return }
     journal!.storeBytes(of: UInt32(wanted), toByteOffset: 8, as: UInt32.self)
     pthread_mutex_lock(lock)
-    let before = segmentCount
     segmentCount = wanted
     pthread_cond_broadcast(changed)
     pthread_mutex_unlock(lock)
-    populate(before..<wanted)
-  }
-
-  /// Makes segments' pages here, where otherwise the tracing thread takes a fault for each, of a file system.
-  private func populate(_ segments: Range<Int>) {
-    for index in segments { rsb_memory_populate(segment(index), JournalLayout.segmentSize) }
   }
 
   private func writeBlock(_ number: UInt32, _ index: Int, _ packer: BlockPacker, _ pieces: [FilePiece]) throws(TraceError) {

@@ -26,7 +26,7 @@ extension TraceWriter {
     precondition(bytes.count <= TraceFormat.contentLimit)
     try begin(.setExtendedState)
     sink.varint(UInt64(context.rawValue))
-    bytes.withUnsafeBytes { content($0, isFile: false) }
+    bytes.withUnsafeBytes { content($0) }
     commit()
   }
 
@@ -113,7 +113,7 @@ extension TraceWriter {
       try begin(.memoryWrite)
       space(id)
       self.address(address + UInt64(at - bytes.startIndex))
-      bytes[at..<end].withUnsafeBytes { content($0, isFile: false) }
+      bytes[at..<end].withUnsafeBytes { content($0) }
       commit()
       at = end
     }
@@ -124,6 +124,7 @@ extension TraceWriter {
     object(id)
     sink.varint(size)
     commit()
+    noteSize(of: id, size)
   }
 
   /// An object with content: its size, then all of its content.
@@ -190,7 +191,7 @@ extension TraceWriter {
     try begin(.objectWrite)
     object(id)
     sink.varint(offset)
-    content(bytes, isFile: isFile)
+    content(bytes, ofFile: isFile ? id : nil)
     commit()
   }
 
@@ -224,7 +225,7 @@ extension TraceWriter {
 
   /// Content: length * 2 and the bytes, or length * 2 + 1 and where they stand (blocks back, offset in the block's
   /// records).
-  func content(_ bytes: UnsafeRawBufferPointer, isFile: Bool) {
+  func content(_ bytes: UnsafeRawBufferPointer, ofFile file: MemoryObjectID? = nil) {
     let length = UInt64(bytes.count) << 1
     if bytes.count < TraceFormat.sharedContentMinimum {
       sink.varint(length)
@@ -235,14 +236,14 @@ extension TraceWriter {
     let lengthSize = length < 1 << 14 ? 2 : length < 1 << 21 ? 3 : 4
     let offset = sink.count + lengthSize
     let hash = ContentHash(bytes)
-    if let known = contents.find(hash, isFile: isFile, block: blockNumber, offset: offset) {
+    if let known = contents.find(hash, isFile: file != nil, block: blockNumber, offset: offset) {
       sink.varint(length | 1)
       sink.varint(UInt64(blockNumber - known.block))
       sink.varint(UInt64(known.offset))
       return
     }
     sink.varint(length)
-    sink.raw(bytes)
-    if isFile { noteFilePiece(at: offset, bytes.count, hash) }
+    if file != nil, frames.store(bytes, at: sink.count) { sink.skip(bytes.count) } else { sink.raw(bytes) }
+    if let file { noteFilePiece(of: file, at: offset, bytes.count, hash) }
   }
 }

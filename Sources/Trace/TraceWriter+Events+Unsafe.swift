@@ -111,7 +111,7 @@ extension TraceWriter {
   private func outputRecord(_ stream: OutputStream, _ bytes: ArraySlice<UInt8>) throws(TraceError) {
     try begin(.outputBytes)
     sink.byte(stream.rawValue)
-    bytes.withUnsafeBytes { content($0, isFile: false) }
+    bytes.withUnsafeBytes { content($0) }
     commit()
   }
 

@@ -29,7 +29,7 @@ public final class TraceWriter {
   var filesEmbedded: UInt64 = 0
   var bytesEmbedded: UInt64 = 0
 
-  private let frames: FrameWriter
+  let frames: FrameWriter
   private var isOpen = false
   private var isClosed = false
   private(set) var blockNumber: UInt32 = 0
@@ -41,17 +41,19 @@ public final class TraceWriter {
   private var filePieces: [FilePiece] = []
   /// Bytes of all files so far, which decide the compression level of the next piece.
   private var allFileBytes: UInt64 = 0
+  /// Objects that were made larger than `wellCompressedFileBytes`.
+  private var largeObjects: Set<MemoryObjectID> = []
 
-  /// Files are most of a small trace: the first few megabytes are worth a good level, more would take too long. Counts
-  /// decide, never time.
+  /// Files are most of a small trace: the first few megabytes are worth a good level, more would take too long, and a part of a
+  /// large file is not worth it. Counts decide, never time.
   private static let wellCompressedFileBytes: UInt64 = 9 << 18
 
   /// Creates the file (mode 0600, an old one is overwritten) and its journal, and writes the header. Whatever stands in
-  /// the way of writing is known when this returns. `affinity`: the CPU mask (as sched_setaffinity takes it) of the
+  /// the way of writing is known when this returns, or when `finishStart` does if that is left to the caller. `affinity`: the CPU mask (as sched_setaffinity takes it) of the
   /// writing thread; empty leaves it the caller's. `keeper`: where compressed pieces of files are kept between runs, used
   /// by the writing thread; the trace is the same without.
   public init(
-    path: String, header: TraceHeader, affinity: [UInt8] = [], keeper: KeptFiles? = nil
+    path: String, header: TraceHeader, affinity: [UInt8] = [], keeper: KeptFiles? = nil, finishesStart: Bool = true
   ) throws(TraceError) {
     self.path = path
     var header = header
@@ -65,7 +67,11 @@ public final class TraceWriter {
     let none = UnsafeMutablePointer<UInt8>(bitPattern: 8)!
     sink = ByteSink(base: none, capacity: 0)
     commitWord = UnsafeMutablePointer(bitPattern: 8)!
+    if finishesStart { try frames.finishStart() }
   }
+
+  /// Waits for what `init` left. Before the first record.
+  public func finishStart() throws(TraceError) { try frames.finishStart() }
 
   // MARK: The frame of every record
 
@@ -93,9 +99,14 @@ public final class TraceWriter {
     if isOpen, sink.count + length + TraceFormat.recordOverhead > sink.capacity { closeBlock() }
   }
 
+  func noteSize(of object: MemoryObjectID, _ size: UInt64) {
+    if size > Self.wellCompressedFileBytes { largeObjects.insert(object) } else { largeObjects.remove(object) }
+  }
+
   /// Content of a file was written at `offset` of the open block's records.
-  func noteFilePiece(at offset: Int, _ length: Int, _ hash: ContentHash) {
-    let level: Int32 = allFileBytes < Self.wellCompressedFileBytes ? 7 : 1
+  func noteFilePiece(of file: MemoryObjectID, at offset: Int, _ length: Int, _ hash: ContentHash) {
+    let isSmall = allFileBytes < Self.wellCompressedFileBytes && !largeObjects.contains(file)
+    let level: Int32 = isSmall ? 7 : 1
     allFileBytes += UInt64(length)
     if length < TraceFormat.filePieceMinimum { return }
     filePieces.append(FilePiece(offset: offset, length: length, hash: hash, level: level))

@@ -36,7 +36,7 @@ public enum RecordSession {
     let ahead = ProgramAhead(options.program)
     let writer: TraceWriter
     do throws(TraceError) {
-      writer = try TraceWriter(path: path, header: header(options, search), keeper: KeptFolder.filePieces)
+      writer = try TraceWriter(path: path, header: header(options, search), keeper: KeptFolder.filePieces, finishesStart: false)
     } catch {
       throw SessionError("cannot write the trace: \(error)")
     }
@@ -46,6 +46,7 @@ public enum RecordSession {
       throw error
     }
     defer { machine.shutdown() }
+    do throws(TraceError) { try writer.finishStart() } catch { throw SessionError("cannot write the trace: \(error)") }
     let host = PosixHostView(hidden: options.hidden, input: input, outputs: outputs, ahead: ahead)
     let recording = RecordingMachine(machine, writer: writer, embedsWholePrograms: options.embedsWholePrograms)
     let seam: any Machine = options.traceCalls ? CallTracingMachine(recording) : recording
