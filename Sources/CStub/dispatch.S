@@ -1,6 +1,6 @@
-// The dispatch blob: where indirect branches of translated code go whose targets lay outside the mirror's window, and where
-// system calls are made. It stands at the start of the arena (RuntimeLayout in Translator); the slots and the hash table lie at
-// fixed distances behind it.
+// The dispatch blob: where indirect branches of translated code go whose targets lay outside the mirror's window, where
+// system calls are made, and what fills a space's own pieces of the mirror. It stands at the start of the arena (RuntimeLayout in
+// Translator); the slots, the hash table and the list of new entries lie at fixed distances behind it.
 // r11: the guest's target. Everything else is the guest's and stays, flags too. The stack is not touched.
 	.set arena_size, 0x7fff0000
 	.set slot_a, rsb_dispatch_start + arena_size + 40
@@ -12,9 +12,9 @@
 	.section dispatch, "a", @progbits
 	.balign 16
 	.globl rsb_dispatch_start, rsb_dispatch_miss, rsb_dispatch_gate, rsb_dispatch_load, rsb_dispatch_behind_load
-	.globl rsb_dispatch_plain_gate, rsb_dispatch_end
+	.globl rsb_dispatch_plain_gate, rsb_dispatch_publish, rsb_dispatch_published, rsb_dispatch_end
 	.hidden rsb_dispatch_start, rsb_dispatch_miss, rsb_dispatch_gate, rsb_dispatch_load, rsb_dispatch_behind_load
-	.hidden rsb_dispatch_plain_gate, rsb_dispatch_end
+	.hidden rsb_dispatch_plain_gate, rsb_dispatch_publish, rsb_dispatch_published, rsb_dispatch_end
 
 rsb_dispatch_start:
 	movq	%rax, slot_a(%rip)
@@ -56,7 +56,8 @@ miss:
 rsb_dispatch_miss:
 	int3
 
-// The gate: where translated code goes to call the kernel, with r11 the place to go on at and rcx the guest's. It leaves the registers where
+// The gate: where translated code goes to call the kernel, with r11 the place to go on at and rcx the guest's, and from its exits, with r11
+// the exit's own address. It leaves the registers where
 // the machine reads and changes them without a call of ptrace (struct rsb_gate, in the page of slots, by its order of words),
 // stops, and goes on with what it finds there: registers, flags, and the extended state of another task if the machine
 // wants that. The stack pointer borrows the page for the flags; no signal is ever delivered to a stub.
@@ -138,6 +139,44 @@ rsb_dispatch_plain_gate:
 	syscall
 	movq	gate_words + 88(%rip), %rcx
 	jmpq	*gate_words + 128(%rip)
+
+// On the way to code: stores new entries in the space's own mirror, and goes on at `resume`. The list (RuntimeLayout.publications) has
+// for each the guest address in the low half and the place in the arena in the high one. Leaves registers and flags alone but r11.
+	.set publish_count, rsb_dispatch_start + arena_size + 88
+	.set publish_resume, rsb_dispatch_start + arena_size + 96
+	.set slot_d, rsb_dispatch_start + arena_size + 104
+	.set slot_si, rsb_dispatch_start + arena_size + 112
+	.set slot_di, rsb_dispatch_start + arena_size + 120
+	.balign 16, 0xcc
+rsb_dispatch_publish:
+	movq	%rax, slot_a(%rip)
+	movq	%rcx, slot_c(%rip)
+	movq	%rdx, slot_d(%rip)
+	movq	%rsi, slot_si(%rip)
+	movq	%rdi, slot_di(%rip)
+	movq	publish_count(%rip), %rcx
+	leaq	rsb_dispatch_start(%rip), %r11
+	movabsq	$0x7ff090000000, %rsi
+	movabsq	$0x7ffb00000000, %rdi
+next:
+	jrcxz	last
+	movl	(%rsi), %eax
+	movl	4(%rsi), %edx
+	leaq	(%r11,%rdx), %rdx
+	movq	%rdx, (%rdi,%rax,8)
+	leaq	8(%rsi), %rsi
+	leaq	-1(%rcx), %rcx
+	jmp	next
+last:
+	movq	slot_a(%rip), %rax
+	movq	slot_c(%rip), %rcx
+	movq	slot_d(%rip), %rdx
+	movq	slot_si(%rip), %rsi
+	movq	slot_di(%rip), %rdi
+	jmpq	*publish_resume(%rip)
+// Where it goes on when there is more than one list.
+rsb_dispatch_published:
+	int3
 	.balign 16, 0xcc
 rsb_dispatch_end:
 

@@ -24,6 +24,8 @@ extern const uint8_t rsb_dispatch_gate[] __attribute__((visibility("hidden")));
 extern const uint8_t rsb_dispatch_load[] __attribute__((visibility("hidden")));
 extern const uint8_t rsb_dispatch_behind_load[] __attribute__((visibility("hidden")));
 extern const uint8_t rsb_dispatch_plain_gate[] __attribute__((visibility("hidden")));
+extern const uint8_t rsb_dispatch_publish[] __attribute__((visibility("hidden")));
+extern const uint8_t rsb_dispatch_published[] __attribute__((visibility("hidden")));
 extern const uint8_t rsb_dispatch_end[] __attribute__((visibility("hidden")));
 
 struct rsb_dispatch rsb_dispatch_get(void) {
@@ -35,5 +37,7 @@ struct rsb_dispatch rsb_dispatch_get(void) {
       .load = (uint32_t)(rsb_dispatch_load - rsb_dispatch_start),
       .behind_load = (uint32_t)(rsb_dispatch_behind_load - rsb_dispatch_start),
       .plain_gate = (uint32_t)(rsb_dispatch_plain_gate - rsb_dispatch_start),
+      .publish = (uint32_t)(rsb_dispatch_publish - rsb_dispatch_start),
+      .published = (uint32_t)(rsb_dispatch_published - rsb_dispatch_start) + 1,
   };
 }

@@ -59,7 +59,7 @@ extension PtraceMachine {
 
 extension PtraceMachine {
   private func writableMappings(_ stub: Stub) throws(MachineError) -> [HostMapping] {
-    try HostMapping.all(of: stub.pid).filter { $0.isWritable && $0.start < StubLayout.bank }
+    try HostMapping.all(of: stub.pid).filter { $0.isWritable && $0.start < guestEnd }
   }
 }
 

@@ -36,6 +36,8 @@ public final class PtraceMachine: Machine {
   let vdso: UInt64
   /// Guests see the processor's number by CPUID, and hashes of their memory must not depend on it.
   var hidesProcessorInHashes = true
+  /// One past what can be the guest's.
+  var guestEnd = StubLayout.bank
   /// Signal-safe state that the watchdog's handler reads; it lives as long as its timer.
   let watch: UnsafeMutablePointer<rsb_watch>
   private let thread: ThreadSetting

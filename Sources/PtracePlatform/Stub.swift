@@ -79,10 +79,17 @@ final class Stub {
     return (result, ListFailure(index: count - Int(registers.r13), error: -result))
   }
 
-  private func inject(_ registers: inout Registers) throws(MachineError) {
+  /// Lets the stub execute code of ours that reads and writes memory only, until its int3, behind which `stopped` is.
+  func execute(from start: UInt64, to stopped: UInt64) throws(MachineError) {
+    var registers = Registers()
+    registers.rip = start
+    try inject(&registers, stopped: stopped)
+  }
+
+  private func inject(_ registers: inout Registers, stopped: UInt64? = nil) throws(MachineError) {
     heldIsKnown = false
     isAtGate = 0
-    let pid = pid, stopped = blob + StubLayout.stopped
+    let pid = pid, stopped = stopped ?? blob + StubLayout.stopped
     let status = withUnsafeMutablePointer(to: &registers) {
       $0.withMemoryRebound(to: UInt64.self, capacity: Registers.wordCount) { rsb_stub_inject(pid, $0, stopped) }
     }

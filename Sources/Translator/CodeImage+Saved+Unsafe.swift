@@ -9,14 +9,14 @@ public struct MirrorEntry: BitwiseCopyable, Sendable {
 
 extension CodeImage {
   /// Changes with anything that translated code or this layout depends on.
-  public static let savedVersion: UInt32 = 5
+  public static let savedVersion: UInt32 = 6
   private static let headerWords = 8
 
   /// Most bytes that `restore` stores at a time.
   private static let storeMax = 64 << 10
 
   public var savedSize: Int {
-    Self.headerWords * 8 + blocks.count * (MemoryLayout<Block>.stride + 4) + exits.count * MemoryLayout<ColdExit>.stride
+    Self.headerWords * 8 + blocks.count * MemoryLayout<Block>.stride + exits.count * MemoryLayout<ColdExit>.stride
       + relocations.count * 4 + map.count * 2 + hot
   }
 
@@ -33,8 +33,6 @@ extension CodeImage {
       ]
       header.withUnsafeBytes { put($0.baseAddress!, $0.count) }
       put(blocks.storage, blocks.count * MemoryLayout<Block>.stride)
-      let order = (0..<UInt32(blocks.count)).sorted { blocks[Int($0)].guest < blocks[Int($1)].guest }
-      order.withUnsafeBytes { put($0.baseAddress ?? UnsafeRawPointer(place), $0.count) }
       put(exits.storage, exits.count * MemoryLayout<ColdExit>.stride)
       put(relocations.storage, relocations.count * 4)
       put(map.storage, map.count * 2)
@@ -50,46 +48,49 @@ extension CodeImage {
     }
   }
 
-  /// Fills an empty image, and says what its piece of the mirror should hold, by rising guest address. nil, and still empty, when
+  /// Fills an empty image, with what its mirror should hold, but not its mirror. False, and still empty, when
   /// the bytes are not those of an image of this size. `store` puts bytes at an offset of the code: a first write to a page through
   /// a mapping costs twice what it does through its file.
-  public func restore(_ bytes: UnsafeRawBufferPointer, store: (Int, UnsafeRawBufferPointer) -> Void) -> [MirrorEntry]? {
+  public func restore(_ bytes: UnsafeRawBufferPointer, store: (Int, UnsafeRawBufferPointer) -> Void) -> Bool {
     precondition(isEmpty)
-    guard bytes.count >= Self.headerWords * 8 else { return nil }
+    guard bytes.count >= Self.headerWords * 8 else { return false }
     let header = (0..<Self.headerWords).map { bytes.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self) }
-    guard header[0] == UInt64(Self.savedVersion), header[7] == UInt64(reserve) else { return nil }
+    guard header[0] == UInt64(Self.savedVersion), header[7] == UInt64(reserve) else { return false }
     let counts = header[2...6].map { Int(clamping: $0) }
-    guard counts.allSatisfy({ $0 <= reserve }), counts[0] + counts[2] < reserve else { return nil }
+    guard counts.allSatisfy({ $0 <= reserve }), counts[0] + counts[2] * Self.exitSize < reserve else { return false }
     let sizes = [
-      counts[1] * MemoryLayout<Block>.stride, counts[1] * 4, counts[2] * MemoryLayout<ColdExit>.stride, counts[3] * 4,
+      counts[1] * MemoryLayout<Block>.stride, counts[2] * MemoryLayout<ColdExit>.stride, counts[3] * 4,
       counts[4] * 2, counts[0],
     ]
-    guard Self.headerWords * 8 + sizes.reduce(0, +) == bytes.count else { return nil }
+    guard Self.headerWords * 8 + sizes.reduce(0, +) == bytes.count else { return false }
     var place = bytes.baseAddress! + Self.headerWords * 8
     blocks.append(bytes: place, elements: counts[1])
     place += sizes[0]
-    let order = UnsafeRawBufferPointer(start: place, count: sizes[1])
-    place += sizes[1]
     exits.append(bytes: place, elements: counts[2])
-    place += sizes[2]
+    place += sizes[1]
     relocations.append(bytes: place, elements: counts[3])
-    place += sizes[3]
+    place += sizes[2]
     map.append(bytes: place, elements: counts[4])
-    place += sizes[4]
+    place += sizes[3]
     hot = counts[0]
-    guard isConsistent, isSorted(order) else {
+    guard isConsistent else {
       forget()
-      return nil
+      return false
     }
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.storeMax, alignment: 8)
     defer { scratch.deallocate() }
     // The distance to everything outside grew by as much as the code moved down.
     let moved = Int32(truncatingIfNeeded: Int64(bitPattern: header[1] &- address))
     storeCode(UnsafeRawBufferPointer(start: place, count: hot), moved, scratch, store)
-    for index in 0..<exits.count { code[reserve - 1 - index] = 0xcc }
+    // One byte of each: few of them are met again.
+    for index in 1..<exits.count + 1 { code[reserve - index * Self.exitSize] = 0xcc }
     heads.reserve(blocks.count)
     for index in 0..<blocks.count { setHead(blocks[index].guest, UInt32(index)) }
-    return mirrorEntries(order)
+    for index in 0..<blocks.count {
+      let block = blocks[index]
+      if block.counted != 0 { entries.append(MirrorEntry(guest: block.guest, counted: block.counted)) }
+    }
+    return true
   }
 
   private func storeCode(
@@ -114,28 +115,6 @@ extension CodeImage {
       store(start, UnsafeRawBufferPointer(rebasing: scratch[..<(end - start)]))
       start = end
     }
-  }
-
-  /// `order`: the blocks' numbers by guest address.
-  private func mirrorEntries(_ order: UnsafeRawBufferPointer) -> [MirrorEntry] {
-    var entries: [MirrorEntry] = []
-    entries.reserveCapacity(blocks.count)
-    for index in 0..<blocks.count {
-      let block = blocks[Int(order.loadUnaligned(fromByteOffset: index * 4, as: UInt32.self))]
-      if block.counted != 0 { entries.append(MirrorEntry(guest: block.guest, counted: block.counted)) }
-    }
-    return entries
-  }
-
-  /// Whether these are numbers of all blocks by rising guest address.
-  private func isSorted(_ order: UnsafeRawBufferPointer) -> Bool {
-    var last = -1
-    for index in 0..<blocks.count {
-      let number = order.loadUnaligned(fromByteOffset: index * 4, as: UInt32.self)
-      guard number < blocks.count, Int(blocks[Int(number)].guest) > last else { return false }
-      last = Int(blocks[Int(number)].guest)
-    }
-    return true
   }
 
   private var isConsistent: Bool {

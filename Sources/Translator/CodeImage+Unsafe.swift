@@ -31,7 +31,8 @@ public enum ColdKind: UInt8, Sendable {
   case stretchedIndirect
 }
 
-/// A cold exit: one byte of int3, told apart by its place.
+/// A cold exit: code that goes to the gate of the dispatch blob with its own address in r11, or an int3 where r11 is needed or the image came
+/// from the disk. Told apart by its place.
 struct ColdExit: BitwiseCopyable {
   /// Guest address.
   var target: UInt64
@@ -52,7 +53,9 @@ public final class CodeImage {
   public let reserve: Int
   let code: UnsafeMutablePointer<UInt8>
   /// Entries for `start` and on; nil above the window.
-  let mirror: UnsafeMutablePointer<UInt64>?
+  public var mirror: UnsafeMutablePointer<UInt64>?
+  /// What a mirror of this image holds, in the order in which it came to be.
+  var entries = GrowingBuffer<MirrorEntry>()
   /// Makes pages that are about to be written, where that takes less than a fault for each.
   public var populate: ((UnsafeMutableRawPointer, Int) -> Void)?
   /// Bytes of code that have their pages.
@@ -121,7 +124,27 @@ public final class CodeImage {
   @inline(__always) public func ownsCode(_ pc: UInt64) -> Bool { pc &- address < UInt64(reserve) }
   public var isEmpty: Bool { blocks.count == 0 }
   public var blockCount: Int { blocks.count }
-  var room: Int { reserve - hot - exits.count }
+  public var mirrorEntryCount: Int { entries.count }
+  /// Puts entries from the `first` on, at most `most`, as the words of the list of publications. Returns how many.
+  public func putMirrorEntries(from first: Int, most: Int, at words: UnsafeMutablePointer<UInt64>) -> Int {
+    precondition(first >= 0 && first <= entries.count)
+    let count = min(most, entries.count - first), place = address - RuntimeLayout.arena
+    for index in 0..<count {
+      let entry = entries.storage[first + index]
+      words[index] = start + UInt64(entry.guest) | (place + UInt64(entry.counted)) << 32
+    }
+    return count
+  }
+  /// Stores them all in a new mirror, of `length` words.
+  public func fillMirror(_ mirror: UnsafeMutablePointer<UInt64>) {
+    for index in 0..<entries.count { mirror[Int(entries[index].guest)] = address + UInt64(entries[index].counted) }
+  }
+  public func allMirrorEntries() -> [MirrorEntry] { Array(UnsafeBufferPointer(start: entries.storage, count: entries.count)) }
+  var room: Int { exitsStart - hot }
+  /// Bytes of code of a cold exit.
+  static let exitSize = 12
+  /// Where they begin: the first is the last.
+  var exitsStart: Int { reserve - exits.count * Self.exitSize }
 
   /// Before some `size` bytes of code are added.
   func prepare(_ size: Int) {
@@ -149,6 +172,7 @@ public final class CodeImage {
     if !heads.isEmpty { headBits.update(repeating: 0, count: length / 64 + 1) }
     hot = 0
     blocks.removeAll()
+    entries.removeAll()
     map.removeAll()
     heads.removeAll()
     exits.removeAll()
@@ -175,6 +199,9 @@ public final class CodeImage {
 
   // MARK: From code back to the guest
 
+  /// Whether `pc` lies in a cold exit.
+  public func isExit(_ pc: UInt64) -> Bool { ownsCode(pc) && Int(pc - address) >= exitsStart }
+
   /// What the byte at `pc` (an address in the code) belongs to.
   public enum Place: Equatable, Sendable {
     case cold(ColdKind, target: UInt64, exit: Int)
@@ -188,8 +215,9 @@ public final class CodeImage {
 
   public func place(of pc: UInt64) -> Place {
     let offset = Int(pc &- address)
-    if offset >= reserve - exits.count {
-      let index = reserve - 1 - offset
+    if offset >= exitsStart {
+      guard (reserve - offset) % Self.exitSize == 0 else { return .nothing }
+      let index = (reserve - offset) / Self.exitSize - 1
       let exit = exits[index]
       return .cold(ColdKind(rawValue: exit.kind)!, target: exit.target, exit: index)
     }

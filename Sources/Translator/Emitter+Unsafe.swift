@@ -12,7 +12,7 @@ struct Emitter: ~Copyable {
     self.image = image
     code = image.code
     offset = image.hot
-    end = image.reserve - image.exits.count
+    end = image.exitsStart
   }
 
   /// Makes what was written part of the image.
@@ -79,9 +79,17 @@ struct Emitter: ~Copyable {
   /// A new cold exit; returns its offset in the code.
   @inline(__always) mutating func cold(_ kind: ColdKind, _ target: UInt64, patch: Int = 0) -> Int {
     image.exits.append(ColdExit(target: target, patch: UInt32(patch), kind: kind.rawValue))
-    end -= 1
+    end -= CodeImage.exitSize
     precondition(end >= offset, "translated code is out of room")
-    code[end] = 0xcc
+    if kind == .stretchedIndirect {
+      code[end] = 0xcc
+    } else {
+      let place = UnsafeMutableRawPointer(code + end)
+      place.storeBytes(of: 0xe9ff_ffff_f91d_8d4c, as: UInt64.self)  // leaq -7(%rip), %r11; jmp
+      let behind = image.address + UInt64(end + CodeImage.exitSize)
+      let distance = Int64(bitPattern: RuntimeLayout.arena + UInt64(RuntimeLayout.gateOffset) &- behind)
+      place.storeBytes(of: Int32(distance), toByteOffset: 8, as: Int32.self)
+    }
     return end
   }
 

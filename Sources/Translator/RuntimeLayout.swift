@@ -4,6 +4,7 @@
 //   0x7ff0_0000_0000  the arena: the dispatch blob, then translated code. One shared memory for all guests of a sandbox
 //   0x7ff0_7fff_0000  the slots: one page, shared likewise (one guest runs at a time), and behind them the table of watches
 //   0x7ff0_8000_0000  the hash table of targets above the mirror's window, one for each space that has some
+//   0x7ff0_9000_0000  the list of entries that a space is to store in its mirror; shared like the slots
 //   0x7ff1_0000_0000  the log of accesses, with nothing mapped behind it; shared like the slots
 //   0x7ffa_ffc0_0000  the countdown: 4 MiB of nothing to read, with nothing mapped below; see `Emitter.countTick`
 //   0x7ffb_0000_0000  the mirror: for each byte of guest code below 2 GiB the address of its translation, or 0
@@ -23,6 +24,9 @@ public enum RuntimeLayout {
   public static let hashTable: UInt64 = 0x7ff0_8000_0000
   /// Entries of 16 bytes: target, its counted entry.
   public static let hashEntries = 1 << 16
+  public static let publications: UInt64 = 0x7ff0_9000_0000
+  /// Entries of 8 bytes, which the dispatch blob stores at a time: guest address, place in the arena.
+  public static let publicationsMax = 16 << 10
   public static let log: UInt64 = 0x7ff1_0000_0000
   /// Bytes: 64 Ki entries.
   public static let logSize = AccessLog.entrySize << 16
@@ -81,6 +85,9 @@ public enum RuntimeSlot: Int, Sendable {
   case log = 72
   /// The guest's rax while an access is logged.
   case rax = 80
+  /// For the dispatch blob: how many entries it is to store, and the address of code where it goes on then. Its own are behind them.
+  case publishCount = 88
+  case publishResume = 96
   /// The registers of a task that calls the kernel, and what it goes on with: struct rsb_gate of CLinux.
   case gate = 512
 }

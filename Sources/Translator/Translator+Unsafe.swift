@@ -88,8 +88,9 @@ public final class Translator {
   }
 
   private func publish(_ image: CodeImage, _ block: Block) {
-    guard block.counted != 0, let mirror = image.mirror else { return }
-    mirror[Int(block.guest)] = image.address + UInt64(block.counted)
+    if block.counted == 0 { return }
+    image.entries.append(MirrorEntry(guest: block.guest, counted: block.counted))
+    if let mirror = image.mirror { mirror[Int(block.guest)] = image.address + UInt64(block.counted) }
   }
 
   // MARK: Writing a region

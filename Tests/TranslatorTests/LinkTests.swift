@@ -77,7 +77,7 @@ import Testing
     // Its counted entry was made for the branch, and serves indirect ones too.
     #expect(made.mirror[0x200] == counted)
     // Who stopped at an exit just before still finds what it was.
-    #expect(image.place(of: image.address + UInt64(image.reserve - 1)) == .cold(.link, target: target, exit: 0))
+    #expect(image.place(of: image.address + UInt64(image.reserve - CodeImage.exitSize)) == .cold(.link, target: target, exit: 0))
     // Branches that are translated later need no exit.
     let exits = image.exits.count
     made.translator.regionInstructionsMax = 384

@@ -1,5 +1,5 @@
 // The memory that translated code lives in: one file of ours, shared by all stubs of a machine, which execute it, and by us,
-// who write it. Behind that are the page of slots and the log of accesses.
+// who write it. Behind that are the page of slots, the log of accesses and the list of what the dispatch blob is to store.
 import CLinux
 import CStub
 import Platform
@@ -11,6 +11,7 @@ final class CodeArena {
   /// Sound: both lie in the file behind the code, mapped as long as this object lives.
   private let slots: UnsafeMutablePointer<UInt64>
   let log: UnsafePointer<UInt64>
+  let publications: UnsafeMutablePointer<UInt64>
   /// Likewise, among the slots.
   let gate: UnsafeMutablePointer<rsb_gate>
   private var used = RuntimeLayout.blobSize
@@ -23,7 +24,13 @@ final class CodeArena {
   let dispatchMiss: UInt64
 
   private static let logOffset = RuntimeLayout.arenaSize + RuntimeLayout.slotsSize
-  private static let size = logOffset + RuntimeLayout.logSize
+  private static let publicationsOffset = logOffset + RuntimeLayout.logSize
+  private static let publicationsSize = RuntimeLayout.publicationsMax * 8
+  private static let size = publicationsOffset + publicationsSize
+  /// Where the dispatch blob stores entries of the mirror, an int3 where it can go on, and where rip is then.
+  let publish: UInt64
+  let publishedEntry: UInt64
+  let published: UInt64
 
   init(usesGate: Bool) throws(MachineError) {
     let descriptor = Int32(try checked(rsb_memfd_make("replaysb-code"), "memfd_create"))
@@ -33,6 +40,7 @@ final class CodeArena {
     base = place.assumingMemoryBound(to: UInt8.self)
     slots = (place + RuntimeLayout.arenaSize).assumingMemoryBound(to: UInt64.self)
     log = UnsafePointer((place + Self.logOffset).assumingMemoryBound(to: UInt64.self))
+    publications = (place + Self.publicationsOffset).assumingMemoryBound(to: UInt64.self)
     gate = UnsafeMutableRawPointer(slots).advanced(by: RuntimeSlot.gate.rawValue).assumingMemoryBound(to: rsb_gate.self)
     let blob = rsb_dispatch_get()
     precondition(Int(blob.size) <= RuntimeLayout.blobSize && blob.gate == RuntimeLayout.gateOffset)
@@ -46,19 +54,24 @@ final class CodeArena {
       place.storeBytes(of: Int32(blob.plain_gate) - Int32(blob.gate) - 5, toByteOffset: 1, as: Int32.self)
     }
     dispatchMiss = RuntimeLayout.arena + UInt64(blob.miss)
+    publish = RuntimeLayout.arena + UInt64(blob.publish)
+    published = RuntimeLayout.arena + UInt64(blob.published)
+    publishedEntry = published - 1
   }
 
   deinit { rsb_memfd_unmap(base, Self.size) }
 
   /// Makes arena, slots, log and countdown part of every stub.
   func install(in host: PtraceMachine) throws(MachineError) {
-    let readExecute: UInt64 = 5, readWrite: UInt64 = 3
+    let readOnly: UInt64 = 1, readExecute: UInt64 = 5, readWrite: UInt64 = 3
     try host.addToZygote(file, at: RuntimeLayout.arena, size: UInt64(RuntimeLayout.arenaSize), protection: readExecute)
     try host.addToZygote(
       file, at: RuntimeLayout.slots, offset: UInt64(RuntimeLayout.arenaSize), size: UInt64(RuntimeLayout.slotsSize),
       protection: readWrite)
     try host.addToZygote(
       file, at: RuntimeLayout.log, offset: UInt64(Self.logOffset), size: UInt64(RuntimeLayout.logSize), protection: readWrite)
+    try host.addToZygote(
+      file, at: RuntimeLayout.publications, offset: UInt64(Self.publicationsOffset), size: UInt64(Self.publicationsSize), protection: readOnly)
     try host.addToZygote(emptyAt: RuntimeLayout.countdown, size: UInt64(RuntimeLayout.countMax))
   }
 

@@ -2,10 +2,10 @@
 // long as a short program runs.
 //
 // Policy. An image's code and tables belong to this thread from `load` to `finishLoad`, which whoever looks into an image calls
-// before it was entered: no code leads there until then. Its piece of the mirror is filled after that, while guests may run: an entry that is missing yet costs a
-// stop that finds the code, as an entry that was never there, and nothing else. Entries are stored word by word, so that no guest
-// sees half of one, and no other thread stores the same words: blocks of the cache have theirs from here, later ones from the
-// translator. `finish` waits for the mirror, too: before anything is taken out of an image or its memory is given back.
+// before it was entered: no code leads there until then. A piece of mirror that spaces share is filled when the second one comes, while guests
+// may run: an entry that is missing yet costs a stop that finds the code, as an entry that was never there, and nothing else. Entries are stored
+// word by word, so that no guest sees half of one, and no other thread stores the same words: blocks that were known have theirs from here, later
+// ones from the translator. `finish` waits for the mirror, too: before anything is taken out of an image or its memory is given back.
 import CLinux
 import Glibc
 import HostThreads
@@ -25,6 +25,7 @@ final class ImageLoader: @unchecked Sendable {
   /// Is being filled.
   private var current: SharedImage?
   private var fills: [Fill] = []
+  private var fillsAfterLoad: [(shared: SharedImage, words: UnsafeMutablePointer<UInt64>)] = []
   /// Jobs that wait or are at work.
   private var loadsLeft = 0
   private var fillsLeft = 0
@@ -34,11 +35,12 @@ final class ImageLoader: @unchecked Sendable {
   /// The machine's own: whether loads may be left.
   private var mayBeLoading = false
 
-  /// The rest of an image's piece of the mirror.
+  /// Entries to be stored in a piece of mirror.
   private struct Fill {
     let image: CodeImage
     let words: UnsafeMutablePointer<UInt64>
-    let entries: [MirrorEntry]
+    /// By rising guest address once the first of them are stored.
+    var entries: [MirrorEntry]
     var next = 0
   }
   /// Entries between two looks for a load, which somebody waits for.
@@ -65,16 +67,27 @@ final class ImageLoader: @unchecked Sendable {
 
   /// Fills an empty image, some time before `finishLoad` for it or `finishLoads` returns.
   func load(_ shared: SharedImage) {
-    guard thread != nil else {
-      if let entries = restore(shared), var fill = fill(shared, entries) { self.fill(&fill, most: .max) }
-      return
-    }
+    guard thread != nil else { return restore(shared) }
     pthread_mutex_lock(lock)
     loads.append(shared)
     loadsLeft += 1
     pthread_cond_broadcast(changed)
     pthread_mutex_unlock(lock)
     mayBeLoading = true
+  }
+
+  /// Fills an image's new mirror with the entries that it has, or that its load will give it. Later ones are the caller's business.
+  func fillMirror(of shared: SharedImage, _ words: UnsafeMutablePointer<UInt64>) {
+    if thread == nil { return shared.image.fillMirror(words) }
+    pthread_mutex_lock(lock)
+    defer { pthread_mutex_unlock(lock) }
+    fillsLeft += 1
+    if current === shared || loads.contains(where: { $0 === shared }) {
+      fillsAfterLoad.append((shared, words))
+    } else {
+      fills.append(Fill(image: shared.image, words: words, entries: shared.image.allMirrorEntries()))
+      pthread_cond_broadcast(changed)
+    }
   }
 
   /// Waits until an image's code and tables are there, which comes next.
@@ -137,14 +150,14 @@ final class ImageLoader: @unchecked Sendable {
         let shared = loads.removeFirst()
         current = shared
         pthread_mutex_unlock(lock)
-        let rest = restore(shared).flatMap { fill(shared, $0) }
+        restore(shared)
         pthread_mutex_lock(lock)
+        if let index = fillsAfterLoad.firstIndex(where: { $0.shared === shared }) {
+          let words = fillsAfterLoad.remove(at: index).words
+          fills.append(Fill(image: shared.image, words: words, entries: shared.image.allMirrorEntries()))
+        }
         current = nil
         loadsLeft -= 1
-        if let rest {
-          fills.append(rest)
-          fillsLeft += 1
-        }
       } else if isEnding {
         return
       } else if !fills.isEmpty {
@@ -161,26 +174,20 @@ final class ImageLoader: @unchecked Sendable {
     }
   }
 
-  /// The entries of its mirror, when the cache had the image.
-  private func restore(_ shared: SharedImage) -> [MirrorEntry]? {
+  private func restore(_ shared: SharedImage) {
     let key = cache.key(shared.image)
-    let entries = cache.load(key, into: shared.image) { offset, bytes in arena.store(shared.image, offset, bytes) }
+    let isLoaded = cache.load(key, into: shared.image) { offset, bytes in arena.store(shared.image, offset, bytes) }
     shared.cacheKey = key
     shared.savedBlocks = shared.image.blockCount
-    if entries != nil {
+    if isLoaded {
       pthread_mutex_lock(lock)
       loaded += 1
       pthread_mutex_unlock(lock)
     }
-    return entries
-  }
-
-  private func fill(_ shared: SharedImage, _ entries: [MirrorEntry]) -> Fill? {
-    guard let mirror = shared.mirror, !entries.isEmpty else { return nil }
-    return Fill(image: shared.image, words: mirror.words, entries: entries)
   }
 
   private func fill(_ job: inout Fill, most: Int) {
+    if job.next == 0 { job.entries.sort { $0.guest < $1.guest } }
     let end = job.next + min(most, job.entries.count - job.next)
     let pageWords = 4096 / 8
     while job.next < end {

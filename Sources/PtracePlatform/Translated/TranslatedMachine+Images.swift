@@ -23,6 +23,7 @@ extension TranslatedMachine {
     let image = attachment.image
     // One that was made just now may still be filled.
     loader?.finishLoad(image)
+    defer { space.complete(attachment) }
     if let known = counted ? image.countedEntry(pc) : image.entry(pc) { return .code(known) }
     counters.misses += 1
     if let bytes = attachment.bytes { try refresh(bytes, attachment, id) }
@@ -69,7 +70,7 @@ extension TranslatedMachine {
 
   private func attachShared(_ space: SpaceCode, _ id: AddressSpaceID, _ mapping: GuestMapping) throws(MachineError) -> Attachment? {
     guard let shared = try sharedImage(mapping) else { return nil }
-    let attachment = Attachment(mapping.range, shared.image, shared.mirror, bytes: nil)
+    let attachment = Attachment(mapping.range, shared, try mirrorPiece(of: shared))
     space.add(attachment)
     try mapMirror(attachment, in: id)
     return attachment
@@ -93,21 +94,15 @@ extension TranslatedMachine {
     let length = Int(mapping.range.length)
     let size = reserve(for: length)
     guard let room = arena.allocate(size) else { throw MachineError("the guest's programs have too much code") }
-    let mirror = try mirrorSegment(mapping.range)
     let image = CodeImage(
       start: mapping.range.start.rawValue, length: length, source: view.assumingMemoryBound(to: UInt8.self),
-      available: available, address: room.address, code: room.code, reserve: size, mirror: mirror?.words)
+      available: available, address: room.address, code: room.code, reserve: size, mirror: nil)
     image.populate = { place, bytes in rsb_memory_populate(place, bytes) }
-    let shared = SharedImage(image, mirror, view: view, available, object)
+    let shared = SharedImage(image, view: view, available, object)
     arena.add(image)
     sharedImages[key] = shared
     load(shared)
     return shared
-  }
-
-  private func mirrorSegment(_ range: GuestRange) throws(MachineError) -> MirrorPool.Segment? {
-    if range.end.rawValue > RuntimeLayout.window { return nil }
-    return try pool.allocate(Int(range.length) * 8)
   }
 
   // MARK: Private images
@@ -121,12 +116,12 @@ extension TranslatedMachine {
     // One size for all, so that pieces of arena and mirror fit the next one.
     let size = reserve(for: Int(SpaceCode.chunkSize))
     guard let room = arena.allocate(size) else { throw MachineError("the guest makes too much code") }
-    let mirror = try mirrorSegment(range)
+    let mirror = range.end.rawValue > RuntimeLayout.window ? nil : try pool.allocate(Int(range.length) * 8)
     let image = CodeImage(
       start: range.start.rawValue, length: Int(range.length), source: UnsafePointer(bytes.pointer),
       available: Int(range.length), address: room.address, code: room.code, reserve: size, mirror: mirror?.words)
     arena.add(image)
-    let attachment = Attachment(range, image, mirror, bytes: bytes)
+    let attachment = Attachment(range, image, mirror.map { .shared($0) } ?? .none, bytes: bytes)
     space.add(attachment)
     try mapMirror(attachment, in: id)
     return attachment

@@ -11,10 +11,13 @@ struct SharedImageKey: Hashable {
   var length: UInt64
 }
 
-/// An image of file content, its piece of mirror, and our view of the content.
+/// An image of file content, and our view of the content.
 final class SharedImage {
   let image: CodeImage
-  let mirror: MirrorPool.Segment?
+  /// The piece of mirror that spaces share; nil before there are several.
+  var mirror: MirrorPool.Segment?
+  /// Some space has used it.
+  var isInUse = false
   /// Sound: a read-only view of the object's pages that lasts as long as this.
   private let view: UnsafeMutableRawPointer
   private let viewSize: Int
@@ -24,9 +27,8 @@ final class SharedImage {
   var savedBlocks = 0
   var cacheKey: KeptFiles.Key?
 
-  init(_ image: CodeImage, _ mirror: MirrorPool.Segment?, view: UnsafeMutableRawPointer, _ size: Int, _ object: MemoryObject) {
+  init(_ image: CodeImage, view: UnsafeMutableRawPointer, _ size: Int, _ object: MemoryObject) {
     self.image = image
-    self.mirror = mirror
     self.view = view
     viewSize = size
     self.object = object
@@ -48,6 +50,7 @@ extension TranslatedMachine {
 
   public func forkAddressSpace(_ parent: AddressSpaceID, as id: AddressSpaceID) throws(MachineError) {
     let from = try space(parent)
+    try shareMirrors(of: from, parent)
     try host.forkAddressSpace(parent, as: id)
     let space = SpaceCode()
     space.mappings = from.mappings
@@ -55,9 +58,9 @@ extension TranslatedMachine {
     space.protectedPages = from.protectedPages
     spaces.place(space, at: id.rawValue)
     for attachment in from.attachments {
-      if attachment.isShared {
+      if let shared = attachment.shared {
         // Its own: what the parent's hash table leads to is not in the child's, which is made anew.
-        space.add(Attachment(attachment.range, attachment.image, attachment.mirror, bytes: nil))
+        space.add(Attachment(attachment.range, shared, attachment.mirror))
       } else {
         try unmapMirror(attachment, in: id)
       }
@@ -79,7 +82,7 @@ extension TranslatedMachine {
   private func release(_ attachment: Attachment) {
     if attachment.isShared { return }
     arena.remove(attachment.image)
-    if let mirror = attachment.mirror { pool.release(mirror) }
+    if case .shared(let mirror) = attachment.mirror { pool.release(mirror) }
   }
 
   // MARK: Mappings
@@ -171,26 +174,6 @@ extension TranslatedMachine {
     release(attachment)
   }
 
-  // MARK: Mirror
-
-  func mapMirror(_ attachment: Attachment, in id: AddressSpaceID) throws(MachineError) {
-    guard let mirror = attachment.mirror else { return }
-    let readOnly: UInt64 = 1
-    try host.enqueue(
-      id, HostCall.mmap,
-      [
-        RuntimeLayout.mirror + attachment.range.start.rawValue * 8, UInt64(mirror.size), readOnly,
-        HostFlag.mapShared | HostFlag.mapFixed | HostFlag.mapNoReserve, 0, mirror.offset,
-      ], object: pool.file)
-  }
-
-  private func unmapMirror(_ attachment: Attachment, in id: AddressSpaceID) throws(MachineError) {
-    guard let mirror = attachment.mirror else { return }
-    try host.enqueue(
-      id, HostCall.munmap,
-      [RuntimeLayout.mirror + attachment.range.start.rawValue * 8, UInt64(mirror.size), 0, 0, 0, 0])
-  }
-
   func removeFromHashTable(_ attachment: Attachment, _ id: AddressSpaceID) throws(MachineError) {
     if attachment.hashIndices.isEmpty { return }
     if let table = try space(id).hashTable {
@@ -273,6 +256,7 @@ extension TranslatedMachine {
         try? removeFromHashTable(attachment, AddressSpaceID(rawValue: UInt32(index)))
       }
     }
+    emptyOwnMirrors(of: image)
     image.flush()
   }
 

@@ -81,7 +81,10 @@ extension TranslatedMachine: ObservingMachine {
       }
     }
     for shared in sharedImages.values {
-      if !shared.image.isEmpty { shared.image.flush() }
+      if !shared.image.isEmpty {
+        emptyOwnMirrors(of: shared.image)
+        shared.image.flush()
+      }
       // It is no longer what the cache has, nor what it should get.
       shared.cacheKey = nil
     }

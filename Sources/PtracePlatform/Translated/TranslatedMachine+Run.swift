@@ -201,7 +201,7 @@ extension TranslatedMachine {
     let stub = turn.stub
     if !stub.queue.isEmpty { try stub.flush() }
     var registers = turn.registers
-    registers.rip = code
+    registers.rip = turn.space.incomplete.isEmpty ? code : try completeMirror(turn.space, stub, goingTo: code)
     registers.gsBase = RuntimeLayout.mirror
     registers.eflags &= ~Self.trapFlag
     arena[.r10] = registers.r10
@@ -214,7 +214,7 @@ extension TranslatedMachine {
     counters.stops += 1
     while true {
       try host.checkStopped(stub, status)
-      let stop = try host.stop(stub, status)
+      let stop = isMirrorMiss(stub, status) ? .fault(Self.mirrorMiss) : try host.stop(stub, status)
       if case .other = stop {
         status = host.resume(stub, gate: arena.gate)
         continue
@@ -230,6 +230,16 @@ extension TranslatedMachine {
       }
     }
   }
+
+  /// A branch to 0 by an empty entry of the mirror: no code but that goes there, so nobody need be asked why it stopped.
+  @inline(__always) private func isMirrorMiss(_ stub: Stub, _ status: Int) -> Bool {
+    status >> 8 == HostSignal.segmentation && stub.held.rip == 0
+  }
+  private static let mirrorMiss: rsb_signal_info = {
+    var info = rsb_signal_info()
+    info.signal = Int32(HostSignal.segmentation)
+    return info
+  }()
 
   /// The guest's registers from the stub's; rip is still an address of code.
   func takeRegisters(_ turn: inout Turn) {

@@ -9,6 +9,11 @@ extension TranslatedMachine {
     guard let image = image(ofCode: code) else {
       throw MachineError("a host call at \(GuestAddress(code)), outside translated code")
     }
+    if image.isExit(code) {
+      turn.registers.rax = turn.stub.held.origRax
+      turn.registers.rcx = turn.stub.held.rcx
+      return try breakpoint(code, &turn)
+    }
     // The code has said it (`Translator.write`).
     let next = turn.stub.held.rcx
     if arena.gate.pointee.word_address != 0 { spaceOfWord = turn.id }

@@ -87,6 +87,7 @@ public final class TranslatedMachine: Machine {
       throw error
     }
     host.hidesProcessorInHashes = false
+    host.guestEnd = RuntimeLayout.guestEnd
     self.host = host
     translator.allowsAVX512 = configuration.allowsAVX512
   }

@@ -32,9 +32,9 @@ final class TranslationCache {
     return KeptFiles.Key([content.low, content.high, image.start, UInt64(image.length), identity])
   }
 
-  /// Fills an empty image, and says what its mirror should hold; nil, and still empty, when nothing sound is kept.
-  func load(_ key: KeptFiles.Key, into image: CodeImage, store: (Int, UnsafeRawBufferPointer) -> Void) -> [MirrorEntry]? {
-    files.read(key) { image.restore($0, store: store) }
+  /// Fills an empty image; false, and still empty, when nothing sound is kept.
+  func load(_ key: KeptFiles.Key, into image: CodeImage, store: (Int, UnsafeRawBufferPointer) -> Void) -> Bool {
+    files.read(key) { image.restore($0, store: store) ? () : nil } != nil
   }
 
   func save(_ image: CodeImage, _ key: KeptFiles.Key) { image.saved().withUnsafeBytes { _ = files.save(key, $0) } }
