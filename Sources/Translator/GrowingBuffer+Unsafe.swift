@@ -53,6 +53,57 @@ struct GrowingBuffer<Element: BitwiseCopyable>: ~Copyable {
   }
 }
 
+/// What is known of an offset while a region is made.
+struct OffsetMark: OptionSet, BitwiseCopyable {
+  let rawValue: UInt8
+  static let decoded = OffsetMark(rawValue: 1)
+  static let head = OffsetMark(rawValue: 2)
+  static let counted = OffsetMark(rawValue: 4)
+  static let countedHead: OffsetMark = [.head, .counted]
+}
+
+/// Marks of offsets: a byte for each, in chunks that are there once one of theirs was marked, so that nothing is looked for.
+struct OffsetMarks: ~Copyable {
+  private static let chunkBits: UInt32 = 14
+  private static let chunkSize = 1 << Int(chunkBits)
+  private var chunks = GrowingBuffer<UnsafeMutablePointer<UInt8>?>()
+  /// Those that have marks.
+  private var marked = GrowingBuffer<UInt32>(capacity: 2048)
+
+  deinit {
+    for index in 0..<chunks.count { chunks[index]?.deallocate() }
+  }
+
+  @inline(__always) subscript(offset: UInt32) -> OffsetMark {
+    let chunk = Int(offset >> Self.chunkBits)
+    guard chunk < chunks.count, let bytes = chunks[chunk] else { return [] }
+    return OffsetMark(rawValue: bytes[Int(offset) & (Self.chunkSize - 1)])
+  }
+
+  @inline(__always) mutating func add(_ offset: UInt32, _ mark: OffsetMark) {
+    let chunk = Int(offset >> Self.chunkBits)
+    if chunk >= chunks.count || chunks[chunk] == nil { makeChunk(chunk) }
+    let place = chunks[chunk]! + (Int(offset) & (Self.chunkSize - 1))
+    if place.pointee == 0 { marked.append(offset) }
+    place.pointee |= mark.rawValue
+  }
+
+  mutating func removeAll() {
+    for index in 0..<marked.count {
+      let offset = marked[index]
+      chunks[Int(offset >> Self.chunkBits)]![Int(offset) & (Self.chunkSize - 1)] = 0
+    }
+    marked.removeAll()
+  }
+
+  private mutating func makeChunk(_ chunk: Int) {
+    while chunks.count <= chunk { chunks.append(nil) }
+    let bytes = UnsafeMutablePointer<UInt8>.allocate(capacity: Self.chunkSize)
+    bytes.initialize(repeating: 0, count: Self.chunkSize)
+    chunks[chunk] = bytes
+  }
+}
+
 /// From offsets (not all ones) to small numbers: open addressing, at most half full. Keys of the same 32 bytes begin to look in the
 /// same eight slots, a line of the processor's cache: who stores or looks for one does so for its neighbours next.
 struct OffsetTable: ~Copyable {
@@ -90,18 +141,6 @@ struct OffsetTable: ~Copyable {
     let index = slot(of: key)
     if slots[index].key == Self.empty { count += 1 }
     slots[index] = (key, value)
-  }
-
-  /// Sets bits of a key's value, which is 0 when the key is new.
-  mutating func add(_ key: UInt32, _ bits: UInt32) {
-    if (count + 1) * 2 > mask { grow() }
-    let index = slot(of: key)
-    if slots[index].key == Self.empty {
-      count += 1
-      slots[index] = (key, bits)
-    } else {
-      slots[index].value |= bits
-    }
   }
 
   /// Makes room for so many keys in all.

@@ -13,31 +13,24 @@ struct Segment {
 
 struct Region: ~Copyable {
   typealias Decoded = (offset: UInt32, instruction: Instruction)
-  private(set) var instructions: [Decoded] = []
+  private(set) var instructions = GrowingBuffer<Decoded>(capacity: 1024)
   private(set) var segments: [Segment] = []
-  /// Offsets to bits: 1 decoded, 2 head, 4 counted head.
-  private(set) var heads = OffsetTable(capacity: 1024)
+  private(set) var marks = OffsetMarks()
   private var work: [UInt32] = []
 
-  var isEmpty: Bool { instructions.isEmpty }
-  @inline(__always) func isHead(_ bits: UInt32) -> Bool { bits & 2 != 0 }
-  @inline(__always) func isCounted(_ bits: UInt32) -> Bool { bits & 4 != 0 }
+  var isEmpty: Bool { instructions.count == 0 }
 
   mutating func sortSegments() { segments.sort { $0.start < $1.start } }
 
-  private mutating func mark(_ offset: UInt32, _ bits: UInt32) {
-    heads.add(offset, bits)
-  }
-
   mutating func decode(_ image: CodeImage, from entry: UInt32, counted: Bool, limit: Int) {
-    instructions.removeAll(keepingCapacity: true)
+    instructions.removeAll()
     segments.removeAll(keepingCapacity: true)
-    heads.removeAll()
+    marks.removeAll()
     work.removeAll(keepingCapacity: true)
-    mark(entry, counted ? 6 : 2)
+    marks.add(entry, counted ? .countedHead : .head)
     work.append(entry)
     while let offset = work.popLast(), instructions.count < limit {
-      if let bits = heads.value(offset), bits & 1 != 0 { continue }
+      if marks[offset].contains(.decoded) { continue }
       if image.isHead(offset) { continue }
       decodeSegment(image, from: offset, limit: limit)
     }
@@ -48,9 +41,9 @@ struct Region: ~Copyable {
     var offset = start, end = start
     while true {
       if offset != start {
-        let known = (heads.value(offset) ?? 0) & 1 != 0
+        let known = marks[offset].contains(.decoded)
         if known || instructions.count >= limit || Int(offset) >= image.length || image.isHead(offset) {
-          if known { mark(offset, 2) }
+          if known { marks.add(offset, .head) }
           segment.continues = offset
           break
         }
@@ -61,7 +54,7 @@ struct Region: ~Copyable {
         if segment.count > 0 { segment.continues = offset }
         break
       }
-      mark(offset, 1)
+      marks.add(offset, .decoded)
       instructions.append((offset, instruction))
       segment.count += 1
       let next = offset + UInt32(instruction.length)
@@ -97,13 +90,13 @@ struct Region: ~Copyable {
       return false
     case .call:
       followBranch(image, instruction, offset, next, isCall: true)
-      mark(next, 6)
+      marks.add(next, .countedHead)
       return true
     case .callIndirect:
-      mark(next, 6)
+      marks.add(next, .countedHead)
       return true
     case .syscall, .cpuid, .rdtsc, .rdtscp, .rdrand, .rdseed, .rdpid, .xgetbv, .gsBase:
-      mark(next, 2)
+      marks.add(next, .head)
       return true
     case .ret, .jumpIndirect, .sysenter, .breakpoint, .interrupt, .icebp, .far, .transaction, .undefined, .unknown:
       return false
@@ -116,7 +109,7 @@ struct Region: ~Copyable {
     let target = Int(next) + Int(instruction.branchDisplacement(image.source + Int(offset)))
     guard target >= 0, target < image.length else { return }
     let isBackward = target <= Int(offset)
-    mark(UInt32(target), isBackward ? 6 : 2)
+    marks.add(UInt32(target), isBackward ? .countedHead : .head)
     // Functions that are called come after what belongs to this one.
     if isCall { work.insert(UInt32(target), at: 0) } else { work.append(UInt32(target)) }
   }

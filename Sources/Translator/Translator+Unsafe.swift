@@ -120,9 +120,10 @@ public final class Translator {
     var flowsIn = flowsIn
     for index in segment.first..<segment.first + segment.count {
       let (offset, instruction) = region.instructions[index]
-      if let kind = region.heads.value(offset), blockIndex < 0 || region.isHead(kind) {
+      let mark = region.marks[offset]
+      if blockIndex < 0 || mark.contains(.head) {
         var counted = 0
-        if region.isCounted(kind) {
+        if mark.contains(.counted) {
           var over = -1
           if flowsIn {
             emitter.byte(0xeb)

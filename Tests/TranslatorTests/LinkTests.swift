@@ -112,4 +112,25 @@ import Testing
     #expect(known.allSatisfy { table.value($0.key) == $0.value })
     #expect(table.value(0x7fff_ffff) == nil)
   }
+
+  /// Marks add up, and are gone all at once, in chunks that are there and in new ones.
+  @Test func offsetMarksKeepWhatTheyWereGiven() {
+    var marks = OffsetMarks()
+    var state: UInt64 = 17
+    for _ in 0..<3 {
+      var known: [UInt32: OffsetMark] = [:]
+      for _ in 0..<5_000 {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        let offset = UInt32(truncatingIfNeeded: state >> 40) & 0x3f_ffff
+        let mark: OffsetMark = [.decoded, .head, .countedHead][Int(state >> 32 % 3)]
+        marks.add(offset, mark)
+        known[offset, default: []].formUnion(mark)
+      }
+      #expect(known.allSatisfy { marks[$0.key] == $0.value })
+      #expect((0..<1000 as Range<UInt32>).allSatisfy { marks[$0] == known[$0] ?? [] })
+      #expect(marks[.max] == [])
+      marks.removeAll()
+      #expect(known.allSatisfy { marks[$0.key] == [] })
+    }
+  }
 }

@@ -1,7 +1,7 @@
 // What the translator knows about one instruction of 64-bit mode: a plain value without references.
 
 /// What an instruction does to the flow of control, or why the translator cannot copy it.
-public enum Flow: UInt8, Sendable, CaseIterable {
+public enum Flow: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   /// Falls through; may be copied, subject to its operands.
   case plain
   /// E9, EB.
@@ -37,7 +37,7 @@ public enum Flow: UInt8, Sendable, CaseIterable {
 }
 
 /// The prefixes that stand before an instruction. Of several segment overrides the last fs or gs counts, as cs, ds, es and ss mean nothing here.
-public struct Prefixes: OptionSet, Sendable {
+public struct Prefixes: OptionSet, BitwiseCopyable, Sendable {
   public let rawValue: UInt16
   @inline(__always) public init(rawValue: UInt16) { self.rawValue = rawValue }
 
@@ -54,7 +54,7 @@ public struct Prefixes: OptionSet, Sendable {
 }
 
 /// The six arithmetic flags. The direction flag is not among them.
-public struct Flags: OptionSet, Sendable {
+public struct Flags: OptionSet, BitwiseCopyable, Sendable {
   public let rawValue: UInt8
   @inline(__always) public init(rawValue: UInt8) { self.rawValue = rawValue }
 
@@ -68,7 +68,7 @@ public struct Flags: OptionSet, Sendable {
 }
 
 /// One decoded instruction. Offsets count from its first byte, sizes are in bytes, and a size of 0 means that there is none.
-public struct Instruction: Sendable {
+public struct Instruction: BitwiseCopyable, Sendable {
   /// 0 when the bytes ran out before its end.
   public var length: UInt8 = 0
   /// 0, or 0x40 to 0x4f. Always 0 with VEX, EVEX and XOP.
