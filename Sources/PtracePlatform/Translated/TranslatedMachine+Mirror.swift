@@ -6,12 +6,15 @@ import Translator
 extension TranslatedMachine {
   // MARK: Pieces
 
+  /// Most of a piece of a space's own: where the host counts what could be written, more might be refused.
+  private static let ownBytesMax = 64 << 20
+
   /// The only space that there is gets a piece of its own for what nobody used before: most programs are one process.
   func mirrorPiece(of shared: SharedImage) throws(MachineError) -> MirrorPiece {
     if shared.image.start + UInt64(shared.image.length) > RuntimeLayout.window { return .none }
     let isFirst = shared.mirror == nil && !shared.isInUse
     shared.isInUse = true
-    if isFirst && spaces.lazy.compactMap({ $0 }).count == 1 { return .own }
+    if isFirst && shared.image.length * 8 <= Self.ownBytesMax && spaces.lazy.compactMap({ $0 }).count == 1 { return .own }
     return .shared(try sharedPiece(of: shared))
   }
 
