@@ -52,7 +52,7 @@ public final class CodeImage {
   public let address: UInt64
   public let reserve: Int
   let code: UnsafeMutablePointer<UInt8>
-  /// Entries for `start` and on; nil above the window.
+  /// Entries for `start` and on, which we store; nil above the window, and while spaces that use the image have pieces of their own.
   public var mirror: UnsafeMutablePointer<UInt64>?
   /// What a mirror of this image holds, in the order in which it came to be.
   var entries = GrowingBuffer<MirrorEntry>()
