@@ -2,6 +2,8 @@
 // system calls are made, and what fills a space's own pieces of the mirror. It stands at the start of the arena (RuntimeLayout in
 // Translator); the slots, the hash table and the list of new entries lie at fixed distances behind it.
 // r11: the guest's target. Everything else is the guest's and stays, flags too. The stack is not touched.
+#include "CStub.h"
+
 	.set arena_size, 0x7fff0000
 	.set slot_a, rsb_dispatch_start + arena_size + 40
 	.set slot_c, rsb_dispatch_start + arena_size + 48
@@ -56,9 +58,9 @@ miss:
 rsb_dispatch_miss:
 	int3
 
-// The gate: where translated code goes to call the kernel, with r11 the place to go on at and rcx the guest's, and from its exits, with r11
-// the exit's own address. It leaves the registers where
-// the machine reads and changes them without a call of ptrace (struct rsb_gate, in the page of slots, by its order of words),
+// The gate: where translated code goes to call the kernel, with r11 the place to go on at and rcx the guest's next instruction, and from its exits,
+// with r11 the exit's own address and rcx the guest's. It leaves the registers where the machine reads and changes them without a
+// call of ptrace (struct rsb_gate, in the page of slots, by its order of words),
 // stops, and goes on with what it finds there: registers, flags, and the extended state of another task if the machine
 // wants that. The stack pointer borrows the page for the flags; no signal is ever delivered to a stub.
 	.set gate_words, rsb_dispatch_start + arena_size + 512
@@ -156,8 +158,8 @@ rsb_dispatch_publish:
 	movq	%rdi, slot_di(%rip)
 	movq	publish_count(%rip), %rcx
 	leaq	rsb_dispatch_start(%rip), %r11
-	movabsq	$0x7ff090000000, %rsi
-	movabsq	$0x7ffb00000000, %rdi
+	movabsq	$RSB_DISPATCH_PUBLICATIONS, %rsi
+	movabsq	$RSB_DISPATCH_MIRROR, %rdi
 next:
 	jrcxz	last
 	movl	(%rsi), %eax

@@ -24,7 +24,7 @@ import KeptFiles
 enum JournalLayout {
   static let magic: UInt32 = 0x4A42_5352  // "RSBJ"
   static let headerLength = 4096
-  /// At the start, with pages of those, and at most.
+  /// Segments at the start, those of them that get their pages then, and segments at most.
   static let segmentCount = 16
   static let populatedCount = 2
   static let segmentCountMax = 48
@@ -221,7 +221,7 @@ final class FrameWriter: @unchecked Sendable {
 
   // MARK: The worker
 
-  /// The worker's life: prepare, blocks in order, the seek table. All writing happens here, where SIGXFSZ is blocked.
+  /// The worker's life: prepare, blocks in order, the seek table. Whatever makes a file longer happens here, where SIGXFSZ is blocked.
   private func work() {
     affinity.withUnsafeBytes { rsb_thread_settle($0.baseAddress, $0.count) }
     var failure: TraceError?

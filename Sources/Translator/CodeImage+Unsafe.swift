@@ -124,22 +124,6 @@ public final class CodeImage {
   @inline(__always) public func ownsCode(_ pc: UInt64) -> Bool { pc &- address < UInt64(reserve) }
   public var isEmpty: Bool { blocks.count == 0 }
   public var blockCount: Int { blocks.count }
-  public var mirrorEntryCount: Int { entries.count }
-  /// Puts entries from the `first` on, at most `most`, as the words of the list of publications. Returns how many.
-  public func putMirrorEntries(from first: Int, most: Int, at words: UnsafeMutablePointer<UInt64>) -> Int {
-    precondition(first >= 0 && first <= entries.count)
-    let count = min(most, entries.count - first), place = address - RuntimeLayout.arena
-    for index in 0..<count {
-      let entry = entries.storage[first + index]
-      words[index] = start + UInt64(entry.guest) | (place + UInt64(entry.counted)) << 32
-    }
-    return count
-  }
-  /// Stores them all in a new mirror, of `length` words.
-  public func fillMirror(_ mirror: UnsafeMutablePointer<UInt64>) {
-    for index in 0..<entries.count { mirror[Int(entries[index].guest)] = address + UInt64(entries[index].counted) }
-  }
-  public func allMirrorEntries() -> [MirrorEntry] { Array(UnsafeBufferPointer(start: entries.storage, count: entries.count)) }
   var room: Int { exitsStart - hot }
   /// Bytes of code of a cold exit.
   static let exitSize = 12
@@ -196,6 +180,28 @@ public final class CodeImage {
     let counted = blocks[Int(index)].counted
     return counted == 0 ? nil : address + UInt64(counted)
   }
+
+  // MARK: Entries of the mirror
+
+  public var mirrorEntryCount: Int { entries.count }
+
+  /// Puts entries from the `first` on, at most `most`, as the words of the list of publications. Returns how many.
+  public func putMirrorEntries(from first: Int, most: Int, at words: UnsafeMutablePointer<UInt64>) -> Int {
+    precondition(first >= 0 && first <= entries.count)
+    let count = min(most, entries.count - first), place = address - RuntimeLayout.arena
+    for index in 0..<count {
+      let entry = entries.storage[first + index]
+      words[index] = start + UInt64(entry.guest) | (place + UInt64(entry.counted)) << 32
+    }
+    return count
+  }
+
+  /// Stores them all in a new mirror, of `length` words.
+  public func fillMirror(_ mirror: UnsafeMutablePointer<UInt64>) {
+    for index in 0..<entries.count { mirror[Int(entries[index].guest)] = address + UInt64(entries[index].counted) }
+  }
+
+  public func allMirrorEntries() -> [MirrorEntry] { Array(UnsafeBufferPointer(start: entries.storage, count: entries.count)) }
 
   // MARK: From code back to the guest
 

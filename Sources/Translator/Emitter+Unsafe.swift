@@ -86,9 +86,7 @@ struct Emitter: ~Copyable {
     } else {
       let place = UnsafeMutableRawPointer(code + end)
       place.storeBytes(of: 0xe9ff_ffff_f91d_8d4c, as: UInt64.self)  // leaq -7(%rip), %r11; jmp
-      let behind = image.address + UInt64(end + CodeImage.exitSize)
-      let distance = Int64(bitPattern: RuntimeLayout.arena + UInt64(RuntimeLayout.gateOffset) &- behind)
-      place.storeBytes(of: Int32(distance), toByteOffset: 8, as: Int32.self)
+      place.storeBytes(of: distanceToGate(from: end + CodeImage.exitSize), toByteOffset: 8, as: Int32.self)
     }
     return end
   }
@@ -134,8 +132,13 @@ struct Emitter: ~Copyable {
     bytes(0x5_1d_8d_4c, 7)  // leaq 5(%rip), %r11
     byte(0xe9)
     image.relocations.append(UInt32(offset))
+    int32(distanceToGate(from: offset + 4))
+  }
+
+  /// From an offset in the code to the gate.
+  private func distanceToGate(from offset: Int) -> Int32 {
     let gate = RuntimeLayout.arena + UInt64(RuntimeLayout.gateOffset)
-    int32(Int32(truncatingIfNeeded: Int64(bitPattern: gate &- (image.address + UInt64(offset) + 4))))
+    return Int32(truncatingIfNeeded: Int64(bitPattern: gate &- (image.address + UInt64(offset))))
   }
 
   /// Goes to the counted entry of the guest address in r11.

@@ -2,11 +2,11 @@
 // share. Code of many functions, each of which ends with an indirect jump to the next, must come through all of them: by what
 // was translated, by what the cache on disk has (more entries than one list holds), after a fork on both sides, in a second
 // space, and after the code has changed. The count of stops tells that a branch found its target by itself.
-import CLinux
 import Foundation
 import Platform
 @testable import PtracePlatform
 import Testing
+import Translator
 
 @Suite(.serialized, .timeLimit(.minutes(2))) struct MirrorTests {
   private static let functions = 24_000
@@ -39,7 +39,7 @@ import Testing
       try machine.createObject(MirrorTests.object, content: bytes)
     }
 
-    private var all: GuestRange { GuestRange(GuestAddress(code), GuestAddress(code + UInt64(bytes.count))) }
+    var all: GuestRange { GuestRange(GuestAddress(code), GuestAddress(code + UInt64(bytes.count))) }
 
     func space(_ number: UInt32) throws -> AddressSpaceID {
       let id = AddressSpaceID(rawValue: number)
@@ -60,100 +60,91 @@ import Testing
       machine.destroyContext(context.id)
       return (context.registers.rbx, trap, machine.counters.stops - before)
     }
+
+    /// All functions run, add `step` up so many times, and take at most so many stops, the last one included.
+    func check(
+      _ space: AddressSpaceID, step: UInt64, adding: Int = MirrorTests.functions, stopsMost: UInt64 = 1, _ what: String, _ checks: Checks
+    ) throws {
+      let result = try run(space, step: step)
+      checks.equal(result.trap, .syscall, what)
+      checks.equal(result.sum, step &* UInt64(adding), what)
+      checks.check(result.stops <= stopsMost, "\(what): \(result.stops) stops")
+    }
   }
 
-  private static func onThread(_ body: @escaping () throws -> [String]) {
+  /// A machine with the program, in a thread of its own.
+  private static func withGuest(cache: String? = nil, _ body: (Guest, Checks) throws -> Void) {
     let failures = onTracerThread { () -> [String] in
-      do { return try body() } catch { return ["threw \(error)"] }
+      let checks = Checks()
+      do {
+        let guest = try Guest(cache: cache)
+        defer { guest.machine.shutdown() }
+        try body(guest, checks)
+      } catch {
+        checks.check(false, "threw \(error)")
+      }
+      return checks.failures
     }
     for failure in failures { Issue.record("\(failure)") }
   }
 
-  /// All functions ran; beyond the last stop there were at most so many.
-  private static func check(_ guest: Guest, _ space: AddressSpaceID, _ step: UInt64, stopsMost: UInt64, _ what: String) throws -> [String] {
-    let result = try guest.run(space, step: step)
-    var failures: [String] = []
-    if result.trap != .syscall { failures.append("\(what): ended with \(result.trap)") }
-    if result.sum != step &* UInt64(functions) { failures.append("\(what): \(result.sum) added up") }
-    if result.stops > stopsMost { failures.append("\(what): \(result.stops) stops") }
-    return failures
-  }
+  /// Stops when each target is translated as it is first met, or found missing, and the last one.
+  private static let oneStopEach = UInt64(functions) + 1
 
   @Test func branchesFindWhatWasTranslated() {
-    Self.onThread {
-      let guest = try Guest(cache: nil)
-      defer { guest.machine.shutdown() }
+    Self.withGuest { guest, checks in
       let first = try guest.space(1)
-      // Each target is translated when it is first met.
-      var failures = try Self.check(guest, first, 3, stopsMost: UInt64(Self.functions) + 1, "first run")
-      failures += try Self.check(guest, first, 5, stopsMost: 1, "second run")
-      return failures
+      try guest.check(first, step: 3, stopsMost: Self.oneStopEach, "first run", checks)
+      try guest.check(first, step: 5, "second run", checks)
     }
   }
 
   @Test func forksAndOtherSpacesShare() {
-    Self.onThread {
-      let guest = try Guest(cache: nil)
-      defer { guest.machine.shutdown() }
+    Self.withGuest { guest, checks in
       let first = try guest.space(1)
-      var failures = try Self.check(guest, first, 3, stopsMost: UInt64(Self.functions) + 1, "first run")
+      try guest.check(first, step: 3, stopsMost: Self.oneStopEach, "first run", checks)
       let child = AddressSpaceID(rawValue: 2)
       try guest.machine.forkAddressSpace(first, as: child)
-      failures += try Self.check(guest, child, 5, stopsMost: 1, "child")
-      failures += try Self.check(guest, first, 7, stopsMost: 1, "parent")
+      try guest.check(child, step: 5, "child", checks)
+      try guest.check(first, step: 7, "parent", checks)
       let other = try guest.space(3)
-      failures += try Self.check(guest, other, 9, stopsMost: 1, "another space")
+      try guest.check(other, step: 9, "another space", checks)
       guest.machine.destroyAddressSpace(first)
-      failures += try Self.check(guest, other, 11, stopsMost: 1, "after the first is gone")
-      return failures
+      try guest.check(other, step: 11, "after the first is gone", checks)
     }
   }
 
   @Test func whatTheCacheHasIsPublishedInSeveralLists() throws {
+    #expect(Self.functions > RuntimeLayout.publicationsMax)
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("replaysb-mirror-\(UInt64.random(in: .min ... .max))").path
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
-    Self.onThread {
-      let guest = try Guest(cache: folder)
-      let failures = try Self.check(guest, try guest.space(1), 3, stopsMost: UInt64(Self.functions) + 1, "fills the cache")
-      guest.machine.shutdown()
-      return failures
+    Self.withGuest(cache: folder) { guest, checks in
+      try guest.check(try guest.space(1), step: 3, stopsMost: Self.oneStopEach, "fills the cache", checks)
     }
-    Self.onThread {
-      let guest = try Guest(cache: folder)
-      defer { guest.machine.shutdown() }
+    Self.withGuest(cache: folder) { guest, checks in
       let first = try guest.space(1)
-      var failures = try Self.check(guest, first, 5, stopsMost: 1, "from the cache")
-      if guest.machine.counters.instructionsTranslated > 0 { failures.append("translated again") }
+      try guest.check(first, step: 5, "from the cache", checks)
+      checks.equal(guest.machine.counters.instructionsTranslated, 0, "translated again")
       let child = AddressSpaceID(rawValue: 2)
       try guest.machine.forkAddressSpace(first, as: child)
       // Filled by another thread: what is missing yet costs a stop, and nothing else.
-      failures += try Self.check(guest, child, 7, stopsMost: UInt64(Self.functions) + 1, "child of the cache's")
-      return failures
+      try guest.check(child, step: 7, stopsMost: Self.oneStopEach, "child of the cache's", checks)
     }
   }
 
   @Test func changedCodeIsFoundNoMore() {
-    Self.onThread {
-      let guest = try Guest(cache: nil)
-      defer { guest.machine.shutdown() }
+    Self.withGuest { guest, checks in
       let first = try guest.space(1)
-      var failures = try Self.check(guest, first, 3, stopsMost: UInt64(Self.functions) + 1, "first run")
+      try guest.check(first, step: 3, stopsMost: Self.oneStopEach, "first run", checks)
       // The third function subtracts.
-      let third = 2 * Self.stride + 5
-      try guest.machine.writeObject(Self.object, offset: third, [0x29][...])
-      let result = try guest.run(first, step: 5)
-      let sum = 5 * UInt64(Self.functions - 2)
-      if result.trap != .syscall || result.sum != sum { failures.append("after the change: \(result.sum), not \(sum)") }
+      try guest.machine.writeObject(Self.object, offset: 2 * Self.stride + 5, [0x29][...])
+      try guest.check(first, step: 5, adding: Self.functions - 2, stopsMost: Self.oneStopEach, "after the change", checks)
       // Unmapped and mapped again, now with the pieces that spaces share.
-      let all = GuestRange(GuestAddress(code), GuestAddress(code + UInt64(guest.bytes.count)))
-      try guest.machine.unmap(first, all)
-      let gone = try guest.run(first, step: 5)
-      if gone.trap != .fault(Fault(signal: 11, code: 1, address: GuestAddress(code))) { failures.append("unmapped: \(gone.trap)") }
-      try guest.machine.map(first, all, [.read, .execute], .privateObject(Self.object, offset: 0))
-      let again = try guest.run(first, step: 7)
-      if again.trap != .syscall || again.sum != 7 * UInt64(Self.functions - 2) { failures.append("mapped again: \(again.sum)") }
-      return failures
+      try guest.machine.unmap(first, guest.all)
+      checks.equal(try guest.run(first, step: 5).trap, .fault(Fault(signal: 11, code: 1, address: GuestAddress(code))), "unmapped")
+      try guest.machine.map(first, guest.all, [.read, .execute], .privateObject(Self.object, offset: 0))
+      try guest.check(first, step: 7, adding: Self.functions - 2, stopsMost: Self.oneStopEach, "mapped again", checks)
     }
   }
 }

@@ -1,6 +1,12 @@
 // The freestanding blob that lives in the guest's address space.
 #ifndef REPLAYSB_CSTUB_H
 #define REPLAYSB_CSTUB_H
+
+// Addresses that dispatch.S has in it: RuntimeLayout.publications and .mirror, compared when a machine is made.
+#define RSB_DISPATCH_PUBLICATIONS 0x7ff090000000
+#define RSB_DISPATCH_MIRROR 0x7ffb00000000
+
+#ifndef __ASSEMBLER__
 #include <stdint.h>
 
 /// The blob's bytes and the offsets of its entries. The image's own entry is offset 0.
@@ -33,4 +39,5 @@ struct rsb_dispatch {
 };
 
 struct rsb_dispatch rsb_dispatch_get(void);
+#endif
 #endif

@@ -8,7 +8,7 @@ import Translator
 final class CodeArena {
   private let file: MemoryObject
   private let base: UnsafeMutablePointer<UInt8>
-  /// Sound: both lie in the file behind the code, mapped as long as this object lives.
+  /// Sound: all lie in the file behind the code, mapped as long as this object lives.
   private let slots: UnsafeMutablePointer<UInt64>
   let log: UnsafePointer<UInt64>
   let publications: UnsafeMutablePointer<UInt64>
@@ -27,9 +27,8 @@ final class CodeArena {
   private static let publicationsOffset = logOffset + RuntimeLayout.logSize
   private static let publicationsSize = RuntimeLayout.publicationsMax * 8
   private static let size = publicationsOffset + publicationsSize
-  /// Where the dispatch blob stores entries of the mirror, an int3 where it can go on, and where rip is then.
+  /// Where the dispatch blob stores entries of the mirror, and where rip is behind the int3 at which it can go on.
   let publish: UInt64
-  let publishedEntry: UInt64
   let published: UInt64
 
   init(usesGate: Bool) throws(MachineError) {
@@ -44,6 +43,8 @@ final class CodeArena {
     gate = UnsafeMutableRawPointer(slots).advanced(by: RuntimeSlot.gate.rawValue).assumingMemoryBound(to: rsb_gate.self)
     let blob = rsb_dispatch_get()
     precondition(Int(blob.size) <= RuntimeLayout.blobSize && blob.gate == RuntimeLayout.gateOffset)
+    precondition(
+      RuntimeLayout.publications == UInt64(RSB_DISPATCH_PUBLICATIONS) && RuntimeLayout.mirror == UInt64(RSB_DISPATCH_MIRROR))
     base.update(from: blob.bytes, count: Int(blob.size))
     gate.pointee.word_load = RuntimeLayout.arena + UInt64(blob.load)
     gate.pointee.behind_word_load = RuntimeLayout.arena + UInt64(blob.behind_load)
@@ -56,12 +57,11 @@ final class CodeArena {
     dispatchMiss = RuntimeLayout.arena + UInt64(blob.miss)
     publish = RuntimeLayout.arena + UInt64(blob.publish)
     published = RuntimeLayout.arena + UInt64(blob.published)
-    publishedEntry = published - 1
   }
 
   deinit { rsb_memfd_unmap(base, Self.size) }
 
-  /// Makes arena, slots, log and countdown part of every stub.
+  /// Makes arena, slots, log, list and countdown part of every stub.
   func install(in host: PtraceMachine) throws(MachineError) {
     let readOnly: UInt64 = 1, readExecute: UInt64 = 5, readWrite: UInt64 = 3
     try host.addToZygote(file, at: RuntimeLayout.arena, size: UInt64(RuntimeLayout.arenaSize), protection: readExecute)

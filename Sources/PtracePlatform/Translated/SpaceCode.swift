@@ -9,7 +9,7 @@ enum MirrorPiece {
   case none
   /// Memory of ours that every space can map, where we store them.
   case shared(MirrorPool.Segment)
-  /// Memory of the space alone, where the dispatch blob stores them on the way to code: it costs the host less (pages of 2 MiB, no file), once.
+  /// Memory of the space alone, where the dispatch blob stores them on the way to code. The host makes it in less time, but for each space again.
   case own
 }
 

@@ -16,8 +16,8 @@ final class SharedImage {
   let image: CodeImage
   /// The piece of mirror that spaces share; nil before there are several.
   var mirror: MirrorPool.Segment?
-  /// Some space has used it.
-  var isInUse = false
+  /// Some space has, or had, an attachment to it.
+  var hasBeenUsed = false
   /// Sound: a read-only view of the object's pages that lasts as long as this.
   private let view: UnsafeMutableRawPointer
   private let viewSize: Int

@@ -12,9 +12,10 @@ extension TranslatedMachine {
   /// The only space that there is gets a piece of its own for what nobody used before: most programs are one process.
   func mirrorPiece(of shared: SharedImage) throws(MachineError) -> MirrorPiece {
     if shared.image.start + UInt64(shared.image.length) > RuntimeLayout.window { return .none }
-    let isFirst = shared.mirror == nil && !shared.isInUse
-    shared.isInUse = true
-    if isFirst && shared.image.length * 8 <= Self.ownBytesMax && spaces.lazy.compactMap({ $0 }).count == 1 { return .own }
+    let isFirst = !shared.hasBeenUsed
+    shared.hasBeenUsed = true
+    let isOnlySpace = spaces.count(where: { $0 != nil }) == 1
+    if isFirst && isOnlySpace && shared.image.length * 8 <= Self.ownBytesMax { return .own }
     return .shared(try sharedPiece(of: shared))
   }
 
@@ -85,7 +86,7 @@ extension TranslatedMachine {
       try useLargePages(attachment, stub)
       while attachment.published < attachment.image.mirrorEntryCount {
         if count == RuntimeLayout.publicationsMax {
-          (arena[.publishCount], arena[.publishResume]) = (UInt64(count), arena.publishedEntry)
+          (arena[.publishCount], arena[.publishResume]) = (UInt64(count), arena.published - 1)
           try stub.execute(from: arena.publish, to: arena.published)
           count = 0
         }
@@ -108,5 +109,6 @@ extension TranslatedMachine {
     stub.enqueue(.largePages(place, size))
     try stub.flush()
   }
+  /// Entries are dense where each has at most so much of the piece: half of its small pages would be made.
   private static let mirrorBytesPerEntry: UInt64 = 2048
 }
