@@ -123,6 +123,13 @@ void *rsb_memfd_map(int descriptor, uint64_t offset, size_t size, int writable) 
   return place == MAP_FAILED ? NULL : place;
 }
 
+int rsb_file_can_execute(int descriptor) {
+  void *place = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, descriptor, 0);
+  if (place == MAP_FAILED) return 0;
+  munmap(place, 4096);
+  return 1;
+}
+
 void rsb_memfd_unmap(void *place, size_t size) { munmap(place, size); }
 
 long rsb_memfd_fill(int descriptor, int from, uint64_t size) {

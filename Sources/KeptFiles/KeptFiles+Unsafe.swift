@@ -59,7 +59,10 @@ public final class KeptFiles: Sendable {
     if rsb_host_access(directory, 3) < 0 { return nil }  // W_OK | X_OK
   }
 
-  private func path(_ key: Key) -> String { directory + "/" + key.name + suffix }
+  func path(_ key: Key) -> String { directory + "/" + key.name + suffix }
+
+  /// Where this process writes what it will then rename.
+  func temporaryPath(_ key: Key) -> String { path(key) + ".\(rsb_host_process())" + Self.temporarySuffix }
 
   /// Whether there is a file under the key, sound or not.
   public func has(_ key: Key) -> Bool { rsb_host_access(path(key), 0) >= 0 }
@@ -110,7 +113,7 @@ public final class KeptFiles: Sendable {
   @discardableResult
   public func save(_ key: Key, _ bytes: UnsafeRawBufferPointer) -> Bool {
     if bytes.isEmpty || bytes.count > Self.fileBytesMax { return false }
-    let temporary = path(key) + ".\(rsb_host_process())" + Self.temporarySuffix
+    let temporary = temporaryPath(key)
     let file = rsb_host_open(temporary, 0o2001101, 0o600)  // O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC
     if file < 0 { return false }
     let prefix = [rsb_hash64_seeded(bytes.baseAddress, bytes.count, key.low), key.low, key.high]

@@ -4,6 +4,10 @@
 /// that lets go of the bytes before.
 public protocol FileBytes: AnyObject {
   var count: Int { get }
+  /// Where all bytes lie for as long as this object lives and its content is not changed; nil where they are lent only.
+  var place: UnsafeRawBufferPointer? { get }
+  /// The hash of a part, where it is known.
+  func knownHash(_ range: Range<Int>) -> FileHash?
   /// A copy of a part.
   func bytes(_ range: Range<Int>) -> [UInt8]
   /// Lends a part for as long as `body` runs.
@@ -12,11 +16,28 @@ public protocol FileBytes: AnyObject {
   ) throws(Failure) -> Result
 }
 
+/// Files are looked at in pieces of this many bytes, counted from their start.
+public enum FilePieces {
+  public static let bytesMax = 180 << 10
+}
+
+/// XXH3-128.
+public struct FileHash: Hashable, Sendable {
+  public var low: UInt64
+  public var high: UInt64
+  public init(low: UInt64, high: UInt64) {
+    self.low = low
+    self.high = high
+  }
+}
+
 /// Bytes of our own.
 public final class PlainBytes: FileBytes {
   private let content: [UInt8]
   public init(_ content: [UInt8]) { self.content = content }
   public var count: Int { content.count }
+  public var place: UnsafeRawBufferPointer? { nil }
+  public func knownHash(_ range: Range<Int>) -> FileHash? { nil }
   public func bytes(_ range: Range<Int>) -> [UInt8] { Array(content[range]) }
   public func withBytes<Result, Failure: Error>(
     _ range: Range<Int>, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result

@@ -1,15 +1,19 @@
 // A file's content in memory that becomes a guest's object as it is: copied once, by the host.
 import CLinux
+import CXXHash
 import Platform
 
-/// The content that a file had, in a file of ours that lives in memory. Sound: nobody but a machine changes that file's bytes or size,
-/// and then nobody looks here any more (`FileBytes`), so the view, made at the first look, has them all. One thread looks at a time.
+/// The content that a file had, in a file of ours: one that lives in memory, or a copy on disk. Sound: nobody but a machine changes that
+/// file's bytes or size, and then nobody looks here any more (`FileBytes`), so the view, made at the first look, has them all. One thread looks
+/// at a time; once the view is made, what lies there may be read by others.
 public final class FileMemory: FileBytes {
   let object: MemoryObject
   public let count: Int
   private var view: UnsafeMutableRawPointer?
+  /// Of its pieces (`FilePieces`); empty before `examine`.
+  private var hashes: [FileHash] = []
 
-  /// Copies what `descriptor` holds from its start, at most `size` bytes of it; nil when the host refuses or there are none.
+  /// Copies into memory what `descriptor` holds from its start, at most `size` bytes of it; nil when the host refuses or there are none.
   public init?(copyOf descriptor: Int32, size: Int) {
     let file = rsb_memfd_make("replaysb")
     if file < 0 || size <= 0 { return nil }
@@ -22,6 +26,14 @@ public final class FileMemory: FileBytes {
     object.size = UInt64(count)
   }
 
+  /// Takes a file of `size` bytes, and its descriptor, that nobody changes: a machine that has to puts another in its place. nil where code
+  /// cannot be mapped from it.
+  public init?(unchanging descriptor: Int32, size: Int) {
+    object = MemoryObject(descriptor: descriptor, size: UInt64(size), isFrozen: true)
+    count = size
+    if size <= 0 || rsb_file_can_execute(descriptor) == 0 { return nil }
+  }
+
   deinit { if let view { rsb_memfd_unmap(view, count) } }
 
   /// Makes the view, with all its pages, if there is none.
@@ -31,14 +43,41 @@ public final class FileMemory: FileBytes {
     if let view { rsb_memory_show(view, count) }
   }
 
+  public var place: UnsafeRawBufferPointer? {
+    show()
+    return view.map { UnsafeRawBufferPointer(start: $0, count: count) }
+  }
+
+  /// Takes the hashes of all pieces. Returns the hash of those.
+  @discardableResult
+  public func examine() -> FileHash? {
+    guard let place else { return nil }
+    if hashes.isEmpty {
+      hashes = stride(from: 0, to: count, by: FilePieces.bytesMax).map {
+        Self.hash(UnsafeRawBufferPointer(rebasing: place[$0..<min(count, $0 + FilePieces.bytesMax)]))
+      }
+    }
+    return hashes.withUnsafeBytes { Self.hash($0) }
+  }
+
+  private static func hash(_ bytes: UnsafeRawBufferPointer) -> FileHash {
+    let hash = rsb_hash128(bytes.baseAddress, bytes.count)
+    return FileHash(low: hash.low, high: hash.high)
+  }
+
+  public func knownHash(_ range: Range<Int>) -> FileHash? {
+    let (index, within) = range.lowerBound.quotientAndRemainder(dividingBy: FilePieces.bytesMax)
+    guard within == 0, index < hashes.count, range.upperBound == min(count, range.lowerBound + FilePieces.bytesMax) else { return nil }
+    return hashes[index]
+  }
+
   public func bytes(_ range: Range<Int>) -> [UInt8] { withBytes(range) { Array($0) } }
 
   public func withBytes<Result, Failure: Error>(
     _ range: Range<Int>, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     precondition(range.lowerBound >= 0 && range.upperBound <= count)
-    show()
-    if let view { return try body(UnsafeRawBufferPointer(start: view + range.lowerBound, count: range.count)) }
+    if let place { return try body(UnsafeRawBufferPointer(rebasing: place[range])) }
     // No room for a view.
     var copy = [UInt8](repeating: 0, count: range.count)
     _ = rsb_memfd_pread(object.descriptor, &copy, copy.count, UInt64(range.lowerBound))
@@ -50,6 +89,7 @@ extension PtraceMachine {
   /// Content that is in memory for us already becomes the object.
   public func createObject(_ id: MemoryObjectID, content: any FileBytes) throws(MachineError) {
     guard let memory = content as? FileMemory else { return try createObject(id, content: content.bytes(0..<content.count)) }
+    if memory.object.isFrozen && !takesFrozenObjects { return try createObject(id, copyOf: memory.object) }
     objects.place(memory.object, at: id.rawValue)
   }
 }

@@ -162,7 +162,10 @@ extension PtraceMachine {
 
   /// A new object with the size and content of another. Its holes stay holes.
   public func copyObject(_ original: MemoryObjectID, as id: MemoryObjectID) throws(MachineError) {
-    let from = try object(original)
+    try createObject(id, copyOf: try object(original))
+  }
+
+  func createObject(_ id: MemoryObjectID, copyOf from: MemoryObject) throws(MachineError) {
     try createObject(id, size: from.size)
     let copied = rsb_memfd_copy(from.descriptor, try object(id).descriptor, from.size)
     if copied < 0 { destroyObject(id) }
@@ -171,6 +174,7 @@ extension PtraceMachine {
 
   public func resizeObject(_ id: MemoryObjectID, size: UInt64) throws(MachineError) {
     let object = try object(id)
+    precondition(!object.isFrozen)
     try checked(rsb_memfd_resize(object.descriptor, size), "size of a memory object")
     object.size = size
   }
@@ -189,6 +193,7 @@ extension PtraceMachine {
     _ id: MemoryObjectID, offset: UInt64, _ bytes: ArraySlice<UInt8>
   ) throws(MachineError) {
     let object = try object(id)
+    precondition(!object.isFrozen)
     let result = bytes.withUnsafeBytes { rsb_memfd_pwrite(object.descriptor, $0.baseAddress, $0.count, offset) }
     try checked(result, "write of a memory object")
     object.size = max(object.size, offset + UInt64(bytes.count))

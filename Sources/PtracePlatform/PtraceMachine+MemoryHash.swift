@@ -10,50 +10,70 @@ extension PtraceMachine {
   /// same. Objects and our own pages are left out, and what was made read-only. CPUID cannot be trapped, and its leaf 1
   /// tells the number of the processor, of which copies may lie about: words that look like it count without that number.
   public func memoryHash(_ space: AddressSpaceID) throws(MachineError) -> UInt64 {
+    try memoryHash(space, byEntries: false)
+  }
+
+  /// `byEntries`: as on hosts before Linux 6.7, for tests.
+  func memoryHash(_ space: AddressSpaceID, byEntries: Bool) throws(MachineError) -> UInt64 {
     let stub = try stub(space)
     if !stub.queue.isEmpty { try stub.flush() }
-    let file = Int32(try checked(rsb_proc_open("/proc/\(stub.pid)/pagemap"), "open of pagemap"))
-    defer { _ = rsb_descriptor_close(file) }
+    let written = try WrittenPages(stub, byEntries: byEntries)
     let hash = try PageHash(stub.pid, hidesProcessor: hidesProcessorInHashes)
-    var runs = [rsb_page_run](repeating: rsb_page_run(), count: 512)
     for mapping in try writableMappings(stub) {
-      var position = mapping.start
-      while position < mapping.end {
-        var next = mapping.end
-        let found = rsb_pagemap_scan(file, position, mapping.end, &runs, runs.count, &next)
-        if found == -25 || found == -22 { return try memoryHashByPagemap(space) }  // ENOTTY, EINVAL: before Linux 6.7
-        try checked(found, "PAGEMAP_SCAN")
-        for run in runs.prefix(found) { try hash.add(run.start, run.end) }
-        if next <= position { break }
-        position = next
-      }
+      try written.visit(mapping.start, mapping.end) { (start, end) throws(MachineError) in try hash.add(start, end) }
     }
     return hash.value
   }
+}
 
-  /// The same from the entries of pagemap themselves.
-  func memoryHashByPagemap(_ space: AddressSpaceID) throws(MachineError) -> UInt64 {
-    let stub = try stub(space)
-    let file = Int32(try checked(rsb_proc_open("/proc/\(stub.pid)/pagemap"), "open of pagemap"))
-    defer { _ = rsb_descriptor_close(file) }
-    let hash = try PageHash(stub.pid, hidesProcessor: hidesProcessorInHashes)
+/// Finds the pages of private mappings of a stub that were written.
+final class WrittenPages {
+  private let file: Int32
+  private var runs = [rsb_page_run](repeating: rsb_page_run(), count: 512)
+  private var entries: [UInt64] = []
+  private var byEntries: Bool
+
+  init(_ stub: Stub, byEntries: Bool = false) throws(MachineError) {
+    self.byEntries = byEntries
+    file = Int32(try checked(rsb_proc_open("/proc/\(stub.pid)/pagemap"), "open of pagemap"))
+  }
+
+  deinit { _ = rsb_descriptor_close(file) }
+
+  /// By rising address; runs may touch.
+  func visit(
+    _ start: UInt64, _ end: UInt64, _ body: (UInt64, UInt64) throws(MachineError) -> Void
+  ) throws(MachineError) {
+    var position = start
+    while position < end && !byEntries {
+      var next = end
+      let found = rsb_pagemap_scan(file, position, end, &runs, runs.count, &next)
+      byEntries = found == -25 || found == -22  // ENOTTY, EINVAL: before Linux 6.7
+      if byEntries { break }
+      try checked(found, "PAGEMAP_SCAN")
+      for run in runs.prefix(found) { try body(run.start, run.end) }
+      if next <= position { return }
+      position = next
+    }
+    if byEntries { try visitByEntries(position, end, body) }
+  }
+
+  private func visitByEntries(
+    _ start: UInt64, _ end: UInt64, _ body: (UInt64, UInt64) throws(MachineError) -> Void
+  ) throws(MachineError) {
     let page = StubLayout.pageSize
     let presentOrSwapped: UInt64 = 3 << 62, fileOrShared: UInt64 = 1 << 61
-    var entries = [UInt64](repeating: 0, count: 4096)
-    for mapping in try writableMappings(stub) {
-      var position = mapping.start
-      while position < mapping.end {
-        let wanted = min(entries.count, Int((mapping.end - position) / page))
-        let size = try checked(
-          rsb_memfd_pread(file, &entries, wanted * 8, position / page * 8), "read of pagemap")
-        if size < 8 { break }
-        for entry in entries.prefix(size / 8) {
-          if entry & presentOrSwapped != 0, entry & fileOrShared == 0 { try hash.add(position, position + page) }
-          position += page
-        }
+    if entries.isEmpty { entries = Array(repeating: 0, count: 4096) }
+    var position = start
+    while position < end {
+      let wanted = min(entries.count, Int((end - position) / page))
+      let size = try checked(rsb_memfd_pread(file, &entries, wanted * 8, position / page * 8), "read of pagemap")
+      if size < 8 { break }
+      for entry in entries.prefix(size / 8) {
+        if entry & presentOrSwapped != 0, entry & fileOrShared == 0 { try body(position, position + page) }
+        position += page
       }
     }
-    return hash.value
   }
 }
 

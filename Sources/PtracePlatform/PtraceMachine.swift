@@ -36,6 +36,8 @@ public final class PtraceMachine: Machine {
   let vdso: UInt64
   /// Guests see the processor's number by CPUID, and hashes of their memory must not depend on it.
   var hidesProcessorInHashes = true
+  /// Objects may be files that nobody can change: who made this machine thaws them.
+  var takesFrozenObjects = false
   /// One past what can be the guest's.
   var guestEnd = StubLayout.bank
   /// Signal-safe state that the watchdog's handler reads; it lives as long as its timer.

@@ -2,13 +2,16 @@
 import CLinux
 import Platform
 
-/// A memfd of ours. Mappings that wait in a queue keep it open.
+/// A file of ours, in memory unless it is frozen. Mappings that wait in a queue keep it open.
 final class MemoryObject {
   let descriptor: Int32
   var size: UInt64
-  init(descriptor: Int32, size: UInt64) {
+  /// Its bytes and its size stay as they are; see `TranslatedMachine.thaw`.
+  let isFrozen: Bool
+  init(descriptor: Int32, size: UInt64, isFrozen: Bool = false) {
     self.descriptor = descriptor
     self.size = size
+    self.isFrozen = isFrozen
   }
   deinit { _ = rsb_descriptor_close(descriptor) }
 }

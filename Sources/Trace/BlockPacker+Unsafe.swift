@@ -10,6 +10,7 @@
 // for zstd's bound of every frame of the largest block, and a copy is checked against what is left of it.
 import CZstd
 import KeptFiles
+import Platform
 
 /// A piece of an embedded file in the records of a block, which becomes a frame of its own.
 struct FilePiece {
@@ -19,6 +20,14 @@ struct FilePiece {
   /// XXH3-128 of its bytes.
   var hash: ContentHash
   var level: Int32
+  /// Where its bytes are; nil when they stand among the records.
+  var elsewhere: Elsewhere?
+
+  /// Sound: the bytes are the owner's, and stay as they are until the block is written (`TraceWriter.settle`).
+  struct Elsewhere {
+    let bytes: UnsafeRawBufferPointer
+    let owner: any FileBytes
+  }
 }
 
 /// Makes frames of blocks. The writing thread's own.
@@ -56,7 +65,7 @@ final class BlockPacker {
     var done = 0
     for piece in pieces {
       let start = TraceFormat.blockHeaderLength + piece.offset
-      let bytes = UnsafeRawBufferPointer(rebasing: block[start..<start + piece.length])
+      let bytes = piece.elsewhere?.bytes ?? UnsafeRawBufferPointer(rebasing: block[start..<start + piece.length])
       // The block's header stands before the first piece.
       guard appendFrame(of: UnsafeRawBufferPointer(rebasing: block[done..<start]), compressor, Self.level),
         appendPiece(piece, bytes)

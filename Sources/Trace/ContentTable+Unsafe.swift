@@ -9,11 +9,17 @@
 // have been used before, and are cleared then). Sound because indices are masked to the tables' size.
 import CLinux
 import CXXHash
+import Platform
 
 /// What content is known by: its XXH3-128.
 struct ContentHash: Equatable {
   var low: UInt64
   var high: UInt64
+
+  init(_ known: FileHash) {
+    low = known.low
+    high = known.high
+  }
 
   init(_ bytes: UnsafeRawBufferPointer) {
     let hash = rsb_hash128(bytes.baseAddress, bytes.count)

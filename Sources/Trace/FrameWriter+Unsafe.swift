@@ -1,8 +1,10 @@
 // The journal and the thread that turns full blocks into frames of the file.
 //
-// Policy: the tracing thread encodes records straight into a mapped file beside the trace, `<path>.journal` (pieces of files
-// by a write to it), and stores the count of whole bytes after them. A kill at any instant therefore loses nothing that was appended: the
-// pages belong to the kernel's page cache. The journal has segments, one block each; a full one is left to
+// Policy: the tracing thread encodes records straight into a mapped file beside the trace, `<path>.journal`, and stores the count of
+// whole bytes after them. A kill at any instant therefore loses nothing that was appended: the pages belong to the kernel's page cache. The one
+// exception are pieces of files that lie in memory anyway: they would be most of what a start writes. The worker gets them from where they
+// lie, in a block that ends with them, and whoever is about to show the host something, or to change them, waits until
+// the file has them (`waitUntilWritten`). The journal has segments, one block each; a full one is left to
 // the worker thread, which seals, compresses and appends it to the trace, and only then marks the segment free: a block of
 // which the file has some frames only is whole in the journal. The journal's bytes are allocated before they are used: those of
 // its first segments at the start, so that a full disk is an error before the guest runs, never a SIGBUS. More are added by the
@@ -10,8 +12,8 @@
 // start); where there is no room for more, that thread waits.
 //
 // Layout of the journal: a page with magic, version, segment count, segment size and the checksum of the trace's
-// header; then the segments: word of committed counts (records << 32 | bytes) at 0, block number + 1 (0: free) at 8,
-// the block's header at 24, its records at 64. Which segment a block gets is nobody's concern. The count grows, after the file.
+// header; then the segments: word of committed counts (records << 32 | bytes) at 0, block number + 1 (0: free) at 8, at 16 whether
+// the block goes on with what is not here (then no block behind it counts), the block's header at 24, its records at 64. Which segment a block gets is nobody's concern. The count grows, after the file.
 //
 // Unsafe because the journal is a mapping. Sound because offsets are below the segment size by construction; a segment
 // belongs to the tracing thread until its number is submitted and to the worker until it counts as written, and both
@@ -28,6 +30,7 @@ enum JournalLayout {
   static let segmentCount = 16
   static let populatedCount = 2
   static let segmentCountMax = 48
+  static let cutOffset = 16
   static let blockHeaderOffset = 24
   static let payloadOffset = 64
   static let segmentSize = (payloadOffset + TraceFormat.blockPayloadLimit + 4095) & ~4095
@@ -151,28 +154,32 @@ final class FrameWriter: @unchecked Sendable {
     if let failure { throw failure }
     let base = segment(openIndex)
     rsb_store_release(base.assumingMemoryBound(to: UInt64.self), 0)
+    rsb_store_release((base + JournalLayout.cutOffset).assumingMemoryBound(to: UInt64.self), 0)
     header.store(at: (base + JournalLayout.blockHeaderOffset).assumingMemoryBound(to: UInt8.self))
     rsb_store_release((base + 8).assumingMemoryBound(to: UInt64.self), UInt64(number) + 1)
     return base.assumingMemoryBound(to: UInt8.self)
   }
 
-  /// Stores bytes of the open block, at this offset of its records, by way of the file: by the mapping each new page would be a fault. False for
-  /// few bytes, and when the host refuses.
-  func store(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool {
-    if bytes.count < TraceFormat.filePieceMinimum { return false }
-    let place = JournalLayout.headerLength + openIndex * JournalLayout.segmentSize + JournalLayout.payloadOffset + offset
-    return rsb_tracefile_write_all(journalDescriptor, bytes.baseAddress, bytes.count, UInt64(place)) == 0
-  }
-
-  /// Leaves the open block, which is full, to the worker, with the pieces of files in it that become frames of their own.
-  func submit(_ header: BlockHeader, _ pieces: [FilePiece]) {
-    let base = segment(openIndex) + JournalLayout.blockHeaderOffset
+  /// Leaves the open block, which is full, to the worker, with the pieces of files in it that become frames of their own. `isWhole`: none
+  /// of them lies elsewhere; otherwise the segment has records that were never counted as committed.
+  func submit(_ header: BlockHeader, _ pieces: [FilePiece], isWhole: Bool) {
+    let segment = segment(openIndex), base = segment + JournalLayout.blockHeaderOffset
     header.store(at: base.assumingMemoryBound(to: UInt8.self))
+    if !isWhole { rsb_store_release((segment + JournalLayout.cutOffset).assumingMemoryBound(to: UInt64.self), 1) }
     pthread_mutex_lock(lock)
     filePieces[openIndex] = pieces
     submittedThrough = header.number
     pthread_cond_broadcast(changed)
     pthread_mutex_unlock(lock)
+  }
+
+  /// Waits until the file has this block.
+  func waitUntilWritten(_ number: UInt32) throws(TraceError) {
+    pthread_mutex_lock(lock)
+    while writtenThrough < number && failure == nil { pthread_cond_wait(changed, lock) }
+    let failure = self.failure
+    pthread_mutex_unlock(lock)
+    if let failure { throw failure }
   }
 
   /// Writes what is left and the seek table, and removes the journal.
@@ -257,6 +264,7 @@ final class FrameWriter: @unchecked Sendable {
       }
       rsb_store_release((segment(index) + 8).assumingMemoryBound(to: UInt64.self), 0)
       owners[index] = 0
+      filePieces[index] = []
       writtenThrough = number
       pthread_cond_broadcast(changed)
       pthread_mutex_unlock(lock)
@@ -319,7 +327,7 @@ final class FrameWriter: @unchecked Sendable {
     let header = BlockHeader(
       number: number, firstEvent: (base + 16).load(as: UInt64.self), chain: (base + 24).load(as: UInt64.self),
       recordCount: (base + 32).load(as: UInt32.self), payloadLength: UInt32(length))
-    header.seal(at: base.assumingMemoryBound(to: UInt8.self))
+    header.seal(at: base.assumingMemoryBound(to: UInt8.self), pieces)
     let input = UnsafeRawBufferPointer(start: base, count: TraceFormat.blockHeaderLength + length)
     guard let frames = packer.frames(of: input, pieces) else {
       throw TraceError(.host, "no memory to compress the trace", path: path, hostError: ENOMEM)

@@ -24,6 +24,7 @@ enum JournalReader {
   private static func block(_ bytes: [UInt8], _ base: Int) -> Block? {
     var source = ByteSource(bytes, from: base)
     guard let committed = try? source.word(), let state = try? source.word(), state > 1,
+      let cut = try? source.word(),
       var header = try? BlockHeader(from: bytes, at: base + JournalLayout.blockHeaderOffset, sealed: false)
     else { return nil }
     let length = Int(committed & 0xFFFF_FFFF)
@@ -33,6 +34,7 @@ enum JournalReader {
     header.recordCount = UInt32(committed >> 32)
     header.payloadLength = UInt32(length)
     let start = base + JournalLayout.payloadOffset
-    return Block(header: header, bytes: Array(bytes[start..<start + length]), start: 0, frameEnds: [], isSealed: false)
+    return Block(
+      header: header, bytes: Array(bytes[start..<start + length]), start: 0, frameEnds: [], isSealed: false, isCut: cut != 0)
   }
 }

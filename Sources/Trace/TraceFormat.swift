@@ -1,6 +1,8 @@
 // Constants of the file format. README.md is the format's page; a change here that an old trace would notice needs a
 // new version and a reader for the old one.
 
+import Platform
+
 public enum TraceFormat {
   /// Version of the format that this code writes.
   public static let version: UInt32 = 2
@@ -12,7 +14,7 @@ public enum TraceFormat {
   public static let contentLimit = 60 << 10
   /// Most bytes of one piece of an embedded file. Large, because small frames compress worse (60 KiB by 3 to 4 percent), but
   /// below 256 KiB, where zstd's parameters for small inputs are the better ones.
-  public static let filePieceLimit = 180 << 10
+  public static let filePieceLimit = FilePieces.bytesMax
   /// Pieces of embedded files of at least this many bytes are frames of their own.
   static let filePieceMinimum = 16 << 10
 

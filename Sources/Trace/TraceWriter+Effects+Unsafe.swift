@@ -135,21 +135,56 @@ extension TraceWriter {
 
   /// Content of a file that an object shows: the pieces that are not zero, each embedded once in the trace.
   public func embed(_ id: MemoryObjectID, offset: UInt64, _ bytes: ArraySlice<UInt8>) throws(TraceError) {
-    try bytes.withUnsafeBufferPointer { (bytes) throws(TraceError) in try embed(id, offset, UnsafeRawBufferPointer(bytes)) }
+    try bytes.withUnsafeBufferPointer { (bytes) throws(TraceError) in
+      try embed(id, offset, UnsafeRawBufferPointer(bytes), keptBy: nil)
+    }
   }
 
-  /// The same for a part of the content, at its place in the object.
+  /// The same for a part of the content, at its place in the object. Before the content is changed, see `settle`.
   public func embed(_ id: MemoryObjectID, _ content: any FileBytes, _ range: Range<Int>) throws(TraceError) {
-    try content.withBytes(range) { (bytes) throws(TraceError) in try embed(id, UInt64(range.lowerBound), bytes) }
+    if let place = content.place {
+      return try embed(id, UInt64(range.lowerBound), UnsafeRawBufferPointer(rebasing: place[range]), keptBy: content)
+    }
+    try content.withBytes(range) { (bytes) throws(TraceError) in
+      try embed(id, UInt64(range.lowerBound), bytes, keptBy: nil)
+    }
   }
 
-  private func embed(_ id: MemoryObjectID, _ offset: UInt64, _ bytes: UnsafeRawBufferPointer) throws(TraceError) {
+  private func embed(
+    _ id: MemoryObjectID, _ offset: UInt64, _ bytes: UnsafeRawBufferPointer, keptBy owner: (any FileBytes)?
+  ) throws(TraceError) {
     var at = 0
     while at < bytes.count {
       let end = min(at + TraceFormat.filePieceLimit, bytes.count)
       let piece = UnsafeRawBufferPointer(rebasing: bytes[at..<end])
-      if !piece.allSatisfy({ $0 == 0 }) { try objectPiece(id, offset + UInt64(at), piece, isFile: true) }
+      if !piece.allSatisfy({ $0 == 0 }) { try filePiece(id, offset + UInt64(at), piece, keptBy: owner) }
       at = end
+    }
+  }
+
+  /// One record, of at most `filePieceLimit` bytes.
+  private func filePiece(
+    _ id: MemoryObjectID, _ offset: UInt64, _ bytes: UnsafeRawBufferPointer, keptBy owner: (any FileBytes)?
+  ) throws(TraceError) {
+    makeRoom(forFilePiece: bytes.count)
+    try begin(.objectWrite)
+    object(id)
+    sink.varint(offset)
+    if bytes.count < TraceFormat.sharedContentMinimum {
+      content(bytes)
+      return commit()
+    }
+    let isLarge = bytes.count >= TraceFormat.filePieceMinimum
+    let known = owner?.knownHash(Int(offset)..<Int(offset) + bytes.count)
+    let hash = known.map { ContentHash($0) } ?? ContentHash(bytes)
+    if !startContent(bytes, hash, isFile: true) { return commit() }
+    notePiece(of: id, at: sink.count, bytes, hash, keptBy: isLarge ? owner : nil)
+    if isLarge && owner != nil {
+      sink.skip(bytes.count)
+      leaveBlock()
+    } else {
+      sink.raw(bytes)
+      commit()
     }
   }
 
@@ -170,29 +205,13 @@ extension TraceWriter {
     var at = bytes.startIndex
     while at < bytes.endIndex {
       let end = min(at + TraceFormat.contentLimit, bytes.endIndex)
-      try objectPiece(id, offset &+ UInt64(at - bytes.startIndex), bytes[at..<end], isFile: false)
+      try begin(.objectWrite)
+      object(id)
+      sink.varint(offset &+ UInt64(at - bytes.startIndex))
+      bytes[at..<end].withUnsafeBytes { content($0) }
+      commit()
       at = end
     }
-  }
-
-  func objectPiece(
-    _ id: MemoryObjectID, _ offset: UInt64, _ bytes: ArraySlice<UInt8>, isFile: Bool
-  ) throws(TraceError) {
-    try bytes.withUnsafeBufferPointer { (bytes) throws(TraceError) in
-      try objectPiece(id, offset, UnsafeRawBufferPointer(bytes), isFile: isFile)
-    }
-  }
-
-  /// One record: of a file at most `filePieceLimit` bytes, else `contentLimit`.
-  private func objectPiece(
-    _ id: MemoryObjectID, _ offset: UInt64, _ bytes: UnsafeRawBufferPointer, isFile: Bool
-  ) throws(TraceError) {
-    if isFile { makeRoom(forFilePiece: bytes.count) }
-    try begin(.objectWrite)
-    object(id)
-    sink.varint(offset)
-    content(bytes, ofFile: isFile ? id : nil)
-    commit()
   }
 
   // MARK: Fields
@@ -225,25 +244,28 @@ extension TraceWriter {
 
   /// Content: length * 2 and the bytes, or length * 2 + 1 and where they stand (blocks back, offset in the block's
   /// records).
-  func content(_ bytes: UnsafeRawBufferPointer, ofFile file: MemoryObjectID? = nil) {
-    let length = UInt64(bytes.count) << 1
+  func content(_ bytes: UnsafeRawBufferPointer) {
     if bytes.count < TraceFormat.sharedContentMinimum {
-      sink.varint(length)
+      sink.varint(UInt64(bytes.count) << 1)
       sink.raw(bytes)
-      return
+    } else if startContent(bytes, ContentHash(bytes), isFile: false) {
+      sink.raw(bytes)
     }
+  }
+
+  /// What stands before the bytes, which are to follow; false when it was said where they stand.
+  private func startContent(_ bytes: UnsafeRawBufferPointer, _ hash: ContentHash, isFile: Bool) -> Bool {
+    let length = UInt64(bytes.count) << 1
     // The length's own size is known before, so the offset of the bytes is too.
     let lengthSize = length < 1 << 14 ? 2 : length < 1 << 21 ? 3 : 4
     let offset = sink.count + lengthSize
-    let hash = ContentHash(bytes)
-    if let known = contents.find(hash, isFile: file != nil, block: blockNumber, offset: offset) {
+    if let known = contents.find(hash, isFile: isFile, block: blockNumber, offset: offset) {
       sink.varint(length | 1)
       sink.varint(UInt64(blockNumber - known.block))
       sink.varint(UInt64(known.offset))
-      return
+      return false
     }
     sink.varint(length)
-    if file != nil, frames.store(bytes, at: sink.count) { sink.skip(bytes.count) } else { sink.raw(bytes) }
-    if let file { noteFilePiece(of: file, at: offset, bytes.count, hash) }
+    return true
   }
 }

@@ -37,6 +37,8 @@ public final class TraceWriter {
   private var firstEvent: UInt64 = 1
   private var commitWord: UnsafeMutablePointer<UInt64>
   private var blockChain: UInt64 = 0
+  /// The last block that the journal does not hold whole and the file perhaps not yet; 0 for none.
+  private var lastIncomplete: UInt32 = 0
   /// Pieces of files in this block that become frames of their own.
   private var filePieces: [FilePiece] = []
   /// Bytes of all files so far, which decide the compression level of the next piece.
@@ -85,7 +87,7 @@ public final class TraceWriter {
     sink.byte(tag.rawValue)
   }
 
-  /// Ends the record: from here on a kill cannot lose it.
+  /// Ends the record: from here on a kill cannot lose it, but for what `settle` waits for.
   @inline(__always) func commit() {
     precondition(sink.count <= sink.capacity, "a trace record outgrew its block")
     recordCount &+= 1
@@ -103,13 +105,33 @@ public final class TraceWriter {
     if size > Self.wellCompressedFileBytes { largeObjects.insert(object) } else { largeObjects.remove(object) }
   }
 
-  /// Content of a file was written at `offset` of the open block's records.
-  func noteFilePiece(of file: MemoryObjectID, at offset: Int, _ length: Int, _ hash: ContentHash) {
+  /// Content of a file belongs at `offset` of the open block's records.
+  func notePiece(
+    of file: MemoryObjectID, at offset: Int, _ bytes: UnsafeRawBufferPointer, _ hash: ContentHash,
+    keptBy owner: (any FileBytes)?
+  ) {
     let isSmall = allFileBytes < Self.wellCompressedFileBytes && !largeObjects.contains(file)
     let level: Int32 = isSmall ? 7 : 1
-    allFileBytes += UInt64(length)
-    if length < TraceFormat.filePieceMinimum { return }
-    filePieces.append(FilePiece(offset: offset, length: length, hash: hash, level: level))
+    allFileBytes += UInt64(bytes.count)
+    if bytes.count < TraceFormat.filePieceMinimum { return }
+    let elsewhere = owner.map { FilePiece.Elsewhere(bytes: bytes, owner: $0) }
+    filePieces.append(FilePiece(offset: offset, length: bytes.count, hash: hash, level: level, elsewhere: elsewhere))
+  }
+
+  /// Ends the record of a piece that lies elsewhere, and its block with it: the journal does not have it, so the file has to have it soon.
+  func leaveBlock() {
+    precondition(sink.count <= sink.capacity, "a trace record outgrew its block")
+    recordCount &+= 1
+    lastIncomplete = blockNumber
+    closeBlock()
+  }
+
+  /// Waits until file and journal hold all that was appended: a kill could lose a piece of an embedded file until then, and what follows it.
+  /// Before the host sees anything of the guest, and before what such a piece lies in is changed.
+  public func settle() throws(TraceError) {
+    if lastIncomplete == 0 { return }
+    try frames.waitUntilWritten(lastIncomplete)
+    lastIncomplete = 0
   }
 
   func nextEventNumber() -> EventNumber {
@@ -138,7 +160,7 @@ public final class TraceWriter {
       number: blockNumber, firstEvent: firstEvent, chain: blockChain, recordCount: recordCount,
       payloadLength: UInt32(sink.count))
     isOpen = false
-    frames.submit(header, filePieces)
+    frames.submit(header, filePieces, isWhole: lastIncomplete != blockNumber)
     filePieces.removeAll()
   }
 

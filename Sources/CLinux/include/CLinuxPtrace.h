@@ -132,6 +132,8 @@ void rsb_memfd_unmap_page(uint64_t *page);
 /// A shared view of any part of the file, page-aligned; NULL when refused.
 void *rsb_memfd_map(int descriptor, uint64_t offset, size_t size, int writable);
 void rsb_memfd_unmap(void *place, size_t size);
+/// Whether code can be mapped from the file: 1 or 0. Where its file system is mounted noexec it cannot.
+int rsb_file_can_execute(int descriptor);
 /// sendfile(2): the first `size` bytes of `from` to the end of an empty file; how many there were, or -errno.
 long rsb_memfd_fill(int descriptor, int from, uint64_t size);
 /// madvise(2) with MADV_POPULATE_WRITE: pages that will be stored to, all at once. Where the host cannot, they fault one by one.

@@ -93,6 +93,7 @@ extension TranslatedMachine {
     spaceOfWord = nil
     let space = try space(id)
     precondition(range.end.rawValue <= RuntimeLayout.guestEnd, "a guest mapping reaches the platform's pages")
+    if case .sharedObject(let object, _) = source { try thaw(object) }
     try forget(range, in: space, id)
     try host.map(id, range, protection, source)
     var isDirty = protection.contains(.write)
@@ -167,7 +168,7 @@ extension TranslatedMachine {
     }
   }
 
-  private func drop(_ attachment: Attachment, _ id: AddressSpaceID) throws(MachineError) {
+  func drop(_ attachment: Attachment, _ id: AddressSpaceID) throws(MachineError) {
     try unmapMirror(attachment, in: id)
     try removeFromHashTable(attachment, id)
     if !attachment.isShared { attachment.image.flush() }
@@ -215,15 +216,21 @@ extension TranslatedMachine {
   /// Guests may store into this object by a mapping from now on.
   private func noteWritable(_ object: MemoryObjectID) throws(MachineError) {
     if !writableObjects.insert(object).inserted { return }
+    try forEachMapping(of: object) { (mapping, space, id) throws(MachineError) in
+      for attachment in space.remove(mapping.range) { try drop(attachment, id) }
+    }
+    flushImages(of: object)
+  }
+
+  func forEachMapping(
+    of object: MemoryObjectID, _ body: (GuestMapping, SpaceCode, AddressSpaceID) throws(MachineError) -> Void
+  ) throws(MachineError) {
     for index in spaces.indices {
       guard let space = spaces[index] else { continue }
       for mapping in space.mappings.all where mapping.source.object == object {
-        for attachment in space.remove(mapping.range) {
-          try drop(attachment, AddressSpaceID(rawValue: UInt32(index)))
-        }
+        try body(mapping, space, AddressSpaceID(rawValue: UInt32(index)))
       }
     }
-    flushImages(of: object)
   }
 
   /// An object's content changed or is about to: in these bytes, or anywhere.
@@ -237,7 +244,7 @@ extension TranslatedMachine {
   }
 
   /// The object goes, which nobody maps any more: its identifier may name another one some day.
-  private func dropImages(of object: MemoryObjectID) {
+  func dropImages(of object: MemoryObjectID) {
     loader?.finishLoads()
     for key in sharedImages.keys.filter({ $0.object == object }) {
       let shared = sharedImages.removeValue(forKey: key)!
@@ -315,6 +322,7 @@ extension TranslatedMachine {
 
   public func resizeObject(_ id: MemoryObjectID, size: UInt64) throws(MachineError) {
     spaceOfWord = nil
+    try thaw(id)
     flushImages(of: id)
     try host.resizeObject(id, size: size)
   }
@@ -323,6 +331,7 @@ extension TranslatedMachine {
   }
   public func writeObject(_ id: MemoryObjectID, offset: UInt64, _ bytes: ArraySlice<UInt8>) throws(MachineError) {
     spaceOfWord = nil
+    try thaw(id)
     let end = offset.addingReportingOverflow(UInt64(bytes.count))
     flushImages(of: id, end.overflow ? nil : offset..<end.partialValue)
     try host.writeObject(id, offset: offset, bytes)

@@ -88,6 +88,7 @@ public final class TranslatedMachine: Machine {
     }
     host.hidesProcessorInHashes = false
     host.guestEnd = RuntimeLayout.guestEnd
+    host.takesFrozenObjects = true
     self.host = host
     translator.allowsAVX512 = configuration.allowsAVX512
   }

@@ -15,17 +15,18 @@ public final class PosixHostView: HostView {
   private var ownDirectories: [(path: [UInt8], status: HostFileStatus)] = []
 
   private var programsRead = 0
-  /// The first program's content, perhaps.
-  private var ahead: ProgramAhead?
+  private let copies: FileCopies
+  private let ahead: FilesAhead?
 
-  public init(hidden: HiddenPaths, input: InputStream = .descriptor, outputs: OutputPolicy = .passThrough) {
+  public convenience init(hidden: HiddenPaths, input: InputStream = .descriptor, outputs: OutputPolicy = .passThrough) {
+    self.init(hidden: hidden, input: input, outputs: outputs, copies: FileCopies(nil), ahead: nil)
+  }
+
+  init(hidden: HiddenPaths, input: InputStream, outputs: OutputPolicy, copies: FileCopies, ahead: FilesAhead?) {
     self.hidden = hidden
     self.input = input
     self.outputs = outputs
-  }
-
-  convenience init(hidden: HiddenPaths, input: InputStream, outputs: OutputPolicy, ahead: ProgramAhead?) {
-    self.init(hidden: hidden, input: input, outputs: outputs)
+    self.copies = copies
     self.ahead = ahead
   }
 
@@ -114,8 +115,7 @@ public final class PosixHostView: HostView {
       guard try read(descriptor, offset: 0, count: 4) == [0x7f, 0x45, 0x4c, 0x46] else { return nil }
       programsRead += 1
     }
-    if let copy = ahead?.take(host) { return copy }
-    return FileMemory(copyOf: descriptor, size: Int(host.size))
+    return ahead?.take(path, host) ?? copies.copy(of: descriptor, host)
   }
 
   public func content(_ path: [UInt8], offset: Int64, count: Int) throws(Errno) -> [UInt8] {

@@ -124,7 +124,11 @@ public final class RecordingMachine: Machine {
         if embedsWholePrograms && protection.contains(.execute) { try content.showWhole(id, to: w) }
       }
     }
-    try note { (w) throws(TraceError) in try w.map(space, range, protection, source) }
+    try note { (w) throws(TraceError) in
+      // The guest may store into what was embedded.
+      if case .sharedObject = source, protection.contains(.write) { try w.settle() }
+      try w.map(space, range, protection, source)
+    }
   }
 
   public func unmap(_ space: AddressSpaceID, _ range: GuestRange) throws(MachineError) {
@@ -134,7 +138,10 @@ public final class RecordingMachine: Machine {
 
   public func protect(_ space: AddressSpaceID, _ range: GuestRange, _ protection: Protection) throws(MachineError) {
     try inner.protect(space, range, protection)
-    try note { (w) throws(TraceError) in try w.protect(space, range, protection) }
+    try note { (w) throws(TraceError) in
+      if protection.contains(.write) { try w.settle() }  // As for `map`.
+      try w.protect(space, range, protection)
+    }
   }
 
   public func remap(_ space: AddressSpaceID, _ range: GuestRange, to target: GuestRange) throws(MachineError) {
@@ -194,7 +201,10 @@ public final class RecordingMachine: Machine {
   }
 
   public func resizeObject(_ id: MemoryObjectID, size: UInt64) throws(MachineError) {
-    try note { (w) throws(TraceError) in try content.showAll(of: id, to: w) }
+    try note { (w) throws(TraceError) in
+      try content.showAll(of: id, to: w)
+      try w.settle()
+    }
     try inner.resizeObject(id, size: size)
     try note { (w) throws(TraceError) in try w.resizeObject(id, size: size) }
   }
@@ -204,7 +214,10 @@ public final class RecordingMachine: Machine {
   }
 
   public func writeObject(_ id: MemoryObjectID, offset: UInt64, _ bytes: ArraySlice<UInt8>) throws(MachineError) {
-    try note { (w) throws(TraceError) in try content.showAll(of: id, to: w) }
+    try note { (w) throws(TraceError) in
+      try content.showAll(of: id, to: w)
+      try w.settle()
+    }
     try inner.writeObject(id, offset: offset, bytes)
     try note { (w) throws(TraceError) in try w.writeObject(id, offset: offset, bytes) }
   }

@@ -15,16 +15,20 @@ public final class RecordingObserver: Observer {
     machine.noteLater { (writer) throws(TraceError) in try writer.annotation(annotation) }
   }
 
-  /// The record lies in the journal when this returns, before any byte leaves for the host: a recorder that is killed
+  /// The record lies in the journal, and all before it there or in the trace, when this returns, before any byte leaves for the host: a recorder that is killed
   /// lost nothing that was seen.
   public func output(_ stream: OutputStream, space: AddressSpaceID, pieces: [GuestRange], bytes: ArraySlice<UInt8>) {
     machine.noteLater { (writer) throws(TraceError) in
+      try writer.settle()
       try writer.output(stream, space: space, pieces: pieces, bytes: bytes)
     }
   }
 
   public func output(_ stream: OutputStream, bytes: ArraySlice<UInt8>) {
-    machine.noteLater { (writer) throws(TraceError) in try writer.output(stream, bytes: bytes) }
+    machine.noteLater { (writer) throws(TraceError) in
+      try writer.settle()
+      try writer.output(stream, bytes: bytes)
+    }
   }
 
   public func fileEmbedded(path: String, object: MemoryObjectID?, size: UInt64) {

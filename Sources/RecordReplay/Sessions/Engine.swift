@@ -107,6 +107,12 @@ public enum KeptFolder {
     path.flatMap { KeptFiles(directory: $0, suffix: ".zst-piece", bytesMax: 256 << 20) }
   }
 
+  /// Copies of programs and libraries, 256 MiB of them.
+  static var fileCopies: KeptCopies? { path.flatMap { KeptCopies(directory: $0, bytesMax: 256 << 20) } }
+
+  /// Which files programs mapped.
+  static var fileLists: KeptFiles? { path.flatMap { KeptFiles(directory: $0, suffix: ".files", bytesMax: 1 << 20, filesMax: 256) } }
+
   /// $REPLAYSB_CACHE ("off" for none), or replaysb in $XDG_CACHE_HOME or ~/.cache.
   public static var path: String? {
     if let own = variable(variableName) { return own == "off" || own.isEmpty ? nil : own }

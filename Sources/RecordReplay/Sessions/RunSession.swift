@@ -11,13 +11,16 @@ public enum RunSession {
   public static func run(
     _ options: RunOptions, input: InputStream = .descriptor, outputs: OutputPolicy = .passThrough
   ) throws(SessionError) -> RunResult {
-    let ahead = ProgramAhead(options.program)
+    let copies = FileCopies(KeptFolder.fileCopies)
+    let ahead = FilesAhead(options.program, copies, lists: KeptFolder.fileLists)
     let machine = try options.makeMachine()
     defer { machine.shutdown() }
-    let host = PosixHostView(hidden: options.hidden, input: input, outputs: outputs, ahead: ahead)
+    let host = PosixHostView(hidden: options.hidden, input: input, outputs: outputs, copies: copies, ahead: ahead)
     let seam: any Machine = options.traceCalls ? CallTracingMachine(machine) : machine
     var result = try GuestRun(options, machine: seam, observer: SilentObserver(), host: host).run()
     result.engineCounts = machine.engineCounts
+    ahead.keepList()
+    copies.trim()
     return result
   }
 }
@@ -33,7 +36,8 @@ public enum RecordSession {
   ) throws(SessionError) -> RunResult {
     try ProcessorCheck.check(options.processorShown)
     // Threads first: they must not inherit the tracing thread's processor and trapped counter.
-    let ahead = ProgramAhead(options.program)
+    let copies = FileCopies(KeptFolder.fileCopies)
+    let ahead = FilesAhead(options.program, copies, lists: KeptFolder.fileLists)
     let writer: TraceWriter
     do throws(TraceError) {
       writer = try TraceWriter(path: path, header: header(options, search), keeper: KeptFolder.filePieces, finishesStart: false)
@@ -47,7 +51,7 @@ public enum RecordSession {
     }
     defer { machine.shutdown() }
     do throws(TraceError) { try writer.finishStart() } catch { throw SessionError("cannot write the trace: \(error)") }
-    let host = PosixHostView(hidden: options.hidden, input: input, outputs: outputs, ahead: ahead)
+    let host = PosixHostView(hidden: options.hidden, input: input, outputs: outputs, copies: copies, ahead: ahead)
     let recording = RecordingMachine(machine, writer: writer, embedsWholePrograms: options.embedsWholePrograms)
     let seam: any Machine = options.traceCalls ? CallTracingMachine(recording) : recording
     let run = GuestRun(
@@ -62,6 +66,8 @@ public enum RecordSession {
     // Without the turn that an interruption or the watchdog ended.
     result.events = writer.lastEvent.rawValue
     result.engineCounts = machine.engineCounts
+    ahead.keepList()
+    copies.trim()
     // The machine keeps its translations while the writer's thread makes the last blocks.
     machine.shutdown()
     do throws(TraceError) { try writer.close(traceEnd(result)) } catch {
