@@ -101,6 +101,8 @@ void *rsb_tracefile_map(int fd, size_t size, long *error) {
     *error = at;
     return NULL;
   }
+  // Nothing is there to be read ahead: each fault would make pages that nobody asked for.
+  rsb_syscall(SYS_madvise, at, (long)size, MADV_RANDOM, 0, 0, 0);
   *error = 0;
   return (void *)at;
 }
@@ -111,6 +113,8 @@ void *rsb_memory_map(size_t size) {
   void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return at == MAP_FAILED ? NULL : at;
 }
+
+void rsb_memory_touch(void *address) { __atomic_fetch_or((char *)address, 0, __ATOMIC_RELAXED); }
 
 void rsb_memory_unmap(void *address, size_t size) { munmap(address, size); }
 

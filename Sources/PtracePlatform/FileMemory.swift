@@ -36,11 +36,12 @@ public final class FileMemory: FileBytes {
 
   deinit { if let view { rsb_memfd_unmap(view, count) } }
 
-  /// Makes the view, with all its pages, if there is none.
-  public func show() {
+  /// Makes the view if there is none.
+  private func show() {
     if view != nil { return }
     view = rsb_memfd_map(object.descriptor, 0, count, 0)
-    if let view { rsb_memory_show(view, count) }
+    // The pages of a file in memory are asked for at once. Those of others come in groups as they are read.
+    if let view, !object.isFrozen { rsb_memory_show(view, count) }
   }
 
   public var place: UnsafeRawBufferPointer? {

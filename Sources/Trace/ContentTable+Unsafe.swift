@@ -30,44 +30,42 @@ struct ContentHash: Equatable {
 
 final class ContentTable {
   private struct Entry {
-    var hash: ContentHash
-    var block: UInt32
-    var offset: UInt32
+    var hash = ContentHash(FileHash(low: 0, high: 0))
+    var block: UInt32 = 0
+    var offset: UInt32 = 0
+
+    func place(of wanted: ContentHash) -> (block: UInt32, offset: UInt32)? {
+      block != 0 && hash == wanted ? (block, offset) : nil
+    }
+  }
+  /// Of the contents whose hashes end alike, the last of a file and the last that was none.
+  private struct Place {
+    var file = Entry()
+    var write = Entry()
   }
 
-  private static let entryCount = 1 << 16
-  private static let tableSize = entryCount * MemoryLayout<Entry>.stride
-  private let files: UnsafeMutablePointer<Entry>
-  private let writes: UnsafeMutablePointer<Entry>
+  private static let placeCount = 1 << 16
+  private static let size = placeCount * MemoryLayout<Place>.stride
+  private let places: UnsafeMutablePointer<Place>
 
   init() {
-    func table() -> UnsafeMutablePointer<Entry> {
-      guard let memory = rsb_memory_map(Self.tableSize) else { fatalError("out of memory") }
-      return memory.bindMemory(to: Entry.self, capacity: Self.entryCount)
-    }
-    files = table()
-    writes = table()
+    guard let memory = rsb_memory_map(Self.size) else { fatalError("out of memory") }
+    places = memory.bindMemory(to: Place.self, capacity: Self.placeCount)
   }
 
-  deinit {
-    rsb_memory_unmap(files, Self.tableSize)
-    rsb_memory_unmap(writes, Self.tableSize)
-  }
+  deinit { rsb_memory_unmap(places, Self.size) }
 
   /// Where the bytes of this hash are already; otherwise remembers that they come at (block, offset).
   func find(
     _ hash: ContentHash, isFile: Bool, block: UInt32, offset: Int
   ) -> (block: UInt32, offset: UInt32)? {
-    let index = Int(hash.low & UInt64(Self.entryCount - 1))
+    let place = places + Int(hash.low & UInt64(Self.placeCount - 1))
+    // A page that is read before it is written takes two faults, and the second interrupts the other threads' processors.
+    rsb_memory_touch(place)
     // Block 0 is the header's, so an empty entry never matches.
-    if files[index].block != 0, files[index].hash == hash {
-      return (files[index].block, files[index].offset)
-    }
-    if writes[index].block != 0, writes[index].hash == hash {
-      return (writes[index].block, writes[index].offset)
-    }
+    if let known = place.pointee.file.place(of: hash) ?? place.pointee.write.place(of: hash) { return known }
     let entry = Entry(hash: hash, block: block, offset: UInt32(offset))
-    if isFile { files[index] = entry } else { writes[index] = entry }
+    if isFile { place.pointee.file = entry } else { place.pointee.write = entry }
     return nil
   }
 }

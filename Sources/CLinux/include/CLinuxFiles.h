@@ -47,6 +47,8 @@ void rsb_tracefile_unmap(void *address, size_t size);
 void *rsb_memory_map(size_t size);
 /// munmap(2).
 void rsb_memory_unmap(void *address, size_t size);
+/// Has the host make the page there as if a byte had been written.
+void rsb_memory_touch(void *address);
 
 /// For a thread that only works for the sandbox: blocks every signal, lets it read the TSC whatever its parent could,
 /// and gives it the CPUs of `mask` (none when `mask_bytes` is 0).
