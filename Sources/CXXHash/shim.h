@@ -13,15 +13,14 @@ static inline uint64_t rsb_hash64(const void *bytes, size_t count) { return XXH3
 static inline uint64_t rsb_hash64_seeded(const void *bytes, size_t count, uint64_t seed) {
   return XXH3_64bits_withSeed(bytes, count, seed);
 }
-/// XXH3-64 of bytes that come in parts: a state, which is to be freed; NULL without memory.
-static inline void *rsb_hash64_start(void) {
-  XXH3_state_t *state = XXH3_createState();
-  if (state) XXH3_64bits_reset(state);
-  return state;
+/// XXH3-64 of the bytes of one place and then of another.
+static inline uint64_t rsb_hash64_of_two(const void *first, size_t first_count, const void *second, size_t second_count) {
+  XXH3_state_t state;
+  XXH3_64bits_reset(&state);
+  XXH3_64bits_update(&state, first, first_count);
+  XXH3_64bits_update(&state, second, second_count);
+  return XXH3_64bits_digest(&state);
 }
-static inline void rsb_hash64_add(void *state, const void *bytes, size_t count) { XXH3_64bits_update(state, bytes, count); }
-static inline uint64_t rsb_hash64_value(const void *state) { return XXH3_64bits_digest(state); }
-static inline void rsb_hash64_end(void *state) { XXH3_freeState(state); }
 /// XXH3-128 of the bytes.
 static inline rsb_hash128_value rsb_hash128(const void *bytes, size_t count) {
   XXH128_hash_t hash = XXH3_128bits(bytes, count);

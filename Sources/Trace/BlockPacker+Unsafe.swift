@@ -20,14 +20,16 @@ struct FilePiece {
   /// XXH3-128 of its bytes.
   var hash: ContentHash
   var level: Int32
-  /// Where its bytes are; nil when they stand among the records.
-  var elsewhere: Elsewhere?
+}
 
-  /// Sound: the bytes are the owner's, and stay as they are until the block is written (`TraceWriter.settle`).
-  struct Elsewhere {
-    let bytes: UnsafeRawBufferPointer
-    let owner: any FileBytes
-  }
+/// A block whose only record is a piece of a file, at its end, that lies elsewhere. Sound: the bytes are the owner's, and stay as they are until
+/// the block is written (`TraceWriter.settle`).
+struct BlockApart {
+  /// Header and record, as far as the piece.
+  var start: [UInt8]
+  var piece: FilePiece
+  let bytes: UnsafeRawBufferPointer
+  let owner: any FileBytes
 }
 
 /// Makes frames of blocks. The writing thread's own.
@@ -59,13 +61,11 @@ final class BlockPacker {
 
   /// The frames of a block (header and records), valid until the next call; nil when zstd has no memory.
   func frames(of block: UnsafeRawBufferPointer, _ pieces: [FilePiece]) -> UnsafeRawBufferPointer? {
-    filled = 0
-    fresh.removeAll(keepingCapacity: true)
-    hasFresh = false
+    start()
     var done = 0
     for piece in pieces {
       let start = TraceFormat.blockHeaderLength + piece.offset
-      let bytes = piece.elsewhere?.bytes ?? UnsafeRawBufferPointer(rebasing: block[start..<start + piece.length])
+      let bytes = UnsafeRawBufferPointer(rebasing: block[start..<start + piece.length])
       // The block's header stands before the first piece.
       guard appendFrame(of: UnsafeRawBufferPointer(rebasing: block[done..<start]), compressor, Self.level),
         appendPiece(piece, bytes)
@@ -76,6 +76,20 @@ final class BlockPacker {
       guard appendFrame(of: UnsafeRawBufferPointer(rebasing: block[done...]), compressor, Self.level) else { return nil }
     }
     return UnsafeRawBufferPointer(rebasing: output[..<filled])
+  }
+
+  /// The same of a block whose piece lies elsewhere.
+  func frames(of block: BlockApart) -> UnsafeRawBufferPointer? {
+    start()
+    guard block.start.withUnsafeBytes({ appendFrame(of: $0, compressor, Self.level) }), appendPiece(block.piece, block.bytes)
+    else { return nil }
+    return UnsafeRawBufferPointer(rebasing: output[..<filled])
+  }
+
+  private func start() {
+    filled = 0
+    fresh.removeAll(keepingCapacity: true)
+    hasFresh = false
   }
 
   /// Keeps what was made for the last block. Apart from `frames`, so that nobody waits for it who waits for the block.

@@ -9,8 +9,6 @@ struct Block {
   var frameEnds: [Int]
   /// False for a block of the journal, whose seal was never set.
   var isSealed: Bool
-  /// More belongs to it that the journal does not hold.
-  var isCut = false
 }
 
 final class BlockReader {
@@ -233,9 +231,6 @@ final class BlockReader {
   }
 
   private func journalBlock(_ number: Int) -> Block? {
-    let number = UInt32(truncatingIfNeeded: number)
-    let firstMissing = UInt32(truncatingIfNeeded: offsets.count - 1)
-    if journal.contains(where: { $0.isCut && firstMissing..<number ~= $0.header.number }) { return nil }
-    return journal.first { $0.header.number == number }
+    journal.first { $0.header.number == UInt32(truncatingIfNeeded: number) }
   }
 }

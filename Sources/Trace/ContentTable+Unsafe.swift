@@ -35,6 +35,7 @@ final class ContentTable {
     var offset: UInt32 = 0
 
     func place(of wanted: ContentHash) -> (block: UInt32, offset: UInt32)? {
+      // Block 0 is the header's, so an empty entry never matches.
       block != 0 && hash == wanted ? (block, offset) : nil
     }
   }
@@ -55,15 +56,20 @@ final class ContentTable {
 
   deinit { rsb_memory_unmap(places, Self.size) }
 
+  /// Where the bytes of this hash are already.
+  func place(of hash: ContentHash) -> (block: UInt32, offset: UInt32)? {
+    let place = places + Int(hash.low & UInt64(Self.placeCount - 1))
+    // A page that is read before it is written takes two faults, and the second interrupts the other threads' processors.
+    rsb_memory_touch(place)
+    return place.pointee.file.place(of: hash) ?? place.pointee.write.place(of: hash)
+  }
+
   /// Where the bytes of this hash are already; otherwise remembers that they come at (block, offset).
   func find(
     _ hash: ContentHash, isFile: Bool, block: UInt32, offset: Int
   ) -> (block: UInt32, offset: UInt32)? {
+    if let known = place(of: hash) { return known }
     let place = places + Int(hash.low & UInt64(Self.placeCount - 1))
-    // A page that is read before it is written takes two faults, and the second interrupts the other threads' processors.
-    rsb_memory_touch(place)
-    // Block 0 is the header's, so an empty entry never matches.
-    if let known = place.pointee.file.place(of: hash) ?? place.pointee.write.place(of: hash) { return known }
     let entry = Entry(hash: hash, block: block, offset: UInt32(offset))
     if isFile { place.pointee.file = entry } else { place.pointee.write = entry }
     return nil

@@ -9,20 +9,6 @@
 import CXXHash
 import CZstd
 
-/// XXH3-64 of bytes that come in parts.
-private final class StreamedHash {
-  private let state: UnsafeMutableRawPointer
-
-  init() {
-    guard let state = rsb_hash64_start() else { fatalError("out of memory") }
-    self.state = state
-  }
-  deinit { rsb_hash64_end(state) }
-
-  func add(_ bytes: UnsafeRawBufferPointer) { rsb_hash64_add(state, bytes.baseAddress, bytes.count) }
-  var value: UInt64 { rsb_hash64_value(state) }
-}
-
 /// What a block says about itself.
 struct BlockHeader {
   var number: UInt32
@@ -31,26 +17,16 @@ struct BlockHeader {
   var recordCount: UInt32
   var payloadLength: UInt32
 
-  /// Stores the header at `at`, whose following bytes are the payload but for pieces that lie elsewhere, and seals both.
-  func seal(at base: UnsafeMutablePointer<UInt8>, _ pieces: [FilePiece] = []) {
+  /// Stores the header at `at`, whose following bytes are the payload, and seals both. `rest`: the end of the payload, when it lies elsewhere.
+  func seal(at base: UnsafeMutablePointer<UInt8>, followedBy rest: UnsafeRawBufferPointer? = nil) {
     store(at: base)
-    let end = Int(payloadLength) + TraceFormat.blockHeaderLength
-    let checksum: UInt64
-    if pieces.contains(where: { $0.elsewhere != nil }) {
-      let hash = StreamedHash()
-      var done = 16
-      for piece in pieces {
-        guard let bytes = piece.elsewhere?.bytes else { continue }
-        let start = TraceFormat.blockHeaderLength + piece.offset
-        hash.add(UnsafeRawBufferPointer(start: base + done, count: start - done))
-        hash.add(bytes)
-        done = start + bytes.count
+    let body = Int(payloadLength) + TraceFormat.blockHeaderLength - 16
+    let checksum =
+      if let rest {
+        rsb_hash64_of_two(base + 16, body - rest.count, rest.baseAddress, rest.count)
+      } else {
+        rsb_hash64(base + 16, body)
       }
-      hash.add(UnsafeRawBufferPointer(start: base + done, count: end - done))
-      checksum = hash.value
-    } else {
-      checksum = rsb_hash64(base + 16, end - 16)
-    }
     UnsafeMutableRawPointer(base + 8).storeBytes(of: checksum.littleEndian, as: UInt64.self)
   }
 

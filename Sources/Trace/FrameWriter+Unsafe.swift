@@ -2,9 +2,9 @@
 //
 // Policy: the tracing thread encodes records straight into a mapped file beside the trace, `<path>.journal`, and stores the count of
 // whole bytes after them. A kill at any instant therefore loses nothing that was appended: the pages belong to the kernel's page cache. The one
-// exception are pieces of files that lie in memory anyway: they would be most of what a start writes. The worker gets them from where they
-// lie, in a block that ends with them, and whoever is about to show the host something, or to change them, waits until
-// the file has them (`waitUntilWritten`). The journal has segments, one block each; a full one is left to
+// exception are pieces of files that lie in memory anyway: they would be most of what a start writes. Each is a block of its own that the worker
+// gets from where it lies, and whoever is about to show the host something, or to change a piece, waits until the file has it
+// (`waitUntilWritten`); a reader takes no block behind one that it does not find. The journal has segments, one block each; a full one is left to
 // the worker thread, which seals, compresses and appends it to the trace, and only then marks the segment free: a block of
 // which the file has some frames only is whole in the journal. The journal's bytes are allocated before they are used: those of
 // its first segments at the start, so that a full disk is an error before the guest runs, never a SIGBUS. More are added by the
@@ -12,8 +12,8 @@
 // start); where there is no room for more, that thread waits.
 //
 // Layout of the journal: a page with magic, version, segment count, segment size and the checksum of the trace's
-// header; then the segments: word of committed counts (records << 32 | bytes) at 0, block number + 1 (0: free) at 8, at 16 whether
-// the block goes on with what is not here (then no block behind it counts), the block's header at 24, its records at 64. Which segment a block gets is nobody's concern. The count grows, after the file.
+// header; then the segments: word of committed counts (records << 32 | bytes) at 0, block number + 1 (0: free) at 8,
+// the block's header at 24, its records at 64. Which segment a block gets is nobody's concern. The count grows, after the file.
 //
 // Unsafe because the journal is a mapping. Sound because offsets are below the segment size by construction; a segment
 // belongs to the tracing thread until its number is submitted and to the worker until it counts as written, and both
@@ -30,7 +30,6 @@ enum JournalLayout {
   static let segmentCount = 16
   static let populatedCount = 2
   static let segmentCountMax = 48
-  static let cutOffset = 16
   static let blockHeaderOffset = 24
   static let payloadOffset = 64
   static let segmentSize = (payloadOffset + TraceFormat.blockPayloadLimit + 4095) & ~4095
@@ -63,6 +62,8 @@ final class FrameWriter: @unchecked Sendable {
   private var hasWaited = false
   private var owners = [UInt32](repeating: 0, count: JournalLayout.segmentCountMax)
   private var filePieces = [[FilePiece]](repeating: [], count: JournalLayout.segmentCountMax)
+  /// Blocks that have no segment, by rising number.
+  private var apart: [(header: BlockHeader, block: BlockApart)] = []
   private var closing = false
   private var completing = false
   private var failure: TraceError?
@@ -154,20 +155,26 @@ final class FrameWriter: @unchecked Sendable {
     if let failure { throw failure }
     let base = segment(openIndex)
     rsb_store_release(base.assumingMemoryBound(to: UInt64.self), 0)
-    rsb_store_release((base + JournalLayout.cutOffset).assumingMemoryBound(to: UInt64.self), 0)
     header.store(at: (base + JournalLayout.blockHeaderOffset).assumingMemoryBound(to: UInt8.self))
     rsb_store_release((base + 8).assumingMemoryBound(to: UInt64.self), UInt64(number) + 1)
     return base.assumingMemoryBound(to: UInt8.self)
   }
 
-  /// Leaves the open block, which is full, to the worker, with the pieces of files in it that become frames of their own. `isWhole`: none
-  /// of them lies elsewhere; otherwise the segment has records that were never counted as committed.
-  func submit(_ header: BlockHeader, _ pieces: [FilePiece], isWhole: Bool) {
-    let segment = segment(openIndex), base = segment + JournalLayout.blockHeaderOffset
+  /// Leaves the open block, which is full, to the worker, with the pieces of files in it that become frames of their own.
+  func submit(_ header: BlockHeader, _ pieces: [FilePiece]) {
+    let base = segment(openIndex) + JournalLayout.blockHeaderOffset
     header.store(at: base.assumingMemoryBound(to: UInt8.self))
-    if !isWhole { rsb_store_release((segment + JournalLayout.cutOffset).assumingMemoryBound(to: UInt64.self), 1) }
     pthread_mutex_lock(lock)
     filePieces[openIndex] = pieces
+    submittedThrough = header.number
+    pthread_cond_broadcast(changed)
+    pthread_mutex_unlock(lock)
+  }
+
+  /// Leaves a block to the worker that the journal never has.
+  func submit(_ header: BlockHeader, _ block: BlockApart) {
+    pthread_mutex_lock(lock)
+    apart.append((header, block))
     submittedThrough = header.number
     pthread_cond_broadcast(changed)
     pthread_mutex_unlock(lock)
@@ -249,22 +256,26 @@ final class FrameWriter: @unchecked Sendable {
       while writtenThrough == submittedThrough && !closing { pthread_cond_wait(changed, lock) }
       if writtenThrough == submittedThrough { break }
       let number = writtenThrough + 1
-      let index = owners.firstIndex(of: number)!
-      let pieces = filePieces[index]
+      let next = apart.first?.header.number == number ? apart.removeFirst() : nil
+      let index = next == nil ? owners.firstIndex(of: number)! : 0
+      let pieces = next == nil ? filePieces[index] : []
       let isWaitedFor = hasWaited
       hasWaited = false
       pthread_mutex_unlock(lock)
       if isWaitedFor && packer.hasFresh { addSegments() }
       var failure: TraceError?
-      do throws(TraceError) { try writeBlock(number, index, packer, pieces) } catch { failure = error }
+      do throws(TraceError) {
+        if let next { try writeBlock(next.header, next.block, packer) } else { try writeBlock(number, index, packer, pieces) }
+      } catch { failure = error }
       pthread_mutex_lock(lock)
       if let failure {
         fail(failure)
         return
       }
-      rsb_store_release((segment(index) + 8).assumingMemoryBound(to: UInt64.self), 0)
-      owners[index] = 0
-      filePieces[index] = []
+      if next == nil {
+        rsb_store_release((segment(index) + 8).assumingMemoryBound(to: UInt64.self), 0)
+        owners[index] = 0
+      }
       writtenThrough = number
       pthread_cond_broadcast(changed)
       pthread_mutex_unlock(lock)
@@ -327,11 +338,19 @@ final class FrameWriter: @unchecked Sendable {
     let header = BlockHeader(
       number: number, firstEvent: (base + 16).load(as: UInt64.self), chain: (base + 24).load(as: UInt64.self),
       recordCount: (base + 32).load(as: UInt32.self), payloadLength: UInt32(length))
-    header.seal(at: base.assumingMemoryBound(to: UInt8.self), pieces)
+    header.seal(at: base.assumingMemoryBound(to: UInt8.self))
     let input = UnsafeRawBufferPointer(start: base, count: TraceFormat.blockHeaderLength + length)
-    guard let frames = packer.frames(of: input, pieces) else {
-      throw TraceError(.host, "no memory to compress the trace", path: path, hostError: ENOMEM)
-    }
+    try write(header, packer.frames(of: input, pieces))
+  }
+
+  private func writeBlock(_ header: BlockHeader, _ block: BlockApart, _ packer: BlockPacker) throws(TraceError) {
+    var block = block
+    block.start.withUnsafeMutableBufferPointer { header.seal(at: $0.baseAddress!, followedBy: block.bytes) }
+    try write(header, packer.frames(of: block))
+  }
+
+  private func write(_ header: BlockHeader, _ frames: UnsafeRawBufferPointer?) throws(TraceError) {
+    guard let frames else { throw TraceError(.host, "no memory to compress the trace", path: path, hostError: ENOMEM) }
     seekEntries.append((header.firstEvent, fileOffset))
     try write(frames)
   }

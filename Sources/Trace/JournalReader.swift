@@ -24,7 +24,6 @@ enum JournalReader {
   private static func block(_ bytes: [UInt8], _ base: Int) -> Block? {
     var source = ByteSource(bytes, from: base)
     guard let committed = try? source.word(), let state = try? source.word(), state > 1,
-      let cut = try? source.word(),
       var header = try? BlockHeader(from: bytes, at: base + JournalLayout.blockHeaderOffset, sealed: false)
     else { return nil }
     let length = Int(committed & 0xFFFF_FFFF)
@@ -34,7 +33,6 @@ enum JournalReader {
     header.recordCount = UInt32(committed >> 32)
     header.payloadLength = UInt32(length)
     let start = base + JournalLayout.payloadOffset
-    return Block(
-      header: header, bytes: Array(bytes[start..<start + length]), start: 0, frameEnds: [], isSealed: false, isCut: cut != 0)
+    return Block(header: header, bytes: Array(bytes[start..<start + length]), start: 0, frameEnds: [], isSealed: false)
   }
 }

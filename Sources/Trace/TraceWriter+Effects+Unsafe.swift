@@ -166,26 +166,35 @@ extension TraceWriter {
   private func filePiece(
     _ id: MemoryObjectID, _ offset: UInt64, _ bytes: UnsafeRawBufferPointer, keptBy owner: (any FileBytes)?
   ) throws(TraceError) {
+    let known = owner?.knownHash(Int(offset)..<Int(offset) + bytes.count)
+    let hash = known.map { ContentHash($0) } ?? ContentHash(bytes)
+    let isLarge = bytes.count >= TraceFormat.filePieceMinimum
+    if let owner, isLarge, contents.place(of: hash) == nil { return try pieceApart(id, offset, bytes, hash, keptBy: owner) }
     makeRoom(forFilePiece: bytes.count)
     try begin(.objectWrite)
     object(id)
     sink.varint(offset)
-    if bytes.count < TraceFormat.sharedContentMinimum {
-      content(bytes)
-      return commit()
-    }
-    let isLarge = bytes.count >= TraceFormat.filePieceMinimum
-    let known = owner?.knownHash(Int(offset)..<Int(offset) + bytes.count)
-    let hash = known.map { ContentHash($0) } ?? ContentHash(bytes)
-    if !startContent(bytes, hash, isFile: true) { return commit() }
-    notePiece(of: id, at: sink.count, bytes, hash, keptBy: isLarge ? owner : nil)
-    if isLarge && owner != nil {
-      sink.skip(bytes.count)
-      leaveBlock()
-    } else {
+    if bytes.count < TraceFormat.sharedContentMinimum || startContent(bytes, hash, isFile: true) {
+      if bytes.count < TraceFormat.sharedContentMinimum { sink.varint(UInt64(bytes.count) << 1) }
+      let level = pieceLevel(id, bytes.count)
+      if isLarge { notePiece(FilePiece(offset: sink.count, length: bytes.count, hash: hash, level: level)) }
       sink.raw(bytes)
-      commit()
     }
+    commit()
+  }
+
+  /// The same in a block of its own, of bytes that stay where they are.
+  private func pieceApart(
+    _ id: MemoryObjectID, _ offset: UInt64, _ bytes: UnsafeRawBufferPointer, _ hash: ContentHash, keptBy owner: any FileBytes
+  ) throws(TraceError) {
+    try check()
+    beginBlockApart()
+    sink.byte(RecordTag.objectWrite.rawValue)
+    object(id)
+    sink.varint(offset)
+    _ = startContent(bytes, hash, isFile: true)
+    let piece = FilePiece(offset: sink.count, length: bytes.count, hash: hash, level: pieceLevel(id, bytes.count))
+    endBlockApart(piece, bytes, keptBy: owner)
   }
 
   public func destroyObject(_ id: MemoryObjectID) throws(TraceError) {
@@ -253,7 +262,7 @@ extension TraceWriter {
     }
   }
 
-  /// What stands before the bytes, which are to follow; false when it was said where they stand.
+  /// What stands before bytes that are not few, which are to follow; false when it was said where they stand.
   private func startContent(_ bytes: UnsafeRawBufferPointer, _ hash: ContentHash, isFile: Bool) -> Bool {
     let length = UInt64(bytes.count) << 1
     // The length's own size is known before, so the offset of the bytes is too.

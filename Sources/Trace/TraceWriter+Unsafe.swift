@@ -37,8 +37,11 @@ public final class TraceWriter {
   private var firstEvent: UInt64 = 1
   private var commitWord: UnsafeMutablePointer<UInt64>
   private var blockChain: UInt64 = 0
-  /// The last block that the journal does not hold whole and the file perhaps not yet; 0 for none.
-  private var lastIncomplete: UInt32 = 0
+  /// The last block that the journal does not have and the file perhaps not yet; 0 for none.
+  private var lastApart: UInt32 = 0
+  /// Where such a block is begun.
+  private let apartStart = UnsafeMutablePointer<UInt8>.allocate(capacity: TraceWriter.apartCapacity)
+  private static let apartCapacity = 128
   /// Pieces of files in this block that become frames of their own.
   private var filePieces: [FilePiece] = []
   /// Bytes of all files so far, which decide the compression level of the next piece.
@@ -71,6 +74,8 @@ public final class TraceWriter {
     commitWord = UnsafeMutablePointer(bitPattern: 8)!
     if finishesStart { try frames.finishStart() }
   }
+
+  deinit { apartStart.deallocate() }
 
   /// Waits for what `init` left. Before the first record.
   public func finishStart() throws(TraceError) { try frames.finishStart() }
@@ -105,33 +110,39 @@ public final class TraceWriter {
     if size > Self.wellCompressedFileBytes { largeObjects.insert(object) } else { largeObjects.remove(object) }
   }
 
-  /// Content of a file belongs at `offset` of the open block's records.
-  func notePiece(
-    of file: MemoryObjectID, at offset: Int, _ bytes: UnsafeRawBufferPointer, _ hash: ContentHash,
-    keptBy owner: (any FileBytes)?
-  ) {
-    let isSmall = allFileBytes < Self.wellCompressedFileBytes && !largeObjects.contains(file)
-    let level: Int32 = isSmall ? 7 : 1
-    allFileBytes += UInt64(bytes.count)
-    if bytes.count < TraceFormat.filePieceMinimum { return }
-    let elsewhere = owner.map { FilePiece.Elsewhere(bytes: bytes, owner: $0) }
-    filePieces.append(FilePiece(offset: offset, length: bytes.count, hash: hash, level: level, elsewhere: elsewhere))
+  /// The level for content of a file.
+  func pieceLevel(_ file: MemoryObjectID, _ length: Int) -> Int32 {
+    defer { allFileBytes += UInt64(length) }
+    return allFileBytes < Self.wellCompressedFileBytes && !largeObjects.contains(file) ? 7 : 1
   }
 
-  /// Ends the record of a piece that lies elsewhere, and its block with it: the journal does not have it, so the file has to have it soon.
-  func leaveBlock() {
-    precondition(sink.count <= sink.capacity, "a trace record outgrew its block")
-    recordCount &+= 1
-    lastIncomplete = blockNumber
-    closeBlock()
+  /// Content of a file comes at this place of the open block's records.
+  func notePiece(_ piece: FilePiece) { filePieces.append(piece) }
+
+  /// Ends what is open: a block of its own comes next, whose records begin at `sink`.
+  func beginBlockApart() {
+    if isOpen { closeBlock() }
+    blockNumber += 1
+    state.reset()
+    sink = ByteSink(base: apartStart + TraceFormat.blockHeaderLength, capacity: Self.apartCapacity - TraceFormat.blockHeaderLength)
+  }
+
+  /// Leaves that block, whose only record ends with the piece.
+  func endBlockApart(_ piece: FilePiece, _ bytes: UnsafeRawBufferPointer, keptBy owner: any FileBytes) {
+    let start = Array(UnsafeBufferPointer(start: apartStart, count: TraceFormat.blockHeaderLength + sink.count))
+    let header = BlockHeader(
+      number: blockNumber, firstEvent: lastEvent.rawValue + 1, chain: recordedChain, recordCount: 1,
+      payloadLength: UInt32(sink.count + bytes.count))
+    frames.submit(header, BlockApart(start: start, piece: piece, bytes: bytes, owner: owner))
+    lastApart = blockNumber
   }
 
   /// Waits until file and journal hold all that was appended: a kill could lose a piece of an embedded file until then, and what follows it.
   /// Before the host sees anything of the guest, and before what such a piece lies in is changed.
   public func settle() throws(TraceError) {
-    if lastIncomplete == 0 { return }
-    try frames.waitUntilWritten(lastIncomplete)
-    lastIncomplete = 0
+    if lastApart == 0 { return }
+    try frames.waitUntilWritten(lastApart)
+    lastApart = 0
   }
 
   func nextEventNumber() -> EventNumber {
@@ -160,7 +171,7 @@ public final class TraceWriter {
       number: blockNumber, firstEvent: firstEvent, chain: blockChain, recordCount: recordCount,
       payloadLength: UInt32(sink.count))
     isOpen = false
-    frames.submit(header, filePieces, isWhole: lastIncomplete != blockNumber)
+    frames.submit(header, filePieces)
     filePieces.removeAll()
   }
 
