@@ -83,9 +83,10 @@ long rsb_wait_stop(int pid, int *status) {
   return result;
 }
 
-void rsb_kill_and_reap(int pid) {
+void rsb_kill(int pid) { CALL(SYS_kill, pid, SIGKILL, 0, 0, 0, 0); }
+
+void rsb_reap(int pid) {
   int status;
-  CALL(SYS_kill, pid, SIGKILL, 0, 0, 0, 0);
   while (rsb_wait_stop(pid, &status) == pid)
     if (WIFEXITED(status) || WIFSIGNALED(status)) return;
 }

@@ -254,8 +254,10 @@ long rsb_cpu_current(void) {
 
 long rsb_affinity_get(uint64_t *mask, size_t bytes) { return CALL(SYS_sched_getaffinity, 0, bytes, mask, 0, 0, 0); }
 
-long rsb_affinity_set(const uint64_t *mask, size_t bytes) {
-  return CALL(SYS_sched_setaffinity, 0, bytes, mask, 0, 0, 0);
+long rsb_affinity_set(const uint64_t *mask, size_t bytes) { return rsb_affinity_set_of(0, mask, bytes); }
+
+long rsb_affinity_set_of(int pid, const uint64_t *mask, size_t bytes) {
+  return CALL(SYS_sched_setaffinity, pid, bytes, mask, 0, 0, 0);
 }
 
 long rsb_tsc_get(void) {

@@ -29,6 +29,8 @@ public final class PtraceMachine: Machine {
   private var zygote: Zygote?
   /// Address spaces, contexts and objects by their identifiers, which count from 1.
   var stubs: [Stub?] = []
+  /// Processes of stubs that were killed and not reaped yet, oldest first.
+  private var ending: [Int32] = []
   var contexts: [ContextState?] = []
   var objects: [MemoryObject?] = []
   let layout: ExtendedStateLayout
@@ -84,12 +86,18 @@ public final class PtraceMachine: Machine {
   /// Ends all stubs and gives the thread back as it was. Nothing else may be called afterwards.
   public func shutdown() {
     guard let zygote else { return }
-    for stub in stubs { stub?.kill() }
+    for stub in stubs {
+      guard let stub else { continue }
+      stub.kill()
+      ending.append(stub.pid)
+    }
     stubs = []
     contexts = []
     objects = []
     zygote.end()
     self.zygote = nil
+    for pid in ending { rsb_reap(pid) }
+    ending = []
     rsb_watch_stop(watch)
     _ = rsb_descriptor_close(sockets.tracer)
     _ = rsb_descriptor_close(sockets.stub)
@@ -173,9 +181,14 @@ public final class PtraceMachine: Machine {
     // A task may outlive the space (execve); its extended state must not go with the process.
     for state in stub.areas { try? state?.bringHome() }
     try? stub.loaded?.bringHome()
-    stub.kill()
     stubs[Int(id.rawValue)] = nil
+    // The last one does not hold up what is left to do here: it may end elsewhere.
+    if !stubs.contains(where: { $0 != nil }) { thread.release(stub.pid) }
+    stub.kill()
+    ending.append(stub.pid)
+    if ending.count > Self.endingMax { rsb_reap(ending.removeFirst()) }
   }
+  private static let endingMax = 4
 
   // MARK: Contexts
 

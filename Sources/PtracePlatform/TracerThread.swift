@@ -31,6 +31,11 @@ struct ThreadSetting {
     leftRestartableSequences = rsb_rseq_set(0) == 0
   }
 
+  /// A process of ours may run wherever this thread might before.
+  func release(_ pid: Int32) {
+    if processor != nil { _ = rsb_affinity_set_of(pid, oldMask, oldMask.count * 8) }
+  }
+
   func restore() {
     if oldTSC == Int(Self.readable) { _ = rsb_tsc_set(Self.readable) }
     if leftRestartableSequences { _ = rsb_rseq_set(1) }

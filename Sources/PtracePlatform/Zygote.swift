@@ -38,6 +38,7 @@ struct Zygote {
   /// After all other stubs.
   func end() {
     stub.kill()
+    rsb_reap(stub.pid)
     rsb_memfd_unmap_page(stub.list)
   }
 

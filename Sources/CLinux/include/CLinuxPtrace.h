@@ -38,8 +38,10 @@ long rsb_ptrace_syscall_arch(int pid, uint32_t *arch);
 
 /// wait4(2) for this pid with __WALL | __WNOTHREAD, again on EINTR.
 long rsb_wait_stop(int pid, int *status);
-/// SIGKILL and wait for the end.
-void rsb_kill_and_reap(int pid);
+/// SIGKILL.
+void rsb_kill(int pid);
+/// Waits for the end.
+void rsb_reap(int pid);
 
 /// Starts `image` (an executable memfd) by vfork and execveat(2). The child holds `socket` as descriptor 0, `image`
 /// as 1 and nothing else, blocks all signals and dies with the calling thread.
@@ -167,6 +169,8 @@ long rsb_cpu_current(void);
 /// sched_getaffinity(2); returns bytes written.
 long rsb_affinity_get(uint64_t *mask, size_t bytes);
 long rsb_affinity_set(const uint64_t *mask, size_t bytes);
+/// The same for another process.
+long rsb_affinity_set_of(int pid, const uint64_t *mask, size_t bytes);
 /// PR_GET_TSC: 1 when the TSC can be read, 2 when reading it faults.
 long rsb_tsc_get(void);
 long rsb_tsc_set(int mode);
