@@ -27,6 +27,7 @@ struct ThreadSetting {
       oldTSC = rsb_tsc_get()
       _ = rsb_tsc_set(Self.faults)
     }
+    rsb_thread_hurry(1)
     // Nobody here has such sequences, and each stop is two switches.
     leftRestartableSequences = rsb_rseq_set(0) == 0
   }
@@ -37,6 +38,7 @@ struct ThreadSetting {
   }
 
   func restore() {
+    rsb_thread_hurry(0)
     if oldTSC == Int(Self.readable) { _ = rsb_tsc_set(Self.readable) }
     if leftRestartableSequences { _ = rsb_rseq_set(1) }
     if processor != nil { _ = rsb_affinity_set(oldMask, oldMask.count * 8) }

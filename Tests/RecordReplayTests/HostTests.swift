@@ -1,5 +1,7 @@
 // The host view, hidden paths, the environment's sieve and the search for programs.
 import CLinux
+import Foundation
+import KeptFiles
 import Kernel
 import LinuxABI
 import Platform
@@ -76,36 +78,72 @@ import Testing
     #expect(program.bytes(0..<4) == Array("\u{7f}ELF".utf8))
   }
 
-  /// A program that is copied ahead is the file that the run finds, or it is copied again.
-  @Test func programsAreCopiedAhead() throws {
+  /// What was made ready is the file that the run finds, or it is copied again: with and without copies that are kept.
+  @Test(arguments: [false, true]) func filesAreMadeReady(keeps: Bool) throws {
     let path = bytes + Array("/program".utf8)
-    func content(_ ahead: ProgramAhead?, ifProgram: Bool = true) throws -> [UInt8]? {
-      let view = PosixHostView(hidden: HiddenPaths(), input: .descriptor, outputs: .passThrough, ahead: ahead)
+    let copies = FileCopies(keeps ? KeptCopies(directory: directory + "/kept", bytesMax: 1 << 30) : nil, ageMin: 0)
+    let lists = KeptFiles(directory: directory + "/lists", suffix: ".files", bytesMax: 1 << 20)
+    func ahead() -> FilesAhead { FilesAhead(path, copies, lists: lists) }
+    func content(_ path: [UInt8], _ ahead: FilesAhead, ifProgram: Bool = true) throws -> [UInt8]? {
+      let view = PosixHostView(
+        hidden: HiddenPaths(), input: .descriptor, outputs: .passThrough, copies: copies, ahead: ahead)
       let found = try view.mappableContent(path, ifProgram: ifProgram)
       // What was taken is gone.
       #expect(try view.mappableContent(path, ifProgram: ifProgram).map { $0.bytes(0..<$0.count) } == found.map { $0.bytes(0..<$0.count) })
       return found.map { $0.bytes(0..<$0.count) }
     }
     let text = "\u{7f}ELF" + String(repeating: "0123456789abcde\n", count: 100_000)
+    // None, a directory, a short one.
+    #expect(throws: Errno.ENOENT) { try content(path, ahead()) }
+    #expect(try content(bytes, FilesAhead(bytes, copies, lists: lists)) == nil)
     make("program", "\u{7f}ELF")
-    #expect(ProgramAhead(path) == nil)
-    #expect(ProgramAhead(path + path) == nil)
-    #expect(ProgramAhead(bytes) == nil)
+    #expect(try content(path, ahead()) == Array("\u{7f}ELF".utf8))
     make("program", text)
-    let ahead = try #require(ProgramAhead(path))
-    #expect(try content(ahead) == Array(text.utf8))
-    let mapped = try #require(ProgramAhead(path))
-    #expect(try content(mapped, ifProgram: false) == Array(text.utf8))
-    let late = try #require(ProgramAhead(path))
+    for _ in 0..<2 {
+      #expect(try content(path, ahead()) == Array(text.utf8))
+      #expect(try content(path, ahead(), ifProgram: false) == Array(text.utf8))
+    }
+    let late = ahead()
     make("program", text + "more")
-    #expect(try content(late) == Array((text + "more").utf8))
+    #expect(try content(path, late) == Array((text + "more").utf8))
     // Another file of the same size in its place.
-    let replaced = try #require(ProgramAhead(path))
+    let replaced = ahead()
     make("other", text + "MORE")
     #expect(rsb_host_rename(directory + "/other", directory + "/program") == 0)
-    #expect(try content(replaced) == Array((text + "MORE").utf8))
+    #expect(try content(path, replaced) == Array((text + "MORE").utf8))
+    // Files that the last run mapped.
+    let library = bytes + Array("/library".utf8)
+    make("library", text + "library")
+    let first = ahead()
+    _ = try content(library, first)
+    first.keepList()
+    for _ in 0..<2 {
+      let next = ahead()
+      #expect(try content(library, next) == Array((text + "library").utf8))
+      #expect(try content(path, next) == Array((text + "MORE").utf8))
+      next.keepList()
+    }
     // Nobody asks for it.
-    _ = try #require(ProgramAhead(path))
+    _ = ahead()
+    if !keeps { return }
+    // A copy that something damages is made again.
+    let kept = try FileManager.default.contentsOfDirectory(atPath: directory + "/kept").filter { $0.hasSuffix(".copy") }
+    #expect(kept.count >= 3)
+    for name in kept {
+      let file = Int32(rsb_host_open(directory + "/kept/" + name, 1, 0))
+      _ = rsb_host_pwrite(file, [0xff] as [UInt8], 1, 70_000)
+      _ = rsb_host_close(file)
+    }
+    for _ in 0..<2 { #expect(try content(library, ahead()) == Array((text + "library").utf8)) }
+  }
+
+  /// A file that changed a moment ago is copied, and the copy is not kept.
+  @Test func youngFilesAreNotKept() throws {
+    make("program", "\u{7f}ELF" + String(repeating: "0123456789abcde\n", count: 10_000))
+    let copies = FileCopies(KeptCopies(directory: directory + "/kept", bytesMax: 1 << 30))
+    let view = PosixHostView(hidden: HiddenPaths(), input: .descriptor, outputs: .passThrough, copies: copies, ahead: nil)
+    #expect(try view.mappableContent(bytes + Array("/program".utf8), ifProgram: true)?.count == 160_004)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: directory + "/kept").isEmpty)
   }
 
   @Test func siftsSecrets() {

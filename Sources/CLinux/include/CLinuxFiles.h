@@ -54,6 +54,10 @@ void rsb_memory_touch(void *address);
 /// and gives it the CPUs of `mask` (none when `mask_bytes` is 0).
 void rsb_thread_settle(const void *mask, size_t mask_bytes);
 
+/// The calling thread, and processes that it starts, go on as soon as they can, in short turns; or as any other with 0. Nothing
+/// where the host cannot.
+void rsb_thread_hurry(int hurries);
+
 /// A store after which the bytes stored before are visible to whoever reads the mapping.
 static inline void rsb_store_release(uint64_t *at, uint64_t value) { __atomic_store_n(at, value, __ATOMIC_RELEASE); }
 

@@ -110,14 +110,12 @@ final class ImageLoader: @unchecked Sendable {
     pthread_mutex_unlock(lock)
   }
 
+  /// What the thread has not begun, who needs it does.
   private func waitFor(_ image: CodeImage) {
-    wait {
-      if let index = loads.firstIndex(where: { $0.image === image }) {
-        if index > 0 { loads.swapAt(0, index) }
-        return false
-      }
-      return current?.image !== image
-    }
+    pthread_mutex_lock(lock)
+    if let index = loads.firstIndex(where: { $0.image === image }) { restoreWithoutLock(loads.remove(at: index)) }
+    pthread_mutex_unlock(lock)
+    wait { current?.image !== image }
   }
 
   /// How many images the cache had so far.
@@ -142,6 +140,7 @@ final class ImageLoader: @unchecked Sendable {
 
   private func work() {
     rsb_thread_settle(nil, 0)
+    rsb_thread_hurry(1)
     rsb_heap_settle_thread()
     pthread_mutex_lock(lock)
     defer { pthread_mutex_unlock(lock) }
@@ -149,15 +148,8 @@ final class ImageLoader: @unchecked Sendable {
       if !loads.isEmpty {
         let shared = loads.removeFirst()
         current = shared
-        pthread_mutex_unlock(lock)
-        restore(shared)
-        pthread_mutex_lock(lock)
-        if let index = fillsAfterLoad.firstIndex(where: { $0.shared === shared }) {
-          let words = fillsAfterLoad.remove(at: index).words
-          fills.append(Fill(image: shared.image, words: words, entries: shared.image.allMirrorEntries()))
-        }
+        restoreWithoutLock(shared)
         current = nil
-        loadsLeft -= 1
       } else if isEnding {
         return
       } else if !fills.isEmpty {
@@ -172,6 +164,19 @@ final class ImageLoader: @unchecked Sendable {
       }
       pthread_cond_broadcast(changed)
     }
+  }
+
+  /// The lock is given up meanwhile. Of either thread.
+  private func restoreWithoutLock(_ shared: SharedImage) {
+    pthread_mutex_unlock(lock)
+    restore(shared)
+    pthread_mutex_lock(lock)
+    if let index = fillsAfterLoad.firstIndex(where: { $0.shared === shared }) {
+      let words = fillsAfterLoad.remove(at: index).words
+      fills.append(Fill(image: shared.image, words: words, entries: shared.image.allMirrorEntries()))
+    }
+    loadsLeft -= 1
+    pthread_cond_broadcast(changed)
   }
 
   private func restore(_ shared: SharedImage) {

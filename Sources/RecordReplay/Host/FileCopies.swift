@@ -14,19 +14,23 @@ final class FileCopies: Sendable {
   private let kept: KeptCopies?
   private let hasNew = Monitor(false)
 
-  /// `kept`: nil to keep nothing.
-  init(_ kept: KeptCopies?) { self.kept = kept }
+  /// Of the last change, in nanoseconds.
+  private let ageMin: Int64
+
+  /// `kept`: nil to keep nothing. `ageMin`: for tests.
+  init(_ kept: KeptCopies?, ageMin: Int64 = 2_000_000_000) {
+    self.kept = kept
+    self.ageMin = ageMin
+  }
 
   /// Files of which copies are kept. Smaller ones are copied into memory in less time than a kept copy takes to be opened.
   static let sizes: ClosedRange<Int64> = 64 << 10...64 << 20
-  /// Of the last change, in nanoseconds.
-  private static let ageMin: Int64 = 2_000_000_000
 
   /// What an open file with this status holds; nil when the host refuses or there is nothing.
   func copy(of descriptor: Int32, _ status: rsb_host_status) -> FileMemory? {
     let size = Int(status.size)
     let age = rsb_clock_ns(0) - max(status.changed_ns, status.modified_ns)
-    guard let kept, Self.sizes ~= status.size, age > Self.ageMin else {
+    guard let kept, Self.sizes ~= status.size, age > ageMin else {
       return FileMemory(copyOf: descriptor, size: size)
     }
     let key = KeptFiles.Key([
