@@ -61,6 +61,8 @@ public protocol HostView: AnyObject {
   func readLink(_ path: [UInt8]) throws(Errno) -> [UInt8]
   /// Names without "." and "..", sorted by bytes.
   func list(_ path: [UInt8]) throws(Errno) -> [[UInt8]]
+  /// The same with what `status` says of each, where it says something.
+  func listWithStatus(_ path: [UInt8]) throws(Errno) -> [(name: [UInt8], status: HostFileStatus?)]
   /// The whole content of a regular file.
   func content(_ path: [UInt8]) throws(Errno) -> [UInt8]
   /// The same in a form that a machine may take as it is, for files that are mapped; nil for `content`. `ifProgram`: only of a program
@@ -92,6 +94,9 @@ public protocol HostView: AnyObject {
 }
 
 extension HostView {
+  public func listWithStatus(_ path: [UInt8]) throws(Errno) -> [(name: [UInt8], status: HostFileStatus?)] {
+    try list(path).map { ($0, try? status(DirectoryInode.join(path, $0))) }
+  }
   public func mappableContent(_ path: [UInt8], ifProgram: Bool) throws(Errno) -> (any FileBytes)? { nil }
   public var endIsRequested: Bool { false }
 }

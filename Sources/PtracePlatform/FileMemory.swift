@@ -10,7 +10,7 @@ public final class FileMemory: FileBytes {
   let object: MemoryObject
   public let count: Int
   private var view: UnsafeMutableRawPointer?
-  /// Of its pieces (`FilePieces`); empty before `examine`.
+  /// Of its pieces (`FilePieces`); empty before somebody asked.
   private var hashes: [FileHash] = []
 
   /// Copies into memory what `descriptor` holds from its start, at most `size` bytes of it; nil when the host refuses or there are none.
@@ -26,11 +26,12 @@ public final class FileMemory: FileBytes {
     object.size = UInt64(count)
   }
 
-  /// Takes a file of `size` bytes, and its descriptor, that nobody changes: a machine that has to puts another in its place. nil where code
-  /// cannot be mapped from it.
-  public init?(unchanging descriptor: Int32, size: Int) {
+  /// Takes a file of `size` bytes, and its descriptor, that nobody changes: a machine that has to puts another in its place. `hashes`: of its
+  /// pieces, when they are known. nil where code cannot be mapped from it.
+  public init?(unchanging descriptor: Int32, size: Int, hashes: [FileHash] = []) {
     object = MemoryObject(descriptor: descriptor, size: UInt64(size), isFrozen: true)
     count = size
+    if hashes.count == (size + FilePieces.bytesMax - 1) / FilePieces.bytesMax { self.hashes = hashes }
     if size <= 0 || rsb_file_can_execute(descriptor) == 0 { return nil }
   }
 
@@ -49,16 +50,14 @@ public final class FileMemory: FileBytes {
     return view.map { UnsafeRawBufferPointer(start: $0, count: count) }
   }
 
-  /// Takes the hashes of all pieces. Returns the hash of those.
-  @discardableResult
-  public func examine() -> FileHash? {
-    guard let place else { return nil }
-    if hashes.isEmpty {
+  /// The hashes of all pieces, taken when they are asked for first; none where there is no room for a view.
+  public func pieceHashes() -> [FileHash] {
+    if hashes.isEmpty, let place {
       hashes = stride(from: 0, to: count, by: FilePieces.bytesMax).map {
         Self.hash(UnsafeRawBufferPointer(rebasing: place[$0..<min(count, $0 + FilePieces.bytesMax)]))
       }
     }
-    return hashes.withUnsafeBytes { Self.hash($0) }
+    return hashes
   }
 
   private static func hash(_ bytes: UnsafeRawBufferPointer) -> FileHash {

@@ -67,14 +67,14 @@ class DirectoryInode: Inode {
     return try fill(access.kernel, name)
   }
 
-  /// Asks the host for a name that was not seen yet.
-  private func fill(_ kernel: Kernel, _ name: FileName) throws(Errno) -> Inode? {
+  /// Asks the host for a name that was not seen yet, unless its answer is known.
+  private func fill(_ kernel: Kernel, _ name: FileName, _ status: HostFileStatus? = nil) throws(Errno) -> Inode? {
     guard let hostPath else { return nil }
     let path = Self.join(hostPath, name.bytes)
     var inode: Inode?
     if !kernel.files.isHidden(path) {
       do throws(Errno) {
-        inode = try kernel.files.inodeOfHost(kernel, path, parent: self, name: name.bytes)
+        inode = try kernel.files.inodeOfHost(kernel, path, parent: self, name: name.bytes, status)
       } catch {
         if error != .ENOENT && error != .ENOTDIR { throw error }
       }
@@ -86,8 +86,8 @@ class DirectoryInode: Inode {
   /// All entries, sorted by name.
   func list(_ access: FileAccess) throws(Errno) -> [(name: [UInt8], inode: Inode)] {
     if !isComplete, let hostPath {
-      for name in try access.kernel.host.list(hostPath) where entries[FileName(name)] == nil {
-        _ = try? fill(access.kernel, FileName(name))
+      for (name, status) in try access.kernel.host.listWithStatus(hostPath) where entries[FileName(name)] == nil {
+        _ = try? fill(access.kernel, FileName(name), status)
       }
       isComplete = true
     }

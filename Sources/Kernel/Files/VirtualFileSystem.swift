@@ -118,9 +118,11 @@ public final class VirtualFileSystem: DeepCopyable {
     }
   }
 
-  /// An inode for a file of the host that is seen for the first time.
-  func inodeOfHost(_ kernel: Kernel, _ path: [UInt8], parent: DirectoryInode, name: [UInt8]) throws(Errno) -> Inode {
-    let status = try kernel.host.status(path)
+  /// An inode for a file of the host that is seen for the first time. `known`: what the host said of it just now.
+  func inodeOfHost(
+    _ kernel: Kernel, _ path: [UInt8], parent: DirectoryInode, name: [UInt8], _ known: HostFileStatus?
+  ) throws(Errno) -> Inode {
+    let status = if let known { known } else { try kernel.host.status(path) }
     let type = status.mode & FileMode.typeMask
     let isShared = type != FileMode.directory && status.links > 1
     if isShared, let known = hardLinks[status.identity] { return known }

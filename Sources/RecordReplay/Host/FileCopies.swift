@@ -2,8 +2,8 @@
 // later runs: it costs them neither the time nor the memory.
 //
 // A kept copy is of the file with this device, inode, size and times of change: a host that changes a file changes the last of these, unless
-// it does so twice within one step of its clock. Files that changed a moment ago are therefore not kept. What a kept copy holds is compared,
-// each time, with what it held when it was made.
+// it does so twice within one step of its clock. Files that changed a moment ago are therefore not kept. What a kept copy holds is compared
+// with what it held when it was made, at the first use in each boot of the host and whenever something touched it.
 import CLinux
 import HostThreads
 import KeptFiles
@@ -37,11 +37,21 @@ final class FileCopies: Sendable {
       status.device, status.inode, UInt64(size), UInt64(bitPattern: status.modified_ns), UInt64(bitPattern: status.changed_ns),
     ])
     if let known = kept.open(key, size: size) {
-      if let memory = FileMemory(unchanging: known.descriptor, size: size), Self.digest(memory) == known.digest { return memory }
+      if let memory = Self.checked(known, size) {
+        if !known.isUntouched { kept.vouch(key, known.words) }
+        return memory
+      }
       kept.remove(key)
     }
     if let memory = newCopy(kept, key, descriptor, status) { return memory }
     return FileMemory(copyOf: descriptor, size: size)
+  }
+
+  /// The content of a kept copy; nil when it is not what it was. Words of a copy are the hashes of its pieces.
+  private static func checked(_ copy: KeptCopies.Copy, _ size: Int) -> FileMemory? {
+    let hashes = stride(from: 0, to: copy.words.count - 1, by: 2).map { FileHash(low: copy.words[$0], high: copy.words[$0 + 1]) }
+    let memory = FileMemory(unchanging: copy.descriptor, size: size, hashes: copy.isUntouched ? hashes : [])
+    return memory?.pieceHashes() == hashes ? memory : nil
   }
 
   private func newCopy(
@@ -51,13 +61,9 @@ final class FileCopies: Sendable {
     let memory = FileMemory(unchanging: file, size: Int(status.size))
     var now = rsb_host_status()
     let isSame = rsb_host_status_get(descriptor, nil, &now) >= 0 && status.isOfSameContent(as: now)
-    kept.keep(key, isSame ? memory.flatMap { Self.digest($0) } : nil)
+    kept.keep(key, isSame ? memory?.pieceHashes().flatMap { [$0.low, $0.high] } : nil)
     hasNew.change { $0 = true }
     return memory
-  }
-
-  private static func digest(_ memory: FileMemory) -> KeptCopies.Digest? {
-    memory.examine().map { KeptCopies.Digest(low: $0.low, high: $0.high) }
   }
 
   /// Keeps the copies on disk within their bound, once there are new ones.

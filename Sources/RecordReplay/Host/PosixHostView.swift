@@ -38,9 +38,10 @@ public final class PosixHostView: HostView {
     return try hostStatus(path)
   }
 
-  private func hostStatus(_ path: [UInt8]) throws(Errno) -> HostFileStatus {
+  /// `directory`: what the path is relative to, a descriptor; the host walks a short path in less time.
+  private func hostStatus(_ path: [UInt8], in directory: Int32 = -100) throws(Errno) -> HostFileStatus {
     var host = rsb_host_status()
-    try check(withPath(path) { rsb_host_status_get(-100, $0, &host) })
+    try check(withPath(path) { rsb_host_status_get(directory, $0, &host) })
     return HostFileStatus(
       mode: host.mode, user: host.user, group: host.group, links: UInt32(truncatingIfNeeded: host.links),
       size: host.size, modified: Nanoseconds(host.modified_ns), changed: Nanoseconds(host.changed_ns),
@@ -54,7 +55,7 @@ public final class PosixHostView: HostView {
     var status = try hostStatus(path)
     var newest = Nanoseconds.zero
     for name in try list(path) {
-      guard let entry = try? hostStatus(path == [slash] ? path + name : path + [slash] + name) else { continue }
+      guard let entry = try? hostStatus(Self.join(path, name)) else { continue }
       newest = max(newest, entry.modified)
     }
     status.modified = newest
@@ -70,9 +71,26 @@ public final class PosixHostView: HostView {
   }
 
   public func list(_ path: [UInt8]) throws(Errno) -> [[UInt8]] {
+    let directory = try openDirectory(path)
+    defer { _ = rsb_host_close(directory) }
+    return try names(directory, path)
+  }
+
+  public func listWithStatus(_ path: [UInt8]) throws(Errno) -> [(name: [UInt8], status: HostFileStatus?)] {
+    let directory = try openDirectory(path)
+    defer { _ = rsb_host_close(directory) }
+    return try names(directory, path).map { name in
+      let isOwn = hidden.isOwnDirectory(Self.join(path, name))
+      return (name, isOwn ? try? status(Self.join(path, name)) : try? hostStatus(name, in: directory))
+    }
+  }
+
+  private func openDirectory(_ path: [UInt8]) throws(Errno) -> Int32 {
     if hidden.contains(path) { throw .ENOENT }
-    let descriptor = Int32(try check(withPath(path) { rsb_host_open($0, OpenFlags.directory, 0) }))
-    defer { _ = rsb_host_close(descriptor) }
+    return Int32(try check(withPath(path) { rsb_host_open($0, OpenFlags.directory, 0) }))
+  }
+
+  private func names(_ descriptor: Int32, _ path: [UInt8]) throws(Errno) -> [[UInt8]] {
     var names: [[UInt8]] = []
     var buffer = [UInt8](repeating: 0, count: 64 << 10)
     while true {
@@ -89,8 +107,11 @@ public final class PosixHostView: HostView {
       }
     }
     names.sort { $0.lexicographicallyPrecedes($1) }
-    let prefix = path == [slash] ? path : path + [slash]
-    return names.filter { !hidden.contains(prefix + $0) }
+    return names.filter { !hidden.contains(Self.join(path, $0)) }
+  }
+
+  private static func join(_ directory: [UInt8], _ name: [UInt8]) -> [UInt8] {
+    directory == [slash] ? directory + name : directory + [slash] + name
   }
 
   public func content(_ path: [UInt8]) throws(Errno) -> [UInt8] {
