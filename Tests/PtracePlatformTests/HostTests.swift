@@ -15,8 +15,9 @@ import Testing
         if round % 2 == 0 { bench.machine.destroyAddressSpace(id) }
       }
       let thread = rsb_syscall(186, 0, 0, 0, 0, 0, 0)  // gettid(2)
-      // The zygote and the hundred that were not destroyed.
-      bench.checks.equal(children(of: getpid(), thread: thread).count, 101, "stubs")
+      // The zygote, the hundred that were not destroyed, and the last of those that were, which may be ending.
+      let stubs = children(of: getpid(), thread: thread).count
+      bench.checks.check((101...105).contains(stubs), "\(stubs) stubs")
       bench.machine.shutdown()
       bench.checks.equal(children(of: getpid(), thread: thread), [], "children left")
     }

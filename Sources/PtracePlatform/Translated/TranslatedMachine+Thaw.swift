@@ -16,6 +16,7 @@ extension TranslatedMachine {
     }
     // Their views are of the file.
     dropImages(of: id)
+    host.destroyObject(id)
     try host.createObject(id, copyOf: frozen)
     try forEachMapping(of: id) { (mapping, _, spaceID) throws(MachineError) in
       for part in try unwritten(mapping, spaceID) {
