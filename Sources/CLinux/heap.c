@@ -21,7 +21,14 @@ void rsb_heap_settle(void) {
   void *volatile piece = malloc(256 << 10);
   free(piece);
   uintptr_t end = (uintptr_t)sbrk(0), start = (begin + large_page - 1) & ~(large_page - 1);
-  if (end > start) madvise((void *)start, end - start, MADV_HUGEPAGE);
+  if (end <= start) return;
+  madvise((void *)start, end - start, MADV_HUGEPAGE);
+  // What lies before it has small pages: it is given out, once, to nobody.
+  uintptr_t first = (uintptr_t)piece;
+  if (first < start && start - first < large_page) {
+    void *volatile gap = malloc(start - first);
+    (void)gap;
+  }
 }
 
 // glibc gives a thread a heap of its own, 64 MiB at a multiple of that size, which M_TOP_PAD above lets it have whole at once.

@@ -157,25 +157,33 @@ extension TraceWriter {
     while at < bytes.count {
       let end = min(at + TraceFormat.filePieceLimit, bytes.count)
       let piece = UnsafeRawBufferPointer(rebasing: bytes[at..<end])
-      if !piece.allSatisfy({ $0 == 0 }) { try filePiece(id, offset + UInt64(at), piece, keptBy: owner) }
+      let start = Int(offset) + at
+      // A whole piece whose hash is known is not looked at: it may not be in memory yet.
+      let hash = owner?.knownHash(start..<start + piece.count).map { ContentHash($0) }
+      let isZero =
+        if let hash, piece.count == TraceFormat.filePieceLimit { hash == Self.hashOfZeroPiece } else {
+          piece.allSatisfy { $0 == 0 }
+        }
+      if !isZero { try filePiece(id, UInt64(start), piece, hash ?? ContentHash(piece), keptBy: owner) }
       at = end
     }
   }
 
+  private static let hashOfZeroPiece = [UInt8](repeating: 0, count: TraceFormat.filePieceLimit).withUnsafeBytes { ContentHash($0) }
+
   /// One record, of at most `filePieceLimit` bytes.
   private func filePiece(
-    _ id: MemoryObjectID, _ offset: UInt64, _ bytes: UnsafeRawBufferPointer, keptBy owner: (any FileBytes)?
+    _ id: MemoryObjectID, _ offset: UInt64, _ bytes: UnsafeRawBufferPointer, _ hash: ContentHash, keptBy owner: (any FileBytes)?
   ) throws(TraceError) {
-    let known = owner?.knownHash(Int(offset)..<Int(offset) + bytes.count)
-    let hash = known.map { ContentHash($0) } ?? ContentHash(bytes)
     let isLarge = bytes.count >= TraceFormat.filePieceMinimum
     if let owner, isLarge, contents.place(of: hash) == nil { return try pieceApart(id, offset, bytes, hash, keptBy: owner) }
     makeRoom(forFilePiece: bytes.count)
     try begin(.objectWrite)
     object(id)
     sink.varint(offset)
-    if bytes.count < TraceFormat.sharedContentMinimum || startContent(bytes, hash, isFile: true) {
-      if bytes.count < TraceFormat.sharedContentMinimum { sink.varint(UInt64(bytes.count) << 1) }
+    if bytes.count < TraceFormat.sharedContentMinimum {
+      content(bytes)
+    } else if startContent(bytes, hash, isFile: true) {
       let level = pieceLevel(id, bytes.count)
       if isLarge { notePiece(FilePiece(offset: sink.count, length: bytes.count, hash: hash, level: level)) }
       sink.raw(bytes)

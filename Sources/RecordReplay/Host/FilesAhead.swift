@@ -86,7 +86,16 @@ final class FilesAhead: Sendable {
   private func run() {
     rsb_thread_settle(nil, 0)
     let expected = lists?.read(listKey) { $0.split(separator: 0).prefix(Self.filesMax).map { Array($0) } } ?? []
-    let entries = ([program] + expected).compactMap { Self.open($0) }
+    var entries: [Entry] = []
+    for path in [program] + expected {
+      guard let entry = Self.open(path) else { continue }
+      // The program's name may be a link, and the file is in the list.
+      if entries.contains(where: { $0.status.isOfSameContent(as: entry.status) }) {
+        _ = rsb_host_close(entry.descriptor)
+      } else {
+        entries.append(entry)
+      }
+    }
     work.change { work in
       work.expected = expected
       work.entries = entries
