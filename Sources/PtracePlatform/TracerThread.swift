@@ -51,9 +51,7 @@ extension PtraceMachine {
   /// makes two runs equal: it follows from the run's seed and arguments, which also spreads parallel runs.
   /// Returns the processor, or nil when the host refuses.
   static func pinCallingThread(choice: UInt64, allowed: [UInt64]) -> Int? {
-    let processors = (0..<allowed.count * 64).filter { allowed[$0 / 64] & 1 << UInt64($0 % 64) != 0 }
-    if processors.isEmpty { return nil }
-    let chosen = processors[Int(choice % UInt64(processors.count))]
+    guard let chosen = Processors.chosen(choice, of: allowed) else { return nil }
     var mask = [UInt64](repeating: 0, count: 128)
     mask[chosen / 64] = 1 << UInt64(chosen % 64)
     return rsb_affinity_set(mask, mask.count * 8) < 0 ? nil : chosen
@@ -62,10 +60,27 @@ extension PtraceMachine {
 
 public enum Processors {
   /// How many the calling thread may run on.
-  public static var allowed: Int {
+  public static var allowed: Int { max(1, mask().reduce(0) { $0 + $1.nonzeroBitCount }) }
+
+  /// Where a thread should run that works for a machine with this choice of a processor: all that the caller may use but that one. As
+  /// sched_setaffinity(2) takes it; empty where there is no other.
+  public static func beside(choice: UInt64) -> [UInt64] {
+    var mask = mask()
+    guard let chosen = chosen(choice, of: mask) else { return [] }
+    mask[chosen / 64] &= ~(1 << UInt64(chosen % 64))
+    return mask.allSatisfy { $0 == 0 } ? [] : mask
+  }
+
+  /// Counted round.
+  static func chosen(_ choice: UInt64, of allowed: [UInt64]) -> Int? {
+    let processors = (0..<allowed.count * 64).filter { allowed[$0 / 64] & 1 << UInt64($0 % 64) != 0 }
+    return processors.isEmpty ? nil : processors[Int(choice % UInt64(processors.count))]
+  }
+
+  private static func mask() -> [UInt64] {
     var mask = [UInt64](repeating: 0, count: 128)
     let size = rsb_affinity_get(&mask, mask.count * 8)
-    return size <= 0 ? 1 : mask.reduce(0) { $0 + $1.nonzeroBitCount }
+    return size <= 0 ? [] : Array(mask.prefix(Int(size) / 8))
   }
 }
 

@@ -46,7 +46,7 @@ final class FrameWriter: @unchecked Sendable {
   private var journal: UnsafeMutableRawPointer?
   private let firstFrame: [UInt8]
   private let headerChecksum: UInt64
-  private let affinity: [UInt8]
+  private let affinity: [UInt64]
   /// For the worker.
   private let keeper: KeptFiles?
 
@@ -79,7 +79,7 @@ final class FrameWriter: @unchecked Sendable {
   private var thread: HostThread?
 
   /// Opens the trace and its journal and begins to write the first frame. `firstBlock` is preamble and header block.
-  init(path: String, firstBlock: [UInt8], affinity: [UInt8], keeper: KeptFiles?) throws(TraceError) {
+  init(path: String, firstBlock: [UInt8], affinity: [UInt64], keeper: KeptFiles?) throws(TraceError) {
     self.path = path
     self.affinity = affinity
     self.keeper = keeper

@@ -58,7 +58,7 @@ public final class TraceWriter {
   /// writing thread; empty leaves it the caller's. `keeper`: where compressed pieces of files are kept between runs, used
   /// by the writing thread; the trace is the same without.
   public init(
-    path: String, header: TraceHeader, affinity: [UInt8] = [], keeper: KeptFiles? = nil, finishesStart: Bool = true
+    path: String, header: TraceHeader, affinity: [UInt64] = [], keeper: KeptFiles? = nil, finishesStart: Bool = true
   ) throws(TraceError) {
     self.path = path
     var header = header

@@ -46,8 +46,12 @@ final class ImageLoader: @unchecked Sendable {
   /// Entries between two looks for a load, which somebody waits for.
   private static let entriesAtOnce = 512
 
-  /// The thread has the processors and the clock of the caller, which is to make it before it is tied to one.
-  init(_ cache: TranslationCache, _ arena: CodeArena) {
+  private let processors: [UInt64]
+
+  /// `processors`: those of the thread, as sched_setaffinity(2) takes them; empty for the caller's. It has the caller's clock, too: to be made
+  /// before that is tied to a processor.
+  init(_ cache: TranslationCache, _ arena: CodeArena, processors: [UInt64]) {
+    self.processors = processors
     self.cache = cache
     self.arena = arena
     pthread_mutex_init(lock, nil)
@@ -139,7 +143,7 @@ final class ImageLoader: @unchecked Sendable {
   // MARK: The loader's thread
 
   private func work() {
-    rsb_thread_settle(nil, 0)
+    rsb_thread_settle(processors, processors.count * 8)
     rsb_thread_hurry(1)
     rsb_heap_settle_thread()
     pthread_mutex_lock(lock)

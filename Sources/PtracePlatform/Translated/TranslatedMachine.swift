@@ -77,7 +77,8 @@ public final class TranslatedMachine: Machine {
       TranslationCache(directory: $0, allowsAVX512: configuration.allowsAVX512)
     }
     // The thread first: it must not inherit the tracing thread's processor and trapped counter.
-    loader = cache.map { [arena] in ImageLoader($0, arena) }
+    let processors = configuration.host.pinsProcessor ? Processors.beside(choice: configuration.host.processorChoice) : []
+    loader = cache.map { [arena] in ImageLoader($0, arena, processors: processors) }
     let host = try PtraceMachine(configuration.host)
     do throws(MachineError) {
       try arena.install(in: host)

@@ -27,14 +27,16 @@ final class FilesAhead: Sendable {
   private let copies: FileCopies
   private let lists: KeptFiles?
   private let listKey: KeptFiles.Key
+  private let processors: [UInt64]
   private let work = Monitor(Work())
 
   /// Files of a list at most.
   private static let filesMax = 64
 
-  /// `lists`: of the files that runs mapped, by program; nil for none. The thread has the processors and the clock of the caller, which is to
-  /// call before it is tied to one.
-  init(_ program: [UInt8], _ copies: FileCopies, lists: KeptFiles?) {
+  /// `lists`: of the files that runs mapped, by program; nil for none. `processors`: those of the thread, as sched_setaffinity(2) takes them; empty
+  /// for the caller's. It has the caller's clock, too.
+  init(_ program: [UInt8], _ copies: FileCopies, lists: KeptFiles?, processors: [UInt64] = []) {
+    self.processors = processors
     self.program = program
     self.copies = copies
     self.lists = lists
@@ -84,7 +86,7 @@ final class FilesAhead: Sendable {
   // MARK: The thread
 
   private func run() {
-    rsb_thread_settle(nil, 0)
+    rsb_thread_settle(processors, processors.count * 8)
     let expected = lists?.read(listKey) { $0.split(separator: 0).prefix(Self.filesMax).map { Array($0) } } ?? []
     var entries: [Entry] = []
     for path in [program] + expected {

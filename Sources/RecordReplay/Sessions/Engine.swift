@@ -68,15 +68,25 @@ extension TranslatedMachine: HostedMachine {
 
 extension SteppedMachine: HostedMachine {}
 
+/// What decides which processor a machine takes.
+private func processorChoice(seed: UInt64, arguments: [String], number: Int = 0) -> UInt64 {
+  var choice = seed
+  for byte in arguments.joined(separator: " ").utf8 { choice = (choice ^ UInt64(byte)) &* 0x100_0000_01b3 }
+  return choice >> 8 &+ UInt64(number)
+}
+
+extension RunOptions {
+  /// The processors of threads that work beside the run's machine.
+  var processorsBeside: [UInt64] { Processors.beside(choice: processorChoice(seed: seed, arguments: argumentTexts)) }
+}
+
 /// A machine on the processor that follows from seed and arguments: a recording and its replay choose the same. `processor`
 /// is the model that the guest sees; nil for the host's. `number`: of machines that work side by side, from 0.
 func makeMachine(
   _ engine: Engine, seed: UInt64, arguments: [String], processor: ProcessorModel?, number: Int = 0
 ) throws(SessionError) -> any HostedMachine {
-  var choice = seed
-  for byte in arguments.joined(separator: " ").utf8 { choice = (choice ^ UInt64(byte)) &* 0x100_0000_01b3 }
   var host = PtraceMachine.Configuration()
-  host.processorChoice = choice >> 8 &+ UInt64(number)
+  host.processorChoice = processorChoice(seed: seed, arguments: arguments, number: number)
   host.extendedStateComponents = processor?.extendedStateComponents
   do throws(MachineError) {
     switch engine {

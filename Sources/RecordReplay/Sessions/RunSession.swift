@@ -12,7 +12,7 @@ public enum RunSession {
     _ options: RunOptions, input: InputStream = .descriptor, outputs: OutputPolicy = .passThrough
   ) throws(SessionError) -> RunResult {
     let copies = FileCopies(KeptFolder.fileCopies)
-    let ahead = FilesAhead(options.program, copies, lists: KeptFolder.fileLists)
+    let ahead = FilesAhead(options.program, copies, lists: KeptFolder.fileLists, processors: options.processorsBeside)
     let machine = try options.makeMachine()
     defer { machine.shutdown() }
     let host = PosixHostView(hidden: options.hidden, input: input, outputs: outputs, copies: copies, ahead: ahead)
@@ -37,10 +37,10 @@ public enum RecordSession {
     try ProcessorCheck.check(options.processorShown)
     // Threads first: they must not inherit the tracing thread's processor and trapped counter.
     let copies = FileCopies(KeptFolder.fileCopies)
-    let ahead = FilesAhead(options.program, copies, lists: KeptFolder.fileLists)
+    let ahead = FilesAhead(options.program, copies, lists: KeptFolder.fileLists, processors: options.processorsBeside)
     let writer: TraceWriter
     do throws(TraceError) {
-      writer = try TraceWriter(path: path, header: header(options, search), keeper: KeptFolder.filePieces, finishesStart: false)
+      writer = try TraceWriter(path: path, header: header(options, search), affinity: options.processorsBeside, keeper: KeptFolder.filePieces, finishesStart: false)
     } catch {
       throw SessionError("cannot write the trace: \(error)")
     }
