@@ -182,8 +182,8 @@ public final class PtraceMachine: Machine {
     for state in stub.areas { try? state?.bringHome() }
     try? stub.loaded?.bringHome()
     stubs[Int(id.rawValue)] = nil
-    // The last one does not hold up what is left to do here: it may end elsewhere.
-    if !stubs.contains(where: { $0 != nil }) { thread.release(stub.pid) }
+    // The last one does not hold up what is left to do here.
+    if !stubs.contains(where: { $0 != nil }) { thread.sendAway(stub.pid) }
     stub.kill()
     ending.append(stub.pid)
     if ending.count > Self.endingMax { rsb_reap(ending.removeFirst()) }

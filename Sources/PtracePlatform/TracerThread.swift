@@ -32,9 +32,13 @@ struct ThreadSetting {
     leftRestartableSequences = rsb_rseq_set(0) == 0
   }
 
-  /// A process of ours may run wherever this thread might before.
-  func release(_ pid: Int32) {
-    if processor != nil { _ = rsb_affinity_set_of(pid, oldMask, oldMask.count * 8) }
+  /// Sends a process of ours elsewhere, if there is an elsewhere.
+  func sendAway(_ pid: Int32) {
+    guard let processor else { return }
+    var mask = oldMask
+    mask[processor / 64] &= ~(1 << UInt64(processor % 64))
+    // The host refuses an empty one.
+    _ = rsb_affinity_set_of(pid, mask, mask.count * 8)
   }
 
   func restore() {
