@@ -184,6 +184,12 @@ public final class TraceWriter {
 
   /// Appends the end record, waits for the file to be whole and removes the journal. Counts in `end` are filled in.
   public func close(_ end: TraceEnd) throws(TraceError) {
+    try finish(end)
+    try close()
+  }
+
+  /// Appends the end record: the file gets whole from here on, while the caller goes on with something else. Then `close`.
+  public func finish(_ end: TraceEnd) throws(TraceError) {
     var end = end
     end.eventCount = lastEvent.rawValue
     end.filesEmbedded = filesEmbedded
@@ -192,6 +198,11 @@ public final class TraceWriter {
     try appendEnd(end)
     if isOpen { closeBlock() }
     isClosed = true
+  }
+
+  /// Waits for the file to be whole and removes the journal.
+  public func close() throws(TraceError) {
+    precondition(isClosed)
     try frames.finish()
   }
 }

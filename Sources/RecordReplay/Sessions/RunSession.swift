@@ -66,11 +66,14 @@ public enum RecordSession {
     // Without the turn that an interruption or the watchdog ended.
     result.events = writer.lastEvent.rawValue
     result.engineCounts = machine.engineCounts
-    ahead.keepList()
-    copies.trim()
-    // The machine keeps its translations while the writer's thread makes the last blocks.
-    machine.shutdown()
-    do throws(TraceError) { try writer.close(traceEnd(result)) } catch {
+    do throws(TraceError) {
+      try writer.finish(traceEnd(result))
+      // Meanwhile the writer's thread makes the last blocks.
+      machine.shutdown()
+      ahead.keepList()
+      copies.trim()
+      try writer.close()
+    } catch {
       throw SessionError("the trace cannot be written: \(error)")
     }
     return result
