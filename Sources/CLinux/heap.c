@@ -25,7 +25,7 @@ void rsb_heap_settle(void) {
   madvise((void *)start, end - start, MADV_HUGEPAGE);
   // What lies before it has small pages: it is given out, once, to nobody.
   uintptr_t first = (uintptr_t)piece;
-  if (first < start && start - first < large_page) {
+  if (first < start && start - first < 2 * large_page) {
     void *volatile gap = malloc(start - first);
     (void)gap;
   }

@@ -201,6 +201,40 @@ public final class CodeImage {
     for index in 0..<entries.count { mirror[Int(entries[index].guest)] = address + UInt64(entries[index].counted) }
   }
 
+  /// Goes through all that a new mirror would hold, in runs of whole pages: the offset in the mirror, in bytes, and what is there. Ascending.
+  public func forEachMirrorRun(_ body: (Int, UnsafeRawBufferPointer) -> Void) {
+    let pageWords = 512, runPages = 16
+    let runs = (length + pageWords * runPages - 1) / (pageWords * runPages)
+    // A counting sort by run.
+    var starts = [Int](repeating: 0, count: runs + 1)
+    for index in 0..<entries.count { starts[Int(entries[index].guest) / (pageWords * runPages) + 1] += 1 }
+    for run in 0..<runs { starts[run + 1] += starts[run] }
+    var order = [Int](repeating: 0, count: entries.count)
+    var next = starts
+    for index in 0..<entries.count {
+      let run = Int(entries[index].guest) / (pageWords * runPages)
+      order[next[run]] = index
+      next[run] += 1
+    }
+    var words = [UInt64](repeating: 0, count: pageWords * runPages)
+    for run in 0..<runs where starts[run] < starts[run + 1] {
+      let first = run * pageWords * runPages
+      var pages = 0
+      for index in order[starts[run]..<starts[run + 1]] {
+        let word = Int(entries[index].guest) - first
+        words[word] = address + UInt64(entries[index].counted)
+        pages |= 1 << (word / pageWords)
+      }
+      words.withUnsafeBytes { bytes in
+        for page in 0..<runPages where pages >> page & 1 != 0 {
+          let part = page * pageWords * 8..<(page + 1) * pageWords * 8
+          body(first * 8 + part.lowerBound, UnsafeRawBufferPointer(rebasing: bytes[part]))
+        }
+      }
+      for index in order[starts[run]..<starts[run + 1]] { words[Int(entries[index].guest) - first] = 0 }
+    }
+  }
+
   public func allMirrorEntries() -> [MirrorEntry] { Array(UnsafeBufferPointer(start: entries.storage, count: entries.count)) }
 
   // MARK: From code back to the guest

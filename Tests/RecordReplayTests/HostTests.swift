@@ -81,7 +81,7 @@ import Testing
   /// What was made ready is the file that the run finds, or it is copied again: with and without copies that are kept.
   @Test(arguments: [false, true]) func filesAreMadeReady(keeps: Bool) throws {
     let path = bytes + Array("/program".utf8)
-    let copies = FileCopies(keeps ? KeptCopies(directory: directory + "/kept", bytesMax: 1 << 30) : nil, ageMin: 0)
+    let copies = FileCopies(keeps ? MappableFiles(directory: directory + "/kept", suffix: ".copy", bytesMax: 1 << 30) : nil, ageMin: 0)
     let lists = KeptFiles(directory: directory + "/lists", suffix: ".files", bytesMax: 1 << 20)
     func ahead() -> FilesAhead { FilesAhead(path, copies, lists: lists) }
     func content(_ path: [UInt8], _ ahead: FilesAhead, ifProgram: Bool = true) throws -> [UInt8]? {
@@ -140,7 +140,7 @@ import Testing
   /// A file that changed a moment ago is copied, and the copy is not kept.
   @Test func youngFilesAreNotKept() throws {
     make("program", "\u{7f}ELF" + String(repeating: "0123456789abcde\n", count: 10_000))
-    let copies = FileCopies(KeptCopies(directory: directory + "/kept", bytesMax: 1 << 30))
+    let copies = FileCopies(MappableFiles(directory: directory + "/kept", suffix: ".copy", bytesMax: 1 << 30))
     let view = PosixHostView(hidden: HiddenPaths(), input: .descriptor, outputs: .passThrough, copies: copies, ahead: nil)
     #expect(try view.mappableContent(bytes + Array("/program".utf8), ifProgram: true)?.count == 160_004)
     #expect(try FileManager.default.contentsOfDirectory(atPath: directory + "/kept").isEmpty)

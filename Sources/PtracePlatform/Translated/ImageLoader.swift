@@ -185,10 +185,13 @@ final class ImageLoader: @unchecked Sendable {
 
   private func restore(_ shared: SharedImage) {
     let key = cache.key(shared.image)
-    let isLoaded = cache.load(key, into: shared.image) { offset, bytes in arena.store(shared.image, offset, bytes) }
+    let stamp = cache.load(key, into: shared.image) { offset, bytes in arena.store(shared.image, offset, bytes) }
     shared.cacheKey = key
     shared.savedBlocks = shared.image.blockCount
-    if isLoaded {
+    if let stamp {
+      shared.stamp = stamp
+      shared.entriesLoaded = shared.image.mirrorEntryCount
+      shared.keptMirror = cache.mirror(of: shared.image, key, stamp: stamp)
       pthread_mutex_lock(lock)
       loaded += 1
       pthread_mutex_unlock(lock)

@@ -26,6 +26,12 @@ final class SharedImage {
   /// Blocks that the cache on disk knew.
   var savedBlocks = 0
   var cacheKey: KeptFiles.Key?
+  /// Which saved image it was loaded from, how many entries of the mirror that had, and the file with them, if there is one.
+  var stamp: UInt64?
+  var entriesLoaded = 0
+  var keptMirror: MemoryObject?
+  /// A space has, or had, a piece of mirror of its own for it.
+  var hasOwnMirror = false
 
   init(_ image: CodeImage, view: UnsafeMutableRawPointer, _ size: Int, _ object: MemoryObject) {
     self.image = image

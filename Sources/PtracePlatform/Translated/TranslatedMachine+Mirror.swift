@@ -15,7 +15,10 @@ extension TranslatedMachine {
     let isFirst = !shared.hasBeenUsed
     shared.hasBeenUsed = true
     let isOnlySpace = spaces.count(where: { $0 != nil }) == 1
-    if isFirst && isOnlySpace && shared.image.length * 8 <= Self.ownBytesMax { return .own }
+    if isFirst && isOnlySpace && shared.image.length * 8 <= Self.ownBytesMax {
+      shared.hasOwnMirror = true
+      return .own
+    }
     return .shared(try sharedPiece(of: shared))
   }
 
@@ -64,13 +67,14 @@ extension TranslatedMachine {
 
   /// Before an image is emptied: so are the pieces of mirror of their own that spaces have for it.
   func emptyOwnMirrors(of image: CodeImage) {
+    // It says what the image was.
+    sharedImages.values.first { $0.image === image }?.keptMirror = nil
     for (index, space) in spaces.enumerated() {
       guard let space else { continue }
       for attachment in space.attachments where attachment.image === image {
         if attachment.published > 0 {
-          let (place, size) = attachment.mirrorPlace
-          let id = AddressSpaceID(rawValue: UInt32(index))
-          try? host.enqueue(id, HostCall.madvise, [place, size, HostFlag.adviseDontNeed, 0, 0, 0])
+          // Anew: what is discarded of a file's mapping is the file's again.
+          try? mapMirror(attachment, in: AddressSpaceID(rawValue: UInt32(index)))
         }
         space.forgetEntries(attachment)
       }
@@ -83,7 +87,7 @@ extension TranslatedMachine {
   func completeMirror(_ space: SpaceCode, _ stub: Stub, goingTo code: UInt64) throws(MachineError) -> UInt64 {
     var count = 0
     for attachment in space.incomplete {
-      try useLargePages(attachment, stub)
+      if try !useKeptMirror(attachment, stub) { try useLargePages(attachment, stub) }
       while attachment.published < attachment.image.mirrorEntryCount {
         if count == RuntimeLayout.publicationsMax {
           (arena[.publishCount], arena[.publishResume]) = (UInt64(count), arena.published - 1)
@@ -99,6 +103,17 @@ extension TranslatedMachine {
     space.completed()
     (arena[.publishCount], arena[.publishResume]) = (UInt64(count), code)
     return arena.publish
+  }
+
+  /// Puts the file that an earlier run left in place of a piece of mirror that has no entries yet, if there is one.
+  private func useKeptMirror(_ attachment: Attachment, _ stub: Stub) throws(MachineError) -> Bool {
+    guard attachment.published == 0, let shared = attachment.shared, let file = shared.keptMirror else { return false }
+    let (place, size) = attachment.mirrorPlace
+    let readWrite: UInt64 = 3, flags = HostFlag.mapPrivate | HostFlag.mapFixed | HostFlag.mapNoReserve
+    stub.enqueue(PendingCall(number: HostCall.mmap, arguments: [place, size, readWrite, flags, 0, 0], object: file))
+    try stub.flush()
+    attachment.published = shared.entriesLoaded
+    return true
   }
 
   /// Has a piece of mirror that is about to get its first entries made of pages of 2 MiB, if as many small ones would take longer.

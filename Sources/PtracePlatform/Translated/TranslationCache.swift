@@ -10,7 +10,10 @@ import Translator
 final class TranslationCache {
   /// All files together; the least recently written go first.
   static let bytesMax: Int64 = 512 << 20
+  /// Of pieces of the mirror, mostly holes.
+  static let mirrorBytesMax: Int64 = 1 << 30
   private let files: KeptFiles
+  private let mirrors: MappableFiles?
   /// What translated code depends on beside the guest's bytes.
   private let identity: UInt64
 
@@ -18,6 +21,7 @@ final class TranslationCache {
   init?(directory: String, allowsAVX512: Bool) {
     guard let files = KeptFiles(directory: directory, suffix: ".code", bytesMax: Self.bytesMax) else { return nil }
     self.files = files
+    mirrors = MappableFiles(directory: directory, suffix: ".mirror", bytesMax: Self.mirrorBytesMax)
     var status = rsb_host_status()
     guard rsb_host_status_follow("/proc/self/exe", &status) >= 0 else { return nil }
     let facts: [UInt64] = [
@@ -32,14 +36,54 @@ final class TranslationCache {
     return KeptFiles.Key([content.low, content.high, image.start, UInt64(image.length), identity])
   }
 
-  /// Fills an empty image; false, and still empty, when nothing sound is kept.
-  func load(_ key: KeptFiles.Key, into image: CodeImage, store: (Int, UnsafeRawBufferPointer) -> Void) -> Bool {
-    files.read(key) { image.restore($0, store: store) ? () : nil } != nil
+  /// Fills an empty image, and says which of the images that were ever saved it is; nil, and still empty, when nothing sound is kept.
+  func load(_ key: KeptFiles.Key, into image: CodeImage, store: (Int, UnsafeRawBufferPointer) -> Void) -> UInt64? {
+    files.read(key) { bytes in
+      guard bytes.count > 8, image.restore(UnsafeRawBufferPointer(rebasing: bytes.dropLast(8)), store: store) else { return nil }
+      return bytes.loadUnaligned(fromByteOffset: bytes.count - 8, as: UInt64.self)
+    }
   }
 
-  func save(_ image: CodeImage, _ key: KeptFiles.Key) { image.saved().withUnsafeBytes { _ = files.save(key, $0) } }
+  func save(_ image: CodeImage, _ key: KeptFiles.Key) {
+    var bytes = image.saved()
+    let stamp = rsb_hash64(bytes, bytes.count)
+    withUnsafeBytes(of: stamp) { bytes.append(contentsOf: $0) }
+    bytes.withUnsafeBytes { _ = files.save(key, $0) }
+  }
 
-  func trim() { files.trim() }
+  // MARK: Pieces of the mirror
+
+  /// What a space's own piece of the mirror holds once all entries of a loaded image are in it, as a file to map privately; nil when none is
+  /// kept. Such a file is of the image at one place of the arena.
+  func mirror(of image: CodeImage, _ key: KeptFiles.Key, stamp: UInt64) -> MemoryObject? {
+    let size = image.length * 8
+    guard let found = mirrors?.open(mirrorKey(image, key), size: size) else { return nil }
+    let object = MemoryObject(descriptor: found.descriptor, size: UInt64(size), isFrozen: true)
+    return found.isUntouched && found.words == [stamp, UInt64(image.mirrorEntryCount)] ? object : nil
+  }
+
+  func saveMirror(of image: CodeImage, _ key: KeptFiles.Key, stamp: UInt64) {
+    let key = mirrorKey(image, key)
+    let file = mirrors?.make(key) { file in
+      var isWhole = rsb_memfd_resize(file, UInt64(image.length * 8)) >= 0
+      image.forEachMirrorRun { offset, words in
+        isWhole = isWhole && rsb_memfd_pwrite(file, words.baseAddress, words.count, UInt64(offset)) == words.count
+      }
+      return isWhole
+    }
+    guard let file else { return }
+    _ = rsb_descriptor_close(file)
+    mirrors?.keep(key, [stamp, UInt64(image.mirrorEntryCount)])
+  }
+
+  private func mirrorKey(_ image: CodeImage, _ key: KeptFiles.Key) -> KeptFiles.Key {
+    KeptFiles.Key([key.low, key.high, image.address])
+  }
+
+  func trim() {
+    files.trim()
+    mirrors?.trim()
+  }
 }
 
 extension TranslatedMachine {
@@ -52,9 +96,21 @@ extension TranslatedMachine {
   func saveTranslations() {
     loader?.finishLoads()
     var saved = false
-    for shared in sharedImages.values where save(shared) { saved = true }
+    for shared in sharedImages.values where save(shared) || saveMirror(of: shared) { saved = true }
     if saved { cache?.trim() }
   }
+
+  /// Keeps what the mirror of an image is filled with, which was loaded and did not grow: the second run that uses it pays for the later ones.
+  private func saveMirror(of shared: SharedImage) -> Bool {
+    let image = shared.image
+    guard let cache, let key = shared.cacheKey, let stamp = shared.stamp, shared.keptMirror == nil, shared.hasOwnMirror,
+      image.mirrorEntryCount == shared.entriesLoaded, image.mirrorEntryCount >= Self.mirrorEntriesMin
+    else { return false }
+    cache.saveMirror(of: image, key, stamp: stamp)
+    return true
+  }
+  /// Fewer are stored in less time than a file takes to be opened and mapped.
+  private static let mirrorEntriesMin = 512
 
   /// Keeps an image if it grew by so much, and says whether it did.
   @discardableResult

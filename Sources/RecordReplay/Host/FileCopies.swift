@@ -11,14 +11,14 @@ import Platform
 import PtracePlatform
 
 final class FileCopies: Sendable {
-  private let kept: KeptCopies?
+  private let kept: MappableFiles?
   private let hasNew = Monitor(false)
 
   /// Of the last change, in nanoseconds.
   private let ageMin: Int64
 
   /// `kept`: nil to keep nothing. `ageMin`: for tests.
-  init(_ kept: KeptCopies?, ageMin: Int64 = 2_000_000_000) {
+  init(_ kept: MappableFiles?, ageMin: Int64 = 2_000_000_000) {
     self.kept = kept
     self.ageMin = ageMin
   }
@@ -48,17 +48,18 @@ final class FileCopies: Sendable {
   }
 
   /// The content of a kept copy; nil when it is not what it was. Words of a copy are the hashes of its pieces.
-  private static func checked(_ copy: KeptCopies.Copy, _ size: Int) -> FileMemory? {
+  private static func checked(_ copy: MappableFiles.Found, _ size: Int) -> FileMemory? {
     let hashes = stride(from: 0, to: copy.words.count - 1, by: 2).map { FileHash(low: copy.words[$0], high: copy.words[$0 + 1]) }
     let memory = FileMemory(unchanging: copy.descriptor, size: size, hashes: copy.isUntouched ? hashes : [])
     return memory?.pieceHashes() == hashes ? memory : nil
   }
 
   private func newCopy(
-    _ kept: KeptCopies, _ key: KeptFiles.Key, _ descriptor: Int32, _ status: rsb_host_status
+    _ kept: MappableFiles, _ key: KeptFiles.Key, _ descriptor: Int32, _ status: rsb_host_status
   ) -> FileMemory? {
-    guard let file = kept.make(key, copyOf: descriptor, size: Int(status.size)) else { return nil }
-    let memory = FileMemory(unchanging: file, size: Int(status.size))
+    let size = Int(status.size)
+    guard let file = kept.make(key, { rsb_memfd_fill($0, descriptor, UInt64(size)) == size }) else { return nil }
+    let memory = FileMemory(unchanging: file, size: size)
     var now = rsb_host_status()
     let isSame = rsb_host_status_get(descriptor, nil, &now) >= 0 && status.isOfSameContent(as: now)
     kept.keep(key, isSame ? memory?.pieceHashes().flatMap { [$0.low, $0.high] } : nil)

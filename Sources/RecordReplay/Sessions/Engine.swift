@@ -118,7 +118,7 @@ public enum KeptFolder {
   }
 
   /// Copies of programs and libraries, 256 MiB of them.
-  static var fileCopies: KeptCopies? { path.flatMap { KeptCopies(directory: $0, bytesMax: 256 << 20) } }
+  static var fileCopies: MappableFiles? { path.flatMap { MappableFiles(directory: $0, suffix: ".copy", bytesMax: 256 << 20) } }
 
   /// Which files programs mapped.
   static var fileLists: KeptFiles? { path.flatMap { KeptFiles(directory: $0, suffix: ".files", bytesMax: 1 << 20, filesMax: 256) } }
