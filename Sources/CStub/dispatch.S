@@ -1,5 +1,5 @@
 // The dispatch blob: where indirect branches of translated code go whose targets lay outside the mirror's window, where
-// system calls are made, and what fills a space's own pieces of the mirror. It stands at the start of the arena (RuntimeLayout in
+// system calls are made, what fills a space's own pieces of the mirror, and what stores for the kernel. It stands at the start of the arena (RuntimeLayout in
 // Translator); the slots, the hash table and the list of new entries lie at fixed distances behind it.
 // r11: the guest's target. Everything else is the guest's and stays, flags too. The stack is not touched.
 #include "CStub.h"
@@ -14,9 +14,9 @@
 	.section dispatch, "a", @progbits
 	.balign 16
 	.globl rsb_dispatch_start, rsb_dispatch_miss, rsb_dispatch_gate, rsb_dispatch_load, rsb_dispatch_behind_load
-	.globl rsb_dispatch_plain_gate, rsb_dispatch_publish, rsb_dispatch_published, rsb_dispatch_end
+	.globl rsb_dispatch_plain_gate, rsb_dispatch_publish, rsb_dispatch_published, rsb_dispatch_store, rsb_dispatch_end
 	.hidden rsb_dispatch_start, rsb_dispatch_miss, rsb_dispatch_gate, rsb_dispatch_load, rsb_dispatch_behind_load
-	.hidden rsb_dispatch_plain_gate, rsb_dispatch_publish, rsb_dispatch_published, rsb_dispatch_end
+	.hidden rsb_dispatch_plain_gate, rsb_dispatch_publish, rsb_dispatch_published, rsb_dispatch_store, rsb_dispatch_end
 
 rsb_dispatch_start:
 	movq	%rax, slot_a(%rip)
@@ -179,6 +179,54 @@ last:
 // Where it goes on when there is more than one list.
 rsb_dispatch_published:
 	int3
+
+// On the way to code, too: small stores of the kernel to the guest's memory, and on at `resume`. The list, in the page of slots, has for each the
+// address, the number of its words, that of the bytes behind them, and words and bytes. Leaves registers and flags alone but r11.
+	.set store_count, rsb_dispatch_start + arena_size + 128
+	.set store_resume, rsb_dispatch_start + arena_size + 136
+	.set stores, rsb_dispatch_start + arena_size + 1024
+	.balign 16, 0xcc
+rsb_dispatch_store:
+	movq	%rax, slot_a(%rip)
+	movq	%rcx, slot_c(%rip)
+	movq	%rdx, slot_d(%rip)
+	movq	%rsi, slot_si(%rip)
+	movq	%rdi, slot_di(%rip)
+	movq	store_count(%rip), %r11
+	leaq	stores(%rip), %rsi
+store:
+	movq	%r11, %rcx
+	jrcxz	stored
+	leaq	-1(%r11), %r11
+	movq	(%rsi), %rdi
+	movq	8(%rsi), %rcx
+	movq	16(%rsi), %rdx
+	leaq	24(%rsi), %rsi
+words:
+	jrcxz	behind_words
+	movq	(%rsi), %rax
+	movq	%rax, (%rdi)
+	leaq	8(%rsi), %rsi
+	leaq	8(%rdi), %rdi
+	leaq	-1(%rcx), %rcx
+	jmp	words
+behind_words:
+	movq	%rdx, %rcx
+bytes:
+	jrcxz	store
+	movb	(%rsi), %al
+	movb	%al, (%rdi)
+	leaq	1(%rsi), %rsi
+	leaq	1(%rdi), %rdi
+	leaq	-1(%rcx), %rcx
+	jmp	bytes
+stored:
+	movq	slot_a(%rip), %rax
+	movq	slot_c(%rip), %rcx
+	movq	slot_d(%rip), %rdx
+	movq	slot_si(%rip), %rsi
+	movq	slot_di(%rip), %rdi
+	jmpq	*store_resume(%rip)
 	.balign 16, 0xcc
 rsb_dispatch_end:
 

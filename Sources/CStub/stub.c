@@ -26,6 +26,7 @@ extern const uint8_t rsb_dispatch_behind_load[] __attribute__((visibility("hidde
 extern const uint8_t rsb_dispatch_plain_gate[] __attribute__((visibility("hidden")));
 extern const uint8_t rsb_dispatch_publish[] __attribute__((visibility("hidden")));
 extern const uint8_t rsb_dispatch_published[] __attribute__((visibility("hidden")));
+extern const uint8_t rsb_dispatch_store[] __attribute__((visibility("hidden")));
 extern const uint8_t rsb_dispatch_end[] __attribute__((visibility("hidden")));
 
 struct rsb_dispatch rsb_dispatch_get(void) {
@@ -39,5 +40,6 @@ struct rsb_dispatch rsb_dispatch_get(void) {
       .plain_gate = (uint32_t)(rsb_dispatch_plain_gate - rsb_dispatch_start),
       .publish = (uint32_t)(rsb_dispatch_publish - rsb_dispatch_start),
       .published = (uint32_t)(rsb_dispatch_published - rsb_dispatch_start) + 1,
+      .store = (uint32_t)(rsb_dispatch_store - rsb_dispatch_start),
   };
 }

@@ -157,14 +157,14 @@ extension TraceWriter {
     while at < bytes.count {
       let end = min(at + TraceFormat.filePieceLimit, bytes.count)
       let piece = UnsafeRawBufferPointer(rebasing: bytes[at..<end])
-      let start = Int(offset) + at
+      let start = offset &+ UInt64(at)
       // A whole piece whose hash is known is not looked at: it may not be in memory yet.
-      let hash = owner?.knownHash(start..<start + piece.count).map { ContentHash($0) }
+      let hash = owner?.knownHash(Int(start)..<Int(start) + piece.count).map { ContentHash($0) }
       let isZero =
         if let hash, piece.count == TraceFormat.filePieceLimit { hash == Self.hashOfZeroPiece } else {
           piece.allSatisfy { $0 == 0 }
         }
-      if !isZero { try filePiece(id, UInt64(start), piece, hash ?? ContentHash(piece), keptBy: owner) }
+      if !isZero { try filePiece(id, start, piece, hash ?? ContentHash(piece), keptBy: owner) }
       at = end
     }
   }

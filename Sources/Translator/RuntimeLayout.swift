@@ -88,6 +88,11 @@ public enum RuntimeSlot: Int, Sendable {
   /// For the dispatch blob: how many entries it is to store, and the address of code where it goes on then. Its own are behind them.
   case publishCount = 88
   case publishResume = 96
+  /// The same for stores to the guest's memory.
+  case storeCount = 128
+  case storeResume = 136
   /// The registers of a task that calls the kernel, and what it goes on with: struct rsb_gate of CLinux.
   case gate = 512
+  /// The list of those stores, to the end of the page.
+  case stores = 1024
 }

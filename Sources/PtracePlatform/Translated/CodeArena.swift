@@ -30,6 +30,9 @@ final class CodeArena {
   /// Where the dispatch blob stores entries of the mirror, and where rip is behind the int3 at which it can go on.
   let publish: UInt64
   let published: UInt64
+  /// Where it stores for the kernel, and the list of what, which we fill.
+  let store: UInt64
+  let storeList: UnsafeMutableRawBufferPointer
 
   init(usesGate: Bool) throws(MachineError) {
     let descriptor = Int32(try checked(rsb_memfd_make("replaysb-code"), "memfd_create"))
@@ -57,6 +60,10 @@ final class CodeArena {
     dispatchMiss = RuntimeLayout.arena + UInt64(blob.miss)
     publish = RuntimeLayout.arena + UInt64(blob.publish)
     published = RuntimeLayout.arena + UInt64(blob.published)
+    store = RuntimeLayout.arena + UInt64(blob.store)
+    storeList = UnsafeMutableRawBufferPointer(
+      start: UnsafeMutableRawPointer(slots) + RuntimeSlot.stores.rawValue,
+      count: RuntimeLayout.watchesOffset - RuntimeSlot.stores.rawValue)
   }
 
   deinit { rsb_memfd_unmap(base, Self.size) }

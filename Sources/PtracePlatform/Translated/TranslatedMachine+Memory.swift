@@ -55,6 +55,7 @@ extension TranslatedMachine {
   }
 
   public func forkAddressSpace(_ parent: AddressSpaceID, as id: AddressSpaceID) throws(MachineError) {
+    try settleStores()
     let from = try space(parent)
     try shareMirrors(of: from, parent)
     try host.forkAddressSpace(parent, as: id)
@@ -79,6 +80,7 @@ extension TranslatedMachine {
   public func destroyAddressSpace(_ id: AddressSpaceID) {
     spaceOfWord = nil
     guard let space = try? space(id) else { return }
+    if waiting.space == id { forgetStores() }
     for attachment in space.remove(GuestRange(GuestAddress(0), .userEnd)) { release(attachment) }
     if let table = space.hashTable { pool.release(table) }
     spaces[Int(id.rawValue)] = nil
@@ -97,6 +99,7 @@ extension TranslatedMachine {
     _ id: AddressSpaceID, _ range: GuestRange, _ protection: Protection, _ source: MappingSource
   ) throws(MachineError) {
     spaceOfWord = nil
+    try settleStores()
     let space = try space(id)
     precondition(range.end.rawValue <= RuntimeLayout.guestEnd, "a guest mapping reaches the platform's pages")
     if case .sharedObject(let object, _) = source { try thaw(object) }
@@ -117,12 +120,14 @@ extension TranslatedMachine {
 
   public func unmap(_ id: AddressSpaceID, _ range: GuestRange) throws(MachineError) {
     spaceOfWord = nil
+    try settleStores()
     try forget(range, in: try space(id), id)
     try host.unmap(id, range)
   }
 
   public func protect(_ id: AddressSpaceID, _ range: GuestRange, _ protection: Protection) throws(MachineError) {
     spaceOfWord = nil
+    try settleStores()
     let space = try space(id)
     try forgetCode(range, in: space, id)
     space.mappings.change(range) { mapping in
@@ -140,6 +145,7 @@ extension TranslatedMachine {
 
   public func remap(_ id: AddressSpaceID, _ range: GuestRange, to target: GuestRange) throws(MachineError) {
     spaceOfWord = nil
+    try settleStores()
     let space = try space(id)
     var moved = space.mappings.mapping(at: range.start)?.clipped(to: range)
     // What moves takes the host's protection along.
@@ -154,6 +160,7 @@ extension TranslatedMachine {
 
   public func discard(_ id: AddressSpaceID, _ range: GuestRange) throws(MachineError) {
     spaceOfWord = nil
+    try settleStores()
     try invalidate(range, in: try space(id), id)
     try host.discard(id, range)
   }
@@ -276,7 +283,8 @@ extension TranslatedMachine {
   // MARK: Guest memory
 
   public func read(_ space: AddressSpaceID, _ address: GuestAddress, _ count: Int) throws(MachineError) -> [UInt8] {
-    try host.read(space, address, count)
+    try settleStores()
+    return try host.read(space, address, count)
   }
 
   public func readInteger(_ space: AddressSpaceID, _ address: GuestAddress, size: Int) throws(MachineError) -> UInt64? {
@@ -285,6 +293,7 @@ extension TranslatedMachine {
     {
       return UInt64(arena.gate.pointee.word)
     }
+    try settleStores()
     return try host.readInteger(space, address, size: size)
   }
 
@@ -293,6 +302,8 @@ extension TranslatedMachine {
   ) throws(MachineError) -> Int {
     spaceOfWord = nil
     let space = try space(id)
+    if postpone(id, space, address, bytes) { return bytes.count }
+    try settleStores()
     if !space.protectedPages.isEmpty, let range = GuestRange(address, length: UInt64(bytes.count)), !range.isEmpty {
       var page = range.start.pageDown
       while page < range.end {
@@ -347,6 +358,7 @@ extension TranslatedMachine {
 extension TranslatedMachine {
   /// As `PtraceMachine.memoryHash`.
   public func memoryHash(_ id: AddressSpaceID) throws(MachineError) -> UInt64 {
+    try settleStores()
     // The host's protections tell which pages count.
     try invalidate(GuestRange(GuestAddress(0), GuestAddress(RuntimeLayout.guestEnd)), in: try space(id), id)
     return try host.memoryHash(id)

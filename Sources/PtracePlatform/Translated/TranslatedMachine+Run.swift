@@ -111,7 +111,10 @@ extension TranslatedMachine {
       turn.mode = .last(turn.instructionsMost)
     }
     beginPoints(&turn)
+    // What is more than going on behind a system call may look at memory.
+    if waiting.space != context.space || turn.task.split != nil || turn.registers.eflags & Self.trapFlag != 0 { try settleStores() }
     var step = try firstStep(&turn)
+    if case .code = step {} else { try settleStores() }
     let trap: Trap
     while true {
       if case .trap(let reached) = step {
@@ -202,6 +205,7 @@ extension TranslatedMachine {
     if !stub.queue.isEmpty { try stub.flush() }
     var registers = turn.registers
     registers.rip = turn.space.incomplete.isEmpty ? code : try completeMirror(turn.space, stub, goingTo: code)
+    if waiting.count > 0 { registers.rip = storing(goingTo: registers.rip) }
     registers.gsBase = RuntimeLayout.mirror
     registers.eflags &= ~Self.trapFlag
     arena[.r10] = registers.r10
@@ -211,6 +215,7 @@ extension TranslatedMachine {
     registers.r10 = RuntimeLayout.countFault + turn.count
     if stub.heldIsKnown { registers.r11 = stub.held.r11 }
     guard var status = try host.turn(stub, turn.task.state, registers, wallSeconds: 0, gate: arena.gate) else { return .trap(.interrupted) }
+    forgetStores()
     counters.stops += 1
     while true {
       try host.checkStopped(stub, status)

@@ -66,6 +66,8 @@ public final class TranslatedMachine: Machine {
   public internal(set) var pointsOfLastRun: UInt32 = 0
   /// The space whose word the gate has read, while nothing has changed since.
   var spaceOfWord: AddressSpaceID?
+  /// The kernel's stores that the next run begins with.
+  var waiting = WaitingStores()
 
   public var notes: [String] { host.notes }
   public var processor: Int? { host.processor }
