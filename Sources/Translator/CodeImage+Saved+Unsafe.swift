@@ -9,7 +9,7 @@ public struct MirrorEntry: BitwiseCopyable, Sendable {
 
 extension CodeImage {
   /// Changes with anything that translated code or this layout depends on.
-  public static let savedVersion: UInt32 = 7
+  public static let savedVersion: UInt32 = 8
   private static let headerWords = 8
 
   /// Most bytes that `restore` stores at a time.

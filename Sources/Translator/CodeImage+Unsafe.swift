@@ -242,6 +242,18 @@ public final class CodeImage {
   /// Whether `pc` lies in a cold exit.
   public func isExit(_ pc: UInt64) -> Bool { ownsCode(pc) && Int(pc - address) >= exitsStart }
 
+  /// What `Emitter.stopThroughGate` begins with, the first byte lowest.
+  static let stopThroughGate: UInt64 = 0xff_ffff_fa1d_8d4c
+
+  /// Where an instruction's code begins that stopped through the gate with this place in r11; nil when it was something else.
+  public func stopped(at place: UInt64) -> UInt64? {
+    let offset = Int(place &- address) - 1
+    guard offset >= 0, offset + 8 <= reserve else { return nil }
+    let found = UnsafeRawPointer(code + offset).loadUnaligned(as: UInt64.self)
+    // Behind a call of the kernel the first byte would be the last of the distance to the gate, which is negative.
+    return found & (1 << 56 - 1) == Self.stopThroughGate ? place - 1 : nil
+  }
+
   /// What the byte at `pc` (an address in the code) belongs to.
   public enum Place: Equatable, Sendable {
     case cold(ColdKind, target: UInt64, exit: Int)

@@ -135,6 +135,15 @@ struct Emitter: ~Copyable {
     int32(distanceToGate(from: offset + 4))
   }
 
+  /// Stops in the machine at this instruction, as an int3 does, in less time. Spoils r11: one byte into this code, where nothing goes on
+  /// that the machine could take it for.
+  mutating func stopThroughGate() {
+    bytes(CodeImage.stopThroughGate, 7)  // leaq -6(%rip), %r11
+    byte(0xe9)
+    image.relocations.append(UInt32(offset))
+    int32(distanceToGate(from: offset + 4))
+  }
+
   /// From an offset in the code to the gate.
   private func distanceToGate(from offset: Int) -> Int32 {
     let gate = RuntimeLayout.arena + UInt64(RuntimeLayout.gateOffset)

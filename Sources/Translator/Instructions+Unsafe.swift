@@ -96,7 +96,7 @@ extension Translator {
       emitter.copy(bytes, Int(instruction.length))
       return true
     case .cpuid, .rdtsc, .rdtscp, .rdrand, .rdseed, .rdpid, .xgetbv, .gsBase:
-      emitter.byte(0xcc)
+      emitter.stopThroughGate()
       state.r11Holds = nil
       return true
     case .sysenter, .breakpoint, .interrupt, .icebp, .far, .transaction, .undefined, .unknown:

@@ -9,10 +9,10 @@ extension TranslatedMachine {
     guard let image = image(ofCode: code) else {
       throw MachineError("a host call at \(GuestAddress(code)), outside translated code")
     }
-    if image.isExit(code) {
+    if let place = image.isExit(code) ? code : image.stopped(at: code) {
       turn.registers.rax = turn.stub.held.origRax
       turn.registers.rcx = turn.stub.held.rcx
-      return try breakpoint(code, &turn)
+      return try breakpoint(place, &turn)
     }
     // The code has said it (`Translator.write`).
     let next = turn.stub.held.rcx
