@@ -133,6 +133,59 @@ import Translator
     }
   }
 
+  /// The second run that uses an image leaves its mirror; later ones map it, unless something touched it, and change what they map alone.
+  @Test func keptMirrors() throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("replaysb-mirror-\(UInt64.random(in: .min ... .max))").path
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    func mirrors() throws -> [String] {
+      try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".mirror") }.map { folder + "/" + $0 }
+    }
+    func keptMirror(_ guest: Guest) -> Bool { guest.machine.sharedImages.values.contains { $0.keptMirror != nil } }
+    Self.withGuest(cache: folder) { guest, checks in
+      try guest.check(try guest.space(1), step: 3, stopsMost: Self.oneStopEach, "fills the cache", checks)
+    }
+    #expect(try mirrors().isEmpty)
+    Self.withGuest(cache: folder) { guest, checks in
+      try guest.check(try guest.space(1), step: 5, "from the cache", checks)
+      checks.check(!keptMirror(guest), "no mirror yet")
+    }
+    #expect(try mirrors().count == 1)
+    for _ in 0..<2 {
+      Self.withGuest(cache: folder) { guest, checks in
+        let first = try guest.space(1)
+        try guest.check(first, step: 7, "with its mirror", checks)
+        checks.check(keptMirror(guest), "uses the mirror")
+        let child = AddressSpaceID(rawValue: 2)
+        try guest.machine.forkAddressSpace(first, as: child)
+        try guest.check(child, step: 9, stopsMost: Self.oneStopEach, "child", checks)
+        try guest.check(first, step: 9, stopsMost: Self.oneStopEach, "parent", checks)
+      }
+    }
+    // Code that changes: nothing of the file shows through.
+    Self.withGuest(cache: folder) { guest, checks in
+      let first = try guest.space(1)
+      try guest.check(first, step: 7, "before the change", checks)
+      try guest.machine.writeObject(Self.object, offset: 2 * Self.stride + 5, [0x29][...])
+      try guest.check(first, step: 5, adding: Self.functions - 2, stopsMost: Self.oneStopEach, "after the change", checks)
+    }
+    // A touched one is not believed, and made again.
+    for path in try mirrors() {
+      let file = try #require(FileHandle(forUpdatingAtPath: path))
+      try file.seek(toOffset: code % 4096 * 8)
+      try file.write(contentsOf: Data(repeating: 0xcc, count: 64))
+      try file.close()
+    }
+    Self.withGuest(cache: folder) { guest, checks in
+      try guest.check(try guest.space(1), step: 5, "beside a damaged mirror", checks)
+      checks.check(!keptMirror(guest), "does not use it")
+    }
+    Self.withGuest(cache: folder) { guest, checks in
+      try guest.check(try guest.space(1), step: 7, "with a new mirror", checks)
+      checks.check(keptMirror(guest), "uses the new one")
+    }
+  }
+
   @Test func changedCodeIsFoundNoMore() {
     Self.withGuest { guest, checks in
       let first = try guest.space(1)

@@ -117,6 +117,74 @@ import Testing
     #expect(rsb_tracefile_exists(path + ".journal") == 0)
   }
 
+  /// Bytes that stay where they are, with hashes of their pieces or without.
+  private final class PlacedBytes: FileBytes {
+    let place: UnsafeRawBufferPointer?
+    private let knowsHashes: Bool
+    init(_ bytes: [UInt8], knowsHashes: Bool) {
+      let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 16)
+      copy.copyBytes(from: bytes)
+      place = UnsafeRawBufferPointer(copy)
+      self.knowsHashes = knowsHashes
+    }
+    deinit { place?.deallocate() }
+    var count: Int { place!.count }
+    func knownHash(_ range: Range<Int>) -> FileHash? {
+      if !knowsHashes { return nil }
+      let hash = ContentHash(UnsafeRawBufferPointer(rebasing: place![range]))
+      return FileHash(low: hash.low, high: hash.high)
+    }
+    func bytes(_ range: Range<Int>) -> [UInt8] { Array(place![range]) }
+    func withBytes<Result, Failure: Error>(
+      _ range: Range<Int>, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result { try body(UnsafeRawBufferPointer(rebasing: place![range])) }
+  }
+
+  /// Pieces that the journal never has: at every instant file and journal are a prefix, and all of it once the writer has settled. The trace says
+  /// the same as one whose journal has them.
+  @Test(arguments: [false, true]) func piecesThatLieElsewhere(knowsHashes: Bool) throws {
+    let directory = TemporaryDirectory()
+    let path = directory.file("t"), plainPath = directory.file("plain")
+    let writer = try TraceWriter(path: path, header: sampleHeader)
+    let plain = try TraceWriter(path: plainPath, header: sampleHeader)
+    var random = SeededRandom(seed: 29)
+    let records = sampleRecords(seed: 31, 1200)
+    var content = (0..<TraceFormat.filePieceLimit * 3 + 20_000).map { _ in UInt8(97 + random.below(20) * random.below(2)) }
+    for index in TraceFormat.filePieceLimit..<2 * TraceFormat.filePieceLimit { content[index] = 0 }
+    var appended: [Record] = []
+    for (index, record) in records.enumerated() {
+      if index % 60 == 30 {
+        // New content, content that the trace has, a short piece at the end, and one of zeros, which is no record.
+        if index % 120 == 30 { content[random.below(content.count)] = UInt8(index % 256) }
+        let object = MemoryObjectID(rawValue: UInt32(index))
+        let bytes = PlacedBytes(content, knowsHashes: knowsHashes)
+        for start in stride(from: 0, to: content.count, by: TraceFormat.filePieceLimit) {
+          let end = min(content.count, start + TraceFormat.filePieceLimit)
+          try writer.embed(object, bytes, start..<end)
+          try plain.embed(object, offset: UInt64(start), content[start..<end])
+          if content[start..<end].contains(where: { $0 != 0 }) {
+            appended.append(.objectWrite(object, offset: UInt64(start), Array(content[start..<end])))
+          }
+        }
+        let isSettled = index % 3 == 0
+        if isSettled { try writer.settle() }
+        let journal = readFile(path + ".journal")
+        let outcome = readAll(readFile(path), journal: journal)
+        #expect(outcome.error == nil && outcome.isTruncated)
+        #expect(outcome.records == Array(appended.prefix(outcome.records.count)), "a prefix at \(index)")
+        if isSettled { #expect(outcome.records.count == appended.count, "all of it at \(index)") }
+      }
+      try writer.append(record)
+      try plain.append(record)
+      appended.append(record)
+    }
+    try writer.close(TraceEnd())
+    try plain.close(TraceEnd())
+    let all = readAll(readFile(path)).records
+    #expect(all.dropLast() == appended[...])
+    #expect(all == readAll(readFile(plainPath)).records)
+  }
+
   /// Where the host has no room for a longer journal, the short one does.
   @Test func extensionThatFailsLeavesTheFile() throws {
     let directory = TemporaryDirectory()
