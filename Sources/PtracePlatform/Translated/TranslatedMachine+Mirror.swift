@@ -67,8 +67,8 @@ extension TranslatedMachine {
 
   /// Before an image is emptied: so are the pieces of mirror of their own that spaces have for it.
   func emptyOwnMirrors(of image: CodeImage) {
-    // It says what the image was.
-    sharedImages.values.first { $0.image === image }?.keptMirror = nil
+    // It is no longer what was loaded.
+    if let shared = sharedImages.values.first(where: { $0.image === image }) { (shared.stamp, shared.keptMirror) = (nil, nil) }
     for (index, space) in spaces.enumerated() {
       guard let space else { continue }
       for attachment in space.attachments where attachment.image === image {
