@@ -156,6 +156,11 @@ void rsb_memory_show(const void *address, size_t size) {
   CALL(SYS_madvise, address, size, populate_read, 0, 0, 0);
 }
 
+void rsb_memory_hide(const void *address, size_t size) {
+  uintptr_t start = ((uintptr_t)address + 4095) & ~(uintptr_t)4095, end = ((uintptr_t)address + size) & ~(uintptr_t)4095;
+  if (end > start) madvise((void *)start, end - start, MADV_DONTNEED);
+}
+
 long rsb_memfd_punch(int descriptor, uint64_t offset, uint64_t size) {
   return CALL(SYS_fallocate, descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, size, 0, 0);
 }

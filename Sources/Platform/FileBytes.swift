@@ -8,12 +8,18 @@ public protocol FileBytes: AnyObject {
   var place: UnsafeRawBufferPointer? { get }
   /// The hash of a part, where it is known.
   func knownHash(_ range: Range<Int>) -> FileHash?
+  /// A part of what lies at `place` is not looked at again soon. From any thread.
+  func putAway(_ part: UnsafeRawBufferPointer)
   /// A copy of a part.
   func bytes(_ range: Range<Int>) -> [UInt8]
   /// Lends a part for as long as `body` runs.
   func withBytes<Result, Failure: Error>(
     _ range: Range<Int>, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
   ) throws(Failure) -> Result
+}
+
+extension FileBytes {
+  public func putAway(_ part: UnsafeRawBufferPointer) {}
 }
 
 /// Files are looked at in pieces of this many bytes, counted from their start.

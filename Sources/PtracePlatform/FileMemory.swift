@@ -50,6 +50,11 @@ public final class FileMemory: FileBytes {
     return view.map { UnsafeRawBufferPointer(start: $0, count: count) }
   }
 
+  /// Its pages leave the address space here: at the end that would take as long, when there is nothing else to do.
+  public func putAway(_ part: UnsafeRawBufferPointer) {
+    if let start = part.baseAddress { rsb_memory_hide(start, part.count) }
+  }
+
   /// The hashes of all pieces, taken when they are asked for first; none where there is no room for a view.
   public func pieceHashes() -> [FileHash] {
     if hashes.isEmpty, let place {

@@ -347,6 +347,7 @@ final class FrameWriter: @unchecked Sendable {
     var block = block
     block.start.withUnsafeMutableBufferPointer { header.seal(at: $0.baseAddress!, followedBy: block.bytes) }
     try write(header, packer.frames(of: block))
+    block.owner.putAway(block.bytes)
   }
 
   private func write(_ header: BlockHeader, _ frames: UnsafeRawBufferPointer?) throws(TraceError) {

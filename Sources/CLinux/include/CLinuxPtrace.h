@@ -142,6 +142,8 @@ long rsb_memfd_fill(int descriptor, int from, uint64_t size);
 long rsb_memory_populate(void *address, size_t size);
 /// The same with MADV_POPULATE_READ: pages of a file that will be read.
 void rsb_memory_show(const void *address, size_t size);
+/// madvise(2) with MADV_DONTNEED: whole pages of a mapping that files or objects are behind.
+void rsb_memory_hide(const void *address, size_t size);
 /// Makes a part of the file zeros again and gives its memory back.
 long rsb_memfd_punch(int descriptor, uint64_t offset, uint64_t size);
 /// Copies the data among the first `size` bytes of a file into another, which has zeros there. 0 or -errno.
