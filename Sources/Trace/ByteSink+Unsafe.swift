@@ -53,12 +53,6 @@ struct ByteSink {
     count &+= bytes.count
   }
 
-  /// Counts bytes that were stored otherwise.
-  mutating func skip(_ bytes: Int) {
-    precondition(bytes <= capacity - count, "a trace record outgrew its block")
-    count &+= bytes
-  }
-
   /// Length and UTF-8, cut at `limit` bytes on a character boundary.
   mutating func string(_ text: String, limit: Int) {
     var text = text

@@ -172,6 +172,13 @@ extension TraceWriter {
   private static let hashOfZeroPiece = [UInt8](repeating: 0, count: TraceFormat.filePieceLimit).withUnsafeBytes { ContentHash($0) }
 
   /// One record, of at most `filePieceLimit` bytes.
+  func filePiece(_ id: MemoryObjectID, _ offset: UInt64, _ bytes: [UInt8]) throws(TraceError) {
+    try bytes.withUnsafeBufferPointer { (bytes) throws(TraceError) in
+      let bytes = UnsafeRawBufferPointer(bytes)
+      try filePiece(id, offset, bytes, ContentHash(bytes), keptBy: nil)
+    }
+  }
+
   private func filePiece(
     _ id: MemoryObjectID, _ offset: UInt64, _ bytes: UnsafeRawBufferPointer, _ hash: ContentHash, keptBy owner: (any FileBytes)?
   ) throws(TraceError) {

@@ -234,7 +234,7 @@ extension TraceWriter {
     case .objectWrite(let id, let offset, let bytes):
       // A file's, when it is longer than what else is written.
       let isFile = bytes.count > TraceFormat.contentLimit && bytes.count <= TraceFormat.filePieceLimit
-      if isFile { try embed(id, offset: offset, bytes[...]) } else { try writeObject(id, offset: offset, bytes[...]) }
+      if isFile { try filePiece(id, offset, bytes) } else { try writeObject(id, offset: offset, bytes[...]) }
     case .event(let event): try append(event)
     case .localEvent(let event): try localEvent(event)
     case .registerHash(_, let value): try registerHash(value)
