@@ -58,7 +58,9 @@ final class FileCopies: Sendable {
     _ kept: MappableFiles, _ key: KeptFiles.Key, _ descriptor: Int32, _ status: rsb_host_status
   ) -> FileMemory? {
     let size = Int(status.size)
-    guard let file = kept.make(key, { rsb_memfd_fill($0, descriptor, UInt64(size)) == size }) else { return nil }
+    // Nothing is written where code could not be mapped from it.
+    let made = kept.make(key) { rsb_file_can_execute($0) != 0 && rsb_memfd_fill($0, descriptor, UInt64(size)) == size }
+    guard let file = made else { return nil }
     let memory = FileMemory(unchanging: file, size: size)
     var now = rsb_host_status()
     let isSame = rsb_host_status_get(descriptor, nil, &now) >= 0 && status.isOfSameContent(as: now)
