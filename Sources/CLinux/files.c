@@ -128,8 +128,10 @@ void rsb_thread_hurry(int hurries) {
     uint32_t priority;
     uint64_t runtime, deadline, period;
   } settings = {.size = sizeof settings};
-  if (rsb_syscall(SYS_sched_getattr, 0, (long)&settings, sizeof settings, 0, 0, 0) < 0 || settings.priority > 0) return;
-  settings.runtime = hurries ? 100000 : 0;
+  const uint32_t other = 0, batch = 3, idle = 5;
+  if (rsb_syscall(SYS_sched_getattr, 0, (long)&settings, sizeof settings, 0, 0, 0) < 0) return;
+  if (settings.policy != other && settings.policy != batch && settings.policy != idle) return;
+  settings.runtime = hurries ? 100000 : 0;  // ns; 0 for the host's own.
   rsb_syscall(SYS_sched_setattr, 0, (long)&settings, 0, 0, 0, 0);
 }
 

@@ -142,20 +142,32 @@ rsb_dispatch_plain_gate:
 	movq	gate_words + 88(%rip), %rcx
 	jmpq	*gate_words + 128(%rip)
 
-// On the way to code: stores new entries in the space's own mirror, and goes on at `resume`. The list (RuntimeLayout.publications) has
-// for each the guest address in the low half and the place in the arena in the high one. Leaves registers and flags alone but r11.
-	.set publish_count, rsb_dispatch_start + arena_size + 88
-	.set publish_resume, rsb_dispatch_start + arena_size + 96
+// The registers of what works through a list on the way to code.
 	.set slot_d, rsb_dispatch_start + arena_size + 104
 	.set slot_si, rsb_dispatch_start + arena_size + 112
 	.set slot_di, rsb_dispatch_start + arena_size + 120
-	.balign 16, 0xcc
-rsb_dispatch_publish:
+	.macro	put_away
 	movq	%rax, slot_a(%rip)
 	movq	%rcx, slot_c(%rip)
 	movq	%rdx, slot_d(%rip)
 	movq	%rsi, slot_si(%rip)
 	movq	%rdi, slot_di(%rip)
+	.endm
+	.macro	take_back
+	movq	slot_a(%rip), %rax
+	movq	slot_c(%rip), %rcx
+	movq	slot_d(%rip), %rdx
+	movq	slot_si(%rip), %rsi
+	movq	slot_di(%rip), %rdi
+	.endm
+
+// On the way to code: stores new entries in the space's own mirror, and goes on at `resume`. The list (RuntimeLayout.publications) has
+// for each the guest address in the low half and the place in the arena in the high one. Leaves registers and flags alone but r11.
+	.set publish_count, rsb_dispatch_start + arena_size + 88
+	.set publish_resume, rsb_dispatch_start + arena_size + 96
+	.balign 16, 0xcc
+rsb_dispatch_publish:
+	put_away
 	movq	publish_count(%rip), %rcx
 	leaq	rsb_dispatch_start(%rip), %r11
 	movabsq	$RSB_DISPATCH_PUBLICATIONS, %rsi
@@ -170,11 +182,7 @@ next:
 	leaq	-1(%rcx), %rcx
 	jmp	next
 last:
-	movq	slot_a(%rip), %rax
-	movq	slot_c(%rip), %rcx
-	movq	slot_d(%rip), %rdx
-	movq	slot_si(%rip), %rsi
-	movq	slot_di(%rip), %rdi
+	take_back
 	jmpq	*publish_resume(%rip)
 // Where it goes on when there is more than one list.
 rsb_dispatch_published:
@@ -187,11 +195,7 @@ rsb_dispatch_published:
 	.set stores, rsb_dispatch_start + arena_size + 1024
 	.balign 16, 0xcc
 rsb_dispatch_store:
-	movq	%rax, slot_a(%rip)
-	movq	%rcx, slot_c(%rip)
-	movq	%rdx, slot_d(%rip)
-	movq	%rsi, slot_si(%rip)
-	movq	%rdi, slot_di(%rip)
+	put_away
 	movq	store_count(%rip), %r11
 	leaq	stores(%rip), %rsi
 store:
@@ -221,11 +225,7 @@ bytes:
 	leaq	-1(%rcx), %rcx
 	jmp	bytes
 stored:
-	movq	slot_a(%rip), %rax
-	movq	slot_c(%rip), %rcx
-	movq	slot_d(%rip), %rdx
-	movq	slot_si(%rip), %rsi
-	movq	slot_di(%rip), %rdi
+	take_back
 	jmpq	*store_resume(%rip)
 	.balign 16, 0xcc
 rsb_dispatch_end:

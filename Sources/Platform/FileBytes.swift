@@ -7,7 +7,7 @@ public protocol FileBytes: AnyObject {
   /// Where all bytes lie for as long as this object lives and its content is not changed; nil where they are lent only.
   var place: UnsafeRawBufferPointer? { get }
   /// The hash of a part, where it is known.
-  func knownHash(_ range: Range<Int>) -> FileHash?
+  func knownHash(_ range: Range<Int>) -> ContentHash?
   /// A part of what lies at `place` is not looked at again soon. From any thread.
   func putAway(_ part: UnsafeRawBufferPointer)
   /// A copy of a part.
@@ -19,6 +19,8 @@ public protocol FileBytes: AnyObject {
 }
 
 extension FileBytes {
+  public var place: UnsafeRawBufferPointer? { nil }
+  public func knownHash(_ range: Range<Int>) -> ContentHash? { nil }
   public func putAway(_ part: UnsafeRawBufferPointer) {}
 }
 
@@ -27,8 +29,8 @@ public enum FilePieces {
   public static let bytesMax = 180 << 10
 }
 
-/// XXH3-128.
-public struct FileHash: Hashable, Sendable {
+/// What content is known by: its XXH3-128, which covers the length.
+public struct ContentHash: Hashable, Sendable {
   public var low: UInt64
   public var high: UInt64
   public init(low: UInt64, high: UInt64) {
@@ -42,8 +44,6 @@ public final class PlainBytes: FileBytes {
   private let content: [UInt8]
   public init(_ content: [UInt8]) { self.content = content }
   public var count: Int { content.count }
-  public var place: UnsafeRawBufferPointer? { nil }
-  public func knownHash(_ range: Range<Int>) -> FileHash? { nil }
   public func bytes(_ range: Range<Int>) -> [UInt8] { Array(content[range]) }
   public func withBytes<Result, Failure: Error>(
     _ range: Range<Int>, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result

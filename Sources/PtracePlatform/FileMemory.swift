@@ -1,4 +1,4 @@
-// A file's content in memory that becomes a guest's object as it is: copied once, by the host.
+// A file's content that becomes a guest's object as it is: copied once, by the host, or kept on disk by an earlier run.
 import CLinux
 import CXXHash
 import Platform
@@ -11,7 +11,7 @@ public final class FileMemory: FileBytes {
   public let count: Int
   private var view: UnsafeMutableRawPointer?
   /// Of its pieces (`FilePieces`); empty before somebody asked.
-  private var hashes: [FileHash] = []
+  private var hashes: [ContentHash] = []
 
   /// Copies into memory what `descriptor` holds from its start, at most `size` bytes of it; nil when the host refuses or there are none.
   public init?(copyOf descriptor: Int32, size: Int) {
@@ -28,7 +28,7 @@ public final class FileMemory: FileBytes {
 
   /// Takes a file of `size` bytes, and its descriptor, that nobody changes: a machine that has to puts another in its place. `hashes`: of its
   /// pieces, when they are known. nil where code cannot be mapped from it.
-  public init?(unchanging descriptor: Int32, size: Int, hashes: [FileHash] = []) {
+  public init?(unchanging descriptor: Int32, size: Int, hashes: [ContentHash] = []) {
     object = MemoryObject(descriptor: descriptor, size: UInt64(size), isFrozen: true)
     count = size
     if hashes.count == (size + FilePieces.bytesMax - 1) / FilePieces.bytesMax { self.hashes = hashes }
@@ -56,7 +56,7 @@ public final class FileMemory: FileBytes {
   }
 
   /// The hashes of all pieces, taken when they are asked for first; none where there is no room for a view.
-  public func pieceHashes() -> [FileHash] {
+  public func pieceHashes() -> [ContentHash] {
     if hashes.isEmpty, let place {
       hashes = stride(from: 0, to: count, by: FilePieces.bytesMax).map {
         Self.hash(UnsafeRawBufferPointer(rebasing: place[$0..<min(count, $0 + FilePieces.bytesMax)]))
@@ -65,12 +65,12 @@ public final class FileMemory: FileBytes {
     return hashes
   }
 
-  private static func hash(_ bytes: UnsafeRawBufferPointer) -> FileHash {
+  private static func hash(_ bytes: UnsafeRawBufferPointer) -> ContentHash {
     let hash = rsb_hash128(bytes.baseAddress, bytes.count)
-    return FileHash(low: hash.low, high: hash.high)
+    return ContentHash(low: hash.low, high: hash.high)
   }
 
-  public func knownHash(_ range: Range<Int>) -> FileHash? {
+  public func knownHash(_ range: Range<Int>) -> ContentHash? {
     let (index, within) = range.lowerBound.quotientAndRemainder(dividingBy: FilePieces.bytesMax)
     guard within == 0, index < hashes.count, range.upperBound == min(count, range.lowerBound + FilePieces.bytesMax) else { return nil }
     return hashes[index]

@@ -35,8 +35,7 @@ struct ThreadSetting {
   /// Sends a process of ours elsewhere, if there is an elsewhere.
   func sendAway(_ pid: Int32) {
     guard let processor else { return }
-    var mask = oldMask
-    mask[processor / 64] &= ~(1 << UInt64(processor % 64))
+    let mask = Processors.without(processor, oldMask)
     // The host refuses an empty one.
     _ = rsb_affinity_set_of(pid, mask, mask.count * 8)
   }
@@ -69,10 +68,15 @@ public enum Processors {
   /// Where a thread should run that works for a machine with this choice of a processor: all that the caller may use but that one. As
   /// sched_setaffinity(2) takes it; empty where there is no other.
   public static func beside(choice: UInt64) -> [UInt64] {
-    var mask = mask()
-    guard let chosen = chosen(choice, of: mask) else { return [] }
-    mask[chosen / 64] &= ~(1 << UInt64(chosen % 64))
-    return mask.allSatisfy { $0 == 0 } ? [] : mask
+    let mask = mask()
+    return chosen(choice, of: mask).map { without($0, mask) } ?? []
+  }
+
+  /// Empty when nothing is left.
+  static func without(_ processor: Int, _ mask: [UInt64]) -> [UInt64] {
+    var rest = mask
+    rest[processor / 64] &= ~(1 << UInt64(processor % 64))
+    return rest.allSatisfy { $0 == 0 } ? [] : rest
   }
 
   /// Counted round.

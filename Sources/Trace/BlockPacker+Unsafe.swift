@@ -25,6 +25,7 @@ struct FilePiece {
 /// A block whose only record is a piece of a file, at its end, that lies elsewhere. Sound: the bytes are the owner's, and stay as they are until
 /// the block is written (`TraceWriter.settle`).
 struct BlockApart {
+  var header: BlockHeader
   /// Header and record, as far as the piece.
   var start: [UInt8]
   var piece: FilePiece

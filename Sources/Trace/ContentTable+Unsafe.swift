@@ -11,26 +11,16 @@ import CLinux
 import CXXHash
 import Platform
 
-/// What content is known by: its XXH3-128.
-struct ContentHash: Equatable {
-  var low: UInt64
-  var high: UInt64
-
-  init(_ known: FileHash) {
-    low = known.low
-    high = known.high
-  }
-
+extension ContentHash {
   init(_ bytes: UnsafeRawBufferPointer) {
     let hash = rsb_hash128(bytes.baseAddress, bytes.count)
-    low = hash.low
-    high = hash.high
+    self.init(low: hash.low, high: hash.high)
   }
 }
 
 final class ContentTable {
   private struct Entry {
-    var hash = ContentHash(FileHash(low: 0, high: 0))
+    var hash = ContentHash(low: 0, high: 0)
     var block: UInt32 = 0
     var offset: UInt32 = 0
 
@@ -49,8 +39,9 @@ final class ContentTable {
   private static let size = placeCount * MemoryLayout<Place>.stride
   private let places: UnsafeMutablePointer<Place>
 
-  init() {
-    guard let memory = rsb_memory_map(Self.size) else { fatalError("out of memory") }
+  /// nil without memory.
+  init?() {
+    guard let memory = rsb_memory_map(Self.size) else { return nil }
     places = memory.bindMemory(to: Place.self, capacity: Self.placeCount)
   }
 
@@ -58,20 +49,20 @@ final class ContentTable {
 
   /// Where the bytes of this hash are already.
   func place(of hash: ContentHash) -> (block: UInt32, offset: UInt32)? {
+    let entries = entries(hash)
+    return entries.pointee.file.place(of: hash) ?? entries.pointee.write.place(of: hash)
+  }
+
+  /// They come at (block, offset).
+  func remember(_ hash: ContentHash, isFile: Bool, block: UInt32, offset: Int) {
+    let entries = entries(hash), entry = Entry(hash: hash, block: block, offset: UInt32(offset))
+    if isFile { entries.pointee.file = entry } else { entries.pointee.write = entry }
+  }
+
+  private func entries(_ hash: ContentHash) -> UnsafeMutablePointer<Place> {
     let place = places + Int(hash.low & UInt64(Self.placeCount - 1))
     // A page that is read before it is written takes two faults, and the second interrupts the other threads' processors.
     rsb_memory_touch(place)
-    return place.pointee.file.place(of: hash) ?? place.pointee.write.place(of: hash)
-  }
-
-  /// Where the bytes of this hash are already; otherwise remembers that they come at (block, offset).
-  func find(
-    _ hash: ContentHash, isFile: Bool, block: UInt32, offset: Int
-  ) -> (block: UInt32, offset: UInt32)? {
-    if let known = place(of: hash) { return known }
-    let place = places + Int(hash.low & UInt64(Self.placeCount - 1))
-    let entry = Entry(hash: hash, block: block, offset: UInt32(offset))
-    if isFile { place.pointee.file = entry } else { place.pointee.write = entry }
-    return nil
+    return place
   }
 }

@@ -63,7 +63,7 @@ final class FrameWriter: @unchecked Sendable {
   private var owners = [UInt32](repeating: 0, count: JournalLayout.segmentCountMax)
   private var filePieces = [[FilePiece]](repeating: [], count: JournalLayout.segmentCountMax)
   /// Blocks that have no segment, by rising number.
-  private var apart: [(header: BlockHeader, block: BlockApart)] = []
+  private var apart: [BlockApart] = []
   private var closing = false
   private var completing = false
   private var failure: TraceError?
@@ -172,10 +172,10 @@ final class FrameWriter: @unchecked Sendable {
   }
 
   /// Leaves a block to the worker that the journal never has.
-  func submit(_ header: BlockHeader, _ block: BlockApart) {
+  func submit(_ block: BlockApart) {
     pthread_mutex_lock(lock)
-    apart.append((header, block))
-    submittedThrough = header.number
+    apart.append(block)
+    submittedThrough = block.header.number
     pthread_cond_broadcast(changed)
     pthread_mutex_unlock(lock)
   }
@@ -256,25 +256,25 @@ final class FrameWriter: @unchecked Sendable {
       while writtenThrough == submittedThrough && !closing { pthread_cond_wait(changed, lock) }
       if writtenThrough == submittedThrough { break }
       let number = writtenThrough + 1
-      let next = apart.first?.header.number == number ? apart.removeFirst() : nil
-      let index = next == nil ? owners.firstIndex(of: number)! : 0
-      let pieces = next == nil ? filePieces[index] : []
+      let segment = owners.firstIndex(of: number)
+      let pieces = segment.map { filePieces[$0] } ?? []
+      let lone = segment == nil ? apart.removeFirst() : nil
       let isWaitedFor = hasWaited
       hasWaited = false
       pthread_mutex_unlock(lock)
       if isWaitedFor && packer.hasFresh { addSegments() }
       var failure: TraceError?
       do throws(TraceError) {
-        if let next { try writeBlock(next.header, next.block, packer) } else { try writeBlock(number, index, packer, pieces) }
+        if let lone { try writeBlock(lone, packer) } else { try writeBlock(number, segment!, packer, pieces) }
       } catch { failure = error }
       pthread_mutex_lock(lock)
       if let failure {
         fail(failure)
         return
       }
-      if next == nil {
-        rsb_store_release((segment(index) + 8).assumingMemoryBound(to: UInt64.self), 0)
-        owners[index] = 0
+      if let segment {
+        rsb_store_release((self.segment(segment) + 8).assumingMemoryBound(to: UInt64.self), 0)
+        owners[segment] = 0
       }
       writtenThrough = number
       pthread_cond_broadcast(changed)
@@ -343,10 +343,10 @@ final class FrameWriter: @unchecked Sendable {
     try write(header, packer.frames(of: input, pieces))
   }
 
-  private func writeBlock(_ header: BlockHeader, _ block: BlockApart, _ packer: BlockPacker) throws(TraceError) {
+  private func writeBlock(_ block: BlockApart, _ packer: BlockPacker) throws(TraceError) {
     var block = block
-    block.start.withUnsafeMutableBufferPointer { header.seal(at: $0.baseAddress!, followedBy: block.bytes) }
-    try write(header, packer.frames(of: block))
+    block.start.withUnsafeMutableBufferPointer { block.header.seal(at: $0.baseAddress!, followedBy: block.bytes) }
+    try write(block.header, packer.frames(of: block))
     block.owner.putAway(block.bytes)
   }
 

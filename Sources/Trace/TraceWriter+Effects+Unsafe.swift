@@ -159,7 +159,7 @@ extension TraceWriter {
       let piece = UnsafeRawBufferPointer(rebasing: bytes[at..<end])
       let start = offset &+ UInt64(at)
       // A whole piece whose hash is known is not looked at: it may not be in memory yet.
-      let hash = owner?.knownHash(Int(start)..<Int(start) + piece.count).map { ContentHash($0) }
+      let hash = owner?.knownHash(Int(start)..<Int(start) + piece.count)
       let isZero =
         if let hash, piece.count == TraceFormat.filePieceLimit { hash == Self.hashOfZeroPiece } else {
           piece.allSatisfy { $0 == 0 }
@@ -190,7 +190,8 @@ extension TraceWriter {
     sink.varint(offset)
     if bytes.count < TraceFormat.sharedContentMinimum {
       content(bytes)
-    } else if startContent(bytes, hash, isFile: true) {
+    } else if !reference(to: hash, bytes.count) {
+      startContent(hash, bytes.count, isFile: true)
       let level = pieceLevel(id, bytes.count)
       if isLarge { notePiece(FilePiece(offset: sink.count, length: bytes.count, hash: hash, level: level)) }
       sink.raw(bytes)
@@ -207,7 +208,7 @@ extension TraceWriter {
     sink.byte(RecordTag.objectWrite.rawValue)
     object(id)
     sink.varint(offset)
-    _ = startContent(bytes, hash, isFile: true)
+    startContent(hash, bytes.count, isFile: true)
     let piece = FilePiece(offset: sink.count, length: bytes.count, hash: hash, level: pieceLevel(id, bytes.count))
     endBlockApart(piece, bytes, keptBy: owner)
   }
@@ -271,25 +272,26 @@ extension TraceWriter {
   func content(_ bytes: UnsafeRawBufferPointer) {
     if bytes.count < TraceFormat.sharedContentMinimum {
       sink.varint(UInt64(bytes.count) << 1)
-      sink.raw(bytes)
-    } else if startContent(bytes, ContentHash(bytes), isFile: false) {
-      sink.raw(bytes)
+    } else {
+      let hash = ContentHash(bytes)
+      if reference(to: hash, bytes.count) { return }
+      startContent(hash, bytes.count, isFile: false)
     }
+    sink.raw(bytes)
   }
 
-  /// What stands before bytes that are not few, which are to follow; false when it was said where they stand.
-  private func startContent(_ bytes: UnsafeRawBufferPointer, _ hash: ContentHash, isFile: Bool) -> Bool {
-    let length = UInt64(bytes.count) << 1
-    // The length's own size is known before, so the offset of the bytes is too.
-    let lengthSize = length < 1 << 14 ? 2 : length < 1 << 21 ? 3 : 4
-    let offset = sink.count + lengthSize
-    if let known = contents.find(hash, isFile: isFile, block: blockNumber, offset: offset) {
-      sink.varint(length | 1)
-      sink.varint(UInt64(blockNumber - known.block))
-      sink.varint(UInt64(known.offset))
-      return false
-    }
-    sink.varint(length)
+  /// Says where the trace has bytes, if it does.
+  private func reference(to hash: ContentHash, _ count: Int) -> Bool {
+    guard let known = contents.place(of: hash) else { return false }
+    sink.varint(UInt64(count) << 1 | 1)
+    sink.varint(UInt64(blockNumber - known.block))
+    sink.varint(UInt64(known.offset))
     return true
+  }
+
+  /// What stands before new bytes that are not few, which are to follow.
+  private func startContent(_ hash: ContentHash, _ count: Int, isFile: Bool) {
+    sink.varint(UInt64(count) << 1)
+    contents.remember(hash, isFile: isFile, block: blockNumber, offset: sink.count)
   }
 }

@@ -7,6 +7,7 @@
 //
 // Blocks end on counts of bytes and records and never on time, so the same records make the same file.
 import CLinux
+import Glibc
 import KeptFiles
 import Platform
 
@@ -20,7 +21,7 @@ public final class TraceWriter {
 
   let state = CodingState()
   var sink: ByteSink
-  let contents = ContentTable()
+  let contents: ContentTable
   var chain = RegisterChain()
   /// The chain took in more since its last hash in the trace.
   var chainIsAhead = false
@@ -68,6 +69,10 @@ public final class TraceWriter {
     if first.count > FirstBlock.limit {
       throw TraceError(.outOfRange, "the arguments are too long for a trace's header", path: path)
     }
+    guard let contents = ContentTable() else {
+      throw TraceError(.host, "no memory for the trace's table of contents", path: path, hostError: ENOMEM)
+    }
+    self.contents = contents
     frames = try FrameWriter(path: path, firstBlock: first, affinity: affinity, keeper: keeper)
     let none = UnsafeMutablePointer<UInt8>(bitPattern: 8)!
     sink = ByteSink(base: none, capacity: 0)
@@ -133,7 +138,7 @@ public final class TraceWriter {
     let header = BlockHeader(
       number: blockNumber, firstEvent: lastEvent.rawValue + 1, chain: recordedChain, recordCount: 1,
       payloadLength: UInt32(sink.count + bytes.count))
-    frames.submit(header, BlockApart(start: start, piece: piece, bytes: bytes, owner: owner))
+    frames.submit(BlockApart(header: header, start: start, piece: piece, bytes: bytes, owner: owner))
     lastApart = blockNumber
   }
 

@@ -75,19 +75,22 @@ final class Bench {
   }
 }
 
-func withBench(_ body: (Bench) throws -> Void) {
+/// Runs `body` on a thread that may trace; what it throws and what its checks find are the test's issues.
+func withChecks(_ body: (Checks) throws -> Void) {
   let failures = onTracerThread { () -> [String] in
     let checks = Checks()
-    do {
-      let bench = try Bench(checks)
-      do { try body(bench) } catch { checks.check(false, "threw \(error)") }
-      bench.machine.shutdown()
-    } catch {
-      checks.check(false, "no machine: \(error)")
-    }
+    do { try body(checks) } catch { checks.check(false, "threw \(error)") }
     return checks.failures
   }
   for failure in failures { Issue.record("\(failure)") }
+}
+
+func withBench(_ body: (Bench) throws -> Void) {
+  withChecks { checks in
+    let bench = try Bench(checks)
+    defer { bench.machine.shutdown() }
+    try body(bench)
+  }
 }
 
 func littleEndian<T: FixedWidthInteger>(_ value: T) -> [UInt8] { withUnsafeBytes(of: value.littleEndian) { Array($0) } }

@@ -74,18 +74,11 @@ import Translator
 
   /// A machine with the program, in a thread of its own.
   private static func withGuest(cache: String? = nil, _ body: (Guest, Checks) throws -> Void) {
-    let failures = onTracerThread { () -> [String] in
-      let checks = Checks()
-      do {
-        let guest = try Guest(cache: cache)
-        defer { guest.machine.shutdown() }
-        try body(guest, checks)
-      } catch {
-        checks.check(false, "threw \(error)")
-      }
-      return checks.failures
+    withChecks { checks in
+      let guest = try Guest(cache: cache)
+      defer { guest.machine.shutdown() }
+      try body(guest, checks)
     }
-    for failure in failures { Issue.record("\(failure)") }
   }
 
   /// Stops when each target is translated as it is first met, or found missing, and the last one.

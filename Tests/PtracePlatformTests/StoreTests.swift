@@ -95,84 +95,63 @@ import Testing
   }
 
   @Test(arguments: 1...12) func storesThatWaitAreAsGoodAsDone(seed: UInt64) {
-    let failures = onTracerThread { () -> [String] in
-      let checks = Checks()
-      do {
-        let translated = try TranslatedMachine()
-        let postponed = try Self.view(translated, seed: seed, steps: 1500)
-        translated.shutdown()
-        let direct = try PtraceMachine()
-        let done = try Self.view(direct, seed: seed, steps: 1500)
-        direct.shutdown()
-        checks.equal(postponed.count, done.count, "what was seen")
-        if let index = postponed.indices.first(where: { $0 < done.count && postponed[$0] != done[$0] }) {
-          checks.check(false, "seed \(seed): \(index) is \(postponed[index].prefix(12)) and \(done[index].prefix(12))")
-        }
-      } catch {
-        checks.check(false, "seed \(seed): threw \(error)")
+    withChecks { checks in
+      let translated = try TranslatedMachine()
+      let postponed = try Self.view(translated, seed: seed, steps: 1500)
+      translated.shutdown()
+      let direct = try PtraceMachine()
+      let done = try Self.view(direct, seed: seed, steps: 1500)
+      direct.shutdown()
+      checks.equal(postponed.count, done.count, "what was seen")
+      if let index = postponed.indices.first(where: { $0 < done.count && postponed[$0] != done[$0] }) {
+        checks.check(false, "seed \(seed): \(index) is \(postponed[index].prefix(12)) and \(done[index].prefix(12))")
       }
-      return checks.failures
     }
-    for failure in failures { Issue.record("\(failure)") }
   }
 
   /// They really wait, until somebody looks.
   @Test func storesWait() {
-    let failures = onTracerThread { () -> [String] in
-      let checks = Checks()
-      do {
-        let machine = try TranslatedMachine()
-        defer { machine.shutdown() }
-        try machine.createAddressSpace(Self.first)
-        try machine.map(Self.first, range(data), [.read, .write], .anonymous)
-        for number in 0..<3 { checks.equal(try machine.write(Self.first, GuestAddress(data + UInt64(number)), [7]), 1, "stored") }
-        checks.equal(machine.waiting.count, 3, "waiting")
-        checks.equal(try machine.read(Self.first, GuestAddress(data), 3), [7, 7, 7], "what is read")
-        checks.equal(machine.waiting.count, 0, "waiting after a look")
-        checks.equal(try machine.write(Self.first, GuestAddress(data + page - 1), [1, 2]), 1, "stored at the end")
-        checks.equal(machine.waiting.count, 0, "what could fail waits")
-      } catch {
-        checks.check(false, "threw \(error)")
-      }
-      return checks.failures
+    withChecks { checks in
+      let machine = try TranslatedMachine()
+      defer { machine.shutdown() }
+      try machine.createAddressSpace(Self.first)
+      try machine.map(Self.first, range(data), [.read, .write], .anonymous)
+      for number in 0..<3 { checks.equal(try machine.write(Self.first, GuestAddress(data + UInt64(number)), [7]), 1, "stored") }
+      checks.equal(machine.waiting.count, 3, "waiting")
+      checks.equal(try machine.read(Self.first, GuestAddress(data), 3), [7, 7, 7], "what is read")
+      checks.equal(machine.waiting.count, 0, "waiting after a look")
+      checks.equal(try machine.write(Self.first, GuestAddress(data + page - 1), [1, 2]), 1, "stored at the end")
+      checks.equal(machine.waiting.count, 0, "what could fail waits")
     }
-    for failure in failures { Issue.record("\(failure)") }
   }
 
   /// A special instruction behind a system call, and one behind another: both stop through the gate.
   @Test func specialInstructionsBehindCalls() {
-    let failures = onTracerThread { () -> [String] in
-      let checks = Checks()
-      do {
-        let machine = try TranslatedMachine()
-        defer { machine.shutdown() }
-        let cpuid: [UInt8] = [0x0f, 0xa2], rdtsc: [UInt8] = [0x0f, 0x31]
-        let bytes = Asm.rax(202) + Asm.syscall + cpuid + cpuid + rdtsc + Asm.syscall
-        try machine.createAddressSpace(Self.first)
-        try machine.createObject(MemoryObjectID(rawValue: 1), content: bytes)
-        try machine.map(Self.first, range(code), [.read, .execute], .privateObject(MemoryObjectID(rawValue: 1), offset: 0))
-        var registers = Registers()
-        (registers.rip, registers.rcx, registers.rdi, registers.r11) = (code, 3, 0x10, 4)
-        let task = ExecutionContext(id: ContextID(rawValue: 1), space: Self.first, registers: registers)
-        try machine.createContext(task.id, extendedState: .initial)
-        checks.equal(try machine.run(task, limit: .unlimited), .syscall, "first")
-        checks.equal(task.registers.origRax, 202, "number")
-        for (index, expected) in [SpecialInstruction.cpuid, .cpuid, .rdtsc].enumerated() {
-          (task.registers.rax, task.registers.rcx, task.registers.r11) = (202 + UInt64(index), 77, 78)
-          checks.equal(try machine.run(task, limit: .unlimited), .instruction(expected, length: 2), "instruction \(index)")
-          checks.equal(task.registers.rip, code + 7 + 2 * UInt64(index), "place \(index)")
-          checks.equal(task.registers.rax, 202 + UInt64(index), "rax \(index)")
-          checks.equal(task.registers.rcx, 77, "rcx \(index)")
-          checks.equal(task.registers.r11, 78, "r11 \(index)")
-          task.registers.rip += 2
-        }
-        checks.equal(try machine.run(task, limit: .unlimited), .syscall, "last")
-        checks.equal(task.registers.rip, code + 15, "behind the last")
-      } catch {
-        checks.check(false, "threw \(error)")
+    withChecks { checks in
+      let machine = try TranslatedMachine()
+      defer { machine.shutdown() }
+      let cpuid: [UInt8] = [0x0f, 0xa2], rdtsc: [UInt8] = [0x0f, 0x31]
+      let bytes = Asm.rax(202) + Asm.syscall + cpuid + cpuid + rdtsc + Asm.syscall
+      try machine.createAddressSpace(Self.first)
+      try machine.createObject(MemoryObjectID(rawValue: 1), content: bytes)
+      try machine.map(Self.first, range(code), [.read, .execute], .privateObject(MemoryObjectID(rawValue: 1), offset: 0))
+      var registers = Registers()
+      (registers.rip, registers.rcx, registers.rdi, registers.r11) = (code, 3, 0x10, 4)
+      let task = ExecutionContext(id: ContextID(rawValue: 1), space: Self.first, registers: registers)
+      try machine.createContext(task.id, extendedState: .initial)
+      checks.equal(try machine.run(task, limit: .unlimited), .syscall, "first")
+      checks.equal(task.registers.origRax, 202, "number")
+      for (index, expected) in [SpecialInstruction.cpuid, .cpuid, .rdtsc].enumerated() {
+        (task.registers.rax, task.registers.rcx, task.registers.r11) = (202 + UInt64(index), 77, 78)
+        checks.equal(try machine.run(task, limit: .unlimited), .instruction(expected, length: 2), "instruction \(index)")
+        checks.equal(task.registers.rip, code + 7 + 2 * UInt64(index), "place \(index)")
+        checks.equal(task.registers.rax, 202 + UInt64(index), "rax \(index)")
+        checks.equal(task.registers.rcx, 77, "rcx \(index)")
+        checks.equal(task.registers.r11, 78, "r11 \(index)")
+        task.registers.rip += 2
       }
-      return checks.failures
+      checks.equal(try machine.run(task, limit: .unlimited), .syscall, "last")
+      checks.equal(task.registers.rip, code + 15, "behind the last")
     }
-    for failure in failures { Issue.record("\(failure)") }
   }
 }

@@ -75,31 +75,24 @@ import Testing
     let path = FileManager.default.temporaryDirectory.appendingPathComponent("replaysb-thaw-\(UInt64.random(in: .min ... .max))").path
     try Data(content()).write(to: URL(fileURLWithPath: path))
     defer { try? FileManager.default.removeItem(atPath: path) }
-    let failures = onTracerThread { () -> [String] in
-      let checks = Checks()
-      do {
-        var views: [[[UInt8]]] = []
-        for isFrozen in [true, false] {
-          let descriptor = Int32(rsb_host_open(path, 0, 0))
-          let guest = try Guest(isFrozen ? FileMemory(unchanging: descriptor, size: content().count) : nil)
-          defer { guest.machine.shutdown() }
-          let before = try guest.view()
-          checks.equal(try guest.machine.host.object(object).isFrozen, isFrozen, "frozen")
-          try change(guest.machine)
-          let after = try guest.view()
-          checks.check(before != after, "\(what): changes something")
-          checks.check(try !guest.machine.host.object(object).isFrozen, "thawed")
-          views += [before, after]
-          if !isFrozen { _ = rsb_host_close(descriptor) }
-        }
-        checks.check(views[0] == views[2], "\(what): before")
-        for (index, pair) in zip(views[1], views[3]).enumerated() { checks.check(pair.0 == pair.1, "\(what): part \(index)") }
-      } catch {
-        checks.check(false, "\(what): threw \(error)")
+    withChecks { checks in
+      var views: [[[UInt8]]] = []
+      for isFrozen in [true, false] {
+        let descriptor = Int32(rsb_host_open(path, 0, 0))
+        let guest = try Guest(isFrozen ? FileMemory(unchanging: descriptor, size: content().count) : nil)
+        defer { guest.machine.shutdown() }
+        let before = try guest.view()
+        checks.equal(try guest.machine.host.object(object).isFrozen, isFrozen, "frozen")
+        try change(guest.machine)
+        let after = try guest.view()
+        checks.check(before != after, "\(what): changes something")
+        checks.check(try !guest.machine.host.object(object).isFrozen, "thawed")
+        views += [before, after]
+        if !isFrozen { _ = rsb_host_close(descriptor) }
       }
-      return checks.failures
+      checks.check(views[0] == views[2], "\(what): before")
+      for (index, pair) in zip(views[1], views[3]).enumerated() { checks.check(pair.0 == pair.1, "\(what): part \(index)") }
     }
-    for failure in failures { Issue.record("\(failure)") }
     #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == Data(content()))
   }
 

@@ -129,10 +129,8 @@ import Testing
     }
     deinit { place?.deallocate() }
     var count: Int { place!.count }
-    func knownHash(_ range: Range<Int>) -> FileHash? {
-      if !knowsHashes { return nil }
-      let hash = ContentHash(UnsafeRawBufferPointer(rebasing: place![range]))
-      return FileHash(low: hash.low, high: hash.high)
+    func knownHash(_ range: Range<Int>) -> ContentHash? {
+      knowsHashes ? ContentHash(UnsafeRawBufferPointer(rebasing: place![range])) : nil
     }
     func bytes(_ range: Range<Int>) -> [UInt8] { Array(place![range]) }
     func withBytes<Result, Failure: Error>(

@@ -49,7 +49,7 @@ final class FileCopies: Sendable {
 
   /// The content of a kept copy; nil when it is not what it was. Words of a copy are the hashes of its pieces.
   private static func checked(_ copy: MappableFiles.Found, _ size: Int) -> FileMemory? {
-    let hashes = stride(from: 0, to: copy.words.count - 1, by: 2).map { FileHash(low: copy.words[$0], high: copy.words[$0 + 1]) }
+    let hashes = stride(from: 0, to: copy.words.count - 1, by: 2).map { ContentHash(low: copy.words[$0], high: copy.words[$0 + 1]) }
     let memory = FileMemory(unchanging: copy.descriptor, size: size, hashes: copy.isUntouched ? hashes : [])
     return memory?.pieceHashes() == hashes ? memory : nil
   }

@@ -6,7 +6,7 @@ import KeptFiles
 import PtracePlatform
 
 final class FilesAhead: Sendable {
-  private enum State { case waiting, atWork, ready(FileMemory), refused, taken }
+  private enum State { case waiting, atWork, ready(FileMemory), done }
   private struct Entry {
     let descriptor: Int32
     let status: rsb_host_status
@@ -65,7 +65,7 @@ final class FilesAhead: Sendable {
       guard let entries = work.entries else { return nil }
       guard let index = entries.firstIndex(where: { $0.status.isOfSameContent(as: status) }) else { return .some(nil) }
       if case .atWork = entries[index].state { return nil }
-      defer { work.entries![index].state = .taken }
+      defer { work.entries![index].state = .done }
       if case .ready(let memory) = entries[index].state { return .some(memory) }
       return .some(nil)
     }
@@ -110,7 +110,7 @@ final class FilesAhead: Sendable {
       }
       if !isMine { continue }
       let copy = copies.copy(of: entries[index].descriptor, entries[index].status)
-      work.change { $0.entries![index].state = copy.map { .ready($0) } ?? .refused }
+      work.change { $0.entries![index].state = copy.map { .ready($0) } ?? .done }
     }
   }
 
