@@ -45,7 +45,7 @@ public final class CapturingHost: HostView {
 
   public func status(_ path: [UInt8]) throws(Errno) -> HostFileStatus { try cache.status(path) }
   public func readLink(_ path: [UInt8]) throws(Errno) -> [UInt8] { try cache.readLink(path) }
-  public func list(_ path: [UInt8]) throws(Errno) -> [[UInt8]] { try cache.list(path) }
+  public func list(_ path: [UInt8]) throws(Errno) -> [HostEntry] { try cache.list(path) }
   public func content(_ path: [UInt8]) throws(Errno) -> [UInt8] { try cache.content(path) }
   public func content(_ path: [UInt8], offset: Int64, count: Int) throws(Errno) -> [UInt8] {
     try cache.content(path, offset: offset, count: count)

@@ -32,7 +32,7 @@ public final class HostCache {
   let host: any HostView
   private var statuses: [[UInt8]: Answer<HostFileStatus>] = [:]
   private var links: [[UInt8]: Answer<[UInt8]>] = [:]
-  private var lists: [[UInt8]: Answer<[[UInt8]]>] = [:]
+  private var lists: [[UInt8]: Answer<[HostEntry]>] = [:]
   private var contents: [[UInt8]: Answer<[UInt8]>] = [:]
   private var pieces: [Piece: Answer<[UInt8]>] = [:]
   private var accesses: [Access: Bool] = [:]
@@ -60,7 +60,7 @@ public final class HostCache {
   func readLink(_ path: [UInt8]) throws(Errno) -> [UInt8] {
     try known(path, in: &links) { Answer { () throws(Errno) in try host.readLink(path) } }.get()
   }
-  func list(_ path: [UInt8]) throws(Errno) -> [[UInt8]] {
+  func list(_ path: [UInt8]) throws(Errno) -> [HostEntry] {
     try known(path, in: &lists) { Answer { () throws(Errno) in try host.list(path) } }.get()
   }
   func content(_ path: [UInt8]) throws(Errno) -> [UInt8] {

@@ -42,6 +42,20 @@ public struct HostFileIdentity: Hashable, Sendable {
   }
 }
 
+/// A name in a directory of the host, as getdents(2) tells it.
+public struct HostEntry: Hashable, Sendable {
+  public var name: [UInt8]
+  /// d_type; 0 when the file system does not tell.
+  public var type: UInt8
+  /// The directory's device and d_ino: not what stat(2) says where something is mounted on the name, nor on every file system.
+  public var identity: HostFileIdentity
+  public init(name: [UInt8], type: UInt8, identity: HostFileIdentity) {
+    self.name = name
+    self.type = type
+    self.identity = identity
+  }
+}
+
 /// What kind of thing a standard stream is; its metadata are fixed by kind, so that traces do not depend on more.
 public enum HostStreamKind: UInt8, Hashable, Sendable {
   case pipe = 1, file, terminal, null, closed
@@ -59,10 +73,8 @@ public protocol HostView: AnyObject {
   // MARK: Files (absolute paths; symbolic links are not followed in the last component)
   func status(_ path: [UInt8]) throws(Errno) -> HostFileStatus
   func readLink(_ path: [UInt8]) throws(Errno) -> [UInt8]
-  /// Names without "." and "..", sorted by bytes.
-  func list(_ path: [UInt8]) throws(Errno) -> [[UInt8]]
-  /// The same with what `status` says of each, where it says something.
-  func listWithStatus(_ path: [UInt8]) throws(Errno) -> [(name: [UInt8], status: HostFileStatus?)]
+  /// What a directory holds but "." and "..", sorted by the bytes of the names.
+  func list(_ path: [UInt8]) throws(Errno) -> [HostEntry]
   /// The whole content of a regular file.
   func content(_ path: [UInt8]) throws(Errno) -> [UInt8]
   /// The same in a form that a machine may take as it is, for files that are mapped; nil for `content`. `ifProgram`: only of a program
@@ -94,9 +106,6 @@ public protocol HostView: AnyObject {
 }
 
 extension HostView {
-  public func listWithStatus(_ path: [UInt8]) throws(Errno) -> [(name: [UInt8], status: HostFileStatus?)] {
-    try list(path).map { ($0, try? status(DirectoryInode.join(path, $0))) }
-  }
   public func mappableContent(_ path: [UInt8], ifProgram: Bool) throws(Errno) -> (any FileBytes)? { nil }
   public var endIsRequested: Bool { false }
 }

@@ -32,7 +32,7 @@ import Testing
     hidden.hideOwn(directory + "/own.zst")
     hidden.hideTraces(in: directory)
     let view = PosixHostView(hidden: hidden)
-    let names = try view.list(bytes).map { String(decoding: $0, as: UTF8.self) }
+    let names = try view.list(bytes).map { String(decoding: $0.name, as: UTF8.self) }
     #expect(names == ["a", "b", "trace-x.zst"])
     #expect(throws: Errno.ENOENT) { try view.status(bytes + Array("/secret".utf8)) }
     #expect(throws: Errno.ENOENT) { try view.content(bytes + Array("/secret/below".utf8)) }
@@ -42,6 +42,19 @@ import Testing
     let before = try PosixHostView(hidden: hidden).status(bytes)
     make("trace-3.zst", "y")
     #expect(try PosixHostView(hidden: hidden).status(bytes) == before)
+  }
+
+  @Test func listingsAgreeWithStatus() throws {
+    make("file", "x")
+    _ = rsb_host_mkdir(directory + "/directory", 0o755)
+    _ = rsb_host_symlink("file", directory + "/link")
+    let view = PosixHostView(hidden: HiddenPaths())
+    let entries = try view.list(bytes)
+    #expect(entries.map(\.type) == [4, 8, 10])
+    for entry in entries {
+      let status = try view.status(bytes + [0x2f] + entry.name)
+      #expect(status.identity == entry.identity && status.mode >> 12 == UInt32(entry.type))
+    }
   }
 
   @Test func readsLinksAndParts() throws {

@@ -16,14 +16,43 @@ struct FileName: Hashable, Sendable {
   }
 }
 
+/// What a listing of the host said of a name that nobody looked at yet.
+struct UnseenFile {
+  /// The number that its inode will have.
+  var number: UInt64
+  var type: UInt8
+  var identity: HostFileIdentity
+}
+
 /// What a directory knows about a name.
 struct DirectoryEntry {
-  /// nil: no such name (also as the memory that the host has none).
+  /// nil: no such name (also as the memory that the host has none), or an unseen one.
   var inode: Inode?
+  /// Set until the name is looked up.
+  var unseen: UnseenFile?
   /// The host's directory has the name, whatever the guest did to it.
   var isOnHost: Bool
   /// `inode` is the one that the host has under this name.
   var isHostInode: Bool
+
+  /// What getdents(2) says of the name; nil when there is none.
+  func listed(as name: [UInt8]) -> ListedName? {
+    if let inode { return ListedName(name, inode) }
+    return unseen.map { ListedName(name: name, number: $0.number, type: $0.type) }
+  }
+}
+
+/// A name as getdents(2) shows it: d_ino and d_type.
+struct ListedName {
+  var name: [UInt8]
+  var number: UInt64
+  var type: UInt8
+}
+
+extension ListedName {
+  init(_ name: [UInt8], _ inode: Inode) {
+    self.init(name: name, number: inode.number, type: UInt8(truncatingIfNeeded: inode.type >> 12))
+  }
 }
 
 /// A directory. Subclasses make up their content (/proc).
@@ -38,6 +67,8 @@ class DirectoryInode: Inode {
   final private var isComplete: Bool
   /// rmdir took it away: nothing can be made in it.
   final var isRemoved = false
+  /// Counts what takes the meaning of a listing away: names that came, went or were replaced.
+  final private(set) var changeCount: UInt64 = 0
 
   init(
     number: UInt64, fileSystem: FileSystemKind, permissions: UInt32, user: UInt32, group: UInt32, time: Nanoseconds,
@@ -62,45 +93,54 @@ class DirectoryInode: Inode {
 
   /// The inode of a name (not "." and ".."), or nil.
   func lookup(_ access: FileAccess, _ name: FileName) throws(Errno) -> Inode? {
-    if let entry = entries[name] { return entry.inode }
-    if isComplete { return nil }
-    return try fill(access.kernel, name)
+    guard let entry = entries[name] else { return isComplete ? nil : try fill(access.kernel, name, nil) }
+    guard let unseen = entry.unseen else { return entry.inode }
+    return try fill(access.kernel, name, unseen)
   }
 
-  /// Asks the host for a name that was not seen yet, unless its answer is known.
-  private func fill(_ kernel: Kernel, _ name: FileName, _ status: HostFileStatus? = nil) throws(Errno) -> Inode? {
+  /// Asks the host for a name that was not seen yet.
+  private func fill(_ kernel: Kernel, _ name: FileName, _ unseen: UnseenFile?) throws(Errno) -> Inode? {
     guard let hostPath else { return nil }
     let path = Self.join(hostPath, name.bytes)
     var inode: Inode?
     if !kernel.files.isHidden(path) {
       do throws(Errno) {
-        inode = try kernel.files.inodeOfHost(kernel, path, parent: self, name: name.bytes, status)
+        inode = try kernel.files.inodeOfHost(kernel, path, parent: self, name: name.bytes, unseen)
       } catch {
         if error != .ENOENT && error != .ENOTDIR { throw error }
       }
     }
+    if unseen != nil && inode == nil { changeCount += 1 }
     entries[name] = DirectoryEntry(inode: inode, isOnHost: inode != nil, isHostInode: inode != nil)
     return inode
   }
 
-  /// All entries, sorted by name.
-  func list(_ access: FileAccess) throws(Errno) -> [(name: [UInt8], inode: Inode)] {
-    if !isComplete, let hostPath {
-      for (name, status) in try access.kernel.host.listWithStatus(hostPath) where entries[FileName(name)] == nil {
-        _ = try? fill(access.kernel, FileName(name), status)
+  /// All entries, sorted by name. What the host's listing tells is enough: most of its names nobody looks at.
+  func list(_ access: FileAccess) throws(Errno) -> [ListedName] {
+    var result = existing()
+    guard !isComplete, let hostPath else { return result }
+    let kernel = access.kernel
+    let hides = kernel.files.mayHideNames(in: hostPath)
+    let listing = try kernel.host.list(hostPath)
+    entries.reserveCapacity(entries.count + listing.count)
+    result.reserveCapacity(entries.capacity)
+    for entry in listing {
+      let name = FileName(entry.name)
+      if entries[name] != nil || hides && kernel.files.isHidden(Self.join(hostPath, entry.name)) { continue }
+      if let known = kernel.files.entry(of: entry) {
+        entries[name] = known
+      } else if (try? fill(kernel, name, nil)) == nil {
+        continue
       }
-      isComplete = true
+      if let listed = entries[name]?.listed(as: entry.name) { result.append(listed) }
     }
-    return existing()
+    isComplete = true
+    return result.sorted { $0.name.lexicographicallyPrecedes($1.name) }
   }
 
   /// Entries that are known and exist, sorted by name.
-  final func existing() -> [(name: [UInt8], inode: Inode)] {
-    var result: [(name: [UInt8], inode: Inode)] = []
-    for (name, entry) in entries {
-      if let inode = entry.inode { result.append((name.bytes, inode)) }
-    }
-    return result.sorted { $0.name.lexicographicallyPrecedes($1.name) }
+  final func existing() -> [ListedName] {
+    entries.compactMap { name, entry in entry.listed(as: name.bytes) }.sorted { $0.name.lexicographicallyPrecedes($1.name) }
   }
 
   static func join(_ directory: [UInt8], _ name: [UInt8]) -> [UInt8] {
@@ -113,6 +153,7 @@ class DirectoryInode: Inode {
   final func set(_ name: [UInt8], _ inode: Inode) {
     let old = entries[FileName(name)]
     entries[FileName(name)] = DirectoryEntry(inode: inode, isOnHost: old?.isOnHost ?? false, isHostInode: false)
+    changeCount += 1
     if let directory = inode as? DirectoryInode {
       directory.parent = self
       directory.name = name
@@ -123,6 +164,7 @@ class DirectoryInode: Inode {
   final func remove(_ name: [UInt8]) {
     let old = entries[FileName(name)]
     entries[FileName(name)] = DirectoryEntry(inode: nil, isOnHost: old?.isOnHost ?? false, isHostInode: false)
+    changeCount += 1
   }
 
   /// The path from the root of the tree.
@@ -160,6 +202,7 @@ class DirectoryInode: Inode {
     entries = other.entries
     isComplete = other.isComplete
     isRemoved = other.isRemoved
+    changeCount = other.changeCount
   }
   override func copyReferences(_ context: CopyContext) {
     super.copyReferences(context)

@@ -89,23 +89,22 @@ extension Kernel {
     let access = call.fileAccess
     var bytes: [UInt8] = []
     let begin = file.offset
-    while let (name, inode) = try file.current(access) {
+    while let entry = try file.current(access) {
       // ino, off, reclen, then type and name (64), or name and type in the last byte (old).
-      let length = (19 + name.count + 1 + 7) & ~7
+      let length = (19 + entry.name.count + 1 + 7) & ~7
       if bytes.count + length > limit {
         if bytes.isEmpty { throw .EINVAL }
         break
       }
       file.advance()
       let end = bytes.count + length
-      bytes.appendInteger(inode.number)
+      bytes.appendInteger(entry.number)
       bytes.appendInteger(file.offset)
       bytes.appendInteger(UInt16(length))
-      let type = UInt8(truncatingIfNeeded: inode.type >> 12)
-      if wide { bytes.append(type) }
-      bytes.append(contentsOf: name)
+      if wide { bytes.append(entry.type) }
+      bytes.append(contentsOf: entry.name)
       bytes.append(contentsOf: repeatElement(0, count: end - bytes.count))
-      if !wide { bytes[end - 1] = type }
+      if !wide { bytes[end - 1] = entry.type }
     }
     do throws(Errno) { try call.memory.copyOut(call.address(1), bytes) } catch {
       file.offset = begin

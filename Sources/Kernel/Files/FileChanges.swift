@@ -39,9 +39,11 @@ extension Kernel {
     _ directory: DirectoryInode, _ path: [UInt8], isNew: Bool, _ access: FileAccess, _ changes: inout [FileChange]
   ) {
     // What the host has in a directory that was moved is new at its new place.
-    if isNew { _ = try? directory.list(access) }
-    for name in directory.entries.keys.map(\.bytes).sorted(by: { $0.lexicographicallyPrecedes($1) }) {
-      let entry = directory.entries[FileName(name)]!
+    if isNew, let names = try? directory.list(access) {
+      for listed in names { _ = try? directory.lookup(access, FileName(listed.name)) }
+    }
+    let entries = directory.entries.filter { $1.inode != nil || $1.isOnHost && $1.unseen == nil }
+    for (name, entry) in entries.map({ ($0.bytes, $1) }).sorted(by: { $0.0.lexicographicallyPrecedes($1.0) }) {
       let here = DirectoryInode.join(path, name)
       guard let inode = entry.inode else {
         if entry.isOnHost && !isNew { changes.append(Self.removal(of: here)) }

@@ -144,8 +144,10 @@ final class RegularFile: InodeFile {
 /// An open directory: its listing is taken when reading begins at the start, so that changes meanwhile neither repeat
 /// nor skip names.
 final class DirectoryFile: InodeFile {
-  private var listing: [(name: [UInt8], inode: Inode)] = []
+  private var listing: [ListedName] = []
   private var hasListing = false
+  /// The directory's count of changes when the listing was taken.
+  private var changesSeen: UInt64 = 0
   var directory: DirectoryInode { unsafeDowncast(target, to: DirectoryInode.self) }
 
   init(_ inode: DirectoryInode, flags: UInt32) { super.init(inode, Location(of: inode), flags: flags) }
@@ -153,12 +155,9 @@ final class DirectoryFile: InodeFile {
     super.init(copying: other)
     listing = other.listing
     hasListing = other.hasListing
+    changesSeen = other.changesSeen
   }
   override func shallowCopy() -> Self { unsafeDowncast(DirectoryFile(copyingFile: self), to: Self.self) }
-  override func copyReferences(_ context: CopyContext) {
-    super.copyReferences(context)
-    listing = listing.map { ($0.name, context.copy($0.inode)) }
-  }
 
   override var supportsPolling: Bool { false }
   override func displayPath(_ kernel: Kernel) -> [UInt8] { Location(of: directory).displayPath() }
@@ -179,23 +178,24 @@ final class DirectoryFile: InodeFile {
   }
 
   /// The entry at the file position, with "." and ".." first; nil at the end. `advance` steps over it.
-  func current(_ access: FileAccess) throws(Errno) -> (name: [UInt8], inode: Inode)? {
+  func current(_ access: FileAccess) throws(Errno) -> ListedName? {
     if !hasListing {
       if directory.isRemoved { throw .ENOENT }
       listing = try directory.list(access)
       hasListing = true
+      changesSeen = directory.changeCount
     }
     while true {
       switch offset {
-      case 0: return ([0x2e], directory)
-      case 1: return ([0x2e, 0x2e], directory.parent ?? directory)
+      case 0: return ListedName([0x2e], directory)
+      case 1: return ListedName([0x2e, 0x2e], directory.parent ?? directory)
       default:
         let index = Int(offset) - 2
         if index >= listing.count { return nil }
         let entry = listing[index]
-        if !directory.acceptsChanges { return entry }
+        if !directory.acceptsChanges || directory.changeCount == changesSeen { return entry }
         // Removed or replaced since the listing was taken.
-        if let now = directory.entries[FileName(entry.name)]?.inode { return (entry.name, now) }
+        if let now = directory.entries[FileName(entry.name)]?.listed(as: entry.name) { return now }
         offset += 1
       }
     }

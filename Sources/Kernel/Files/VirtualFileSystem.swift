@@ -11,6 +11,8 @@ public final class VirtualFileSystem: DeepCopyable {
   private var lastNumber: UInt64 = 1
   /// Inodes of host files with several names, so that hard links stay such (asked by key only).
   private var hardLinks: [HostFileIdentity: Inode] = [:]
+  /// The numbers of what listings of the host named, so that hard links that nobody looked at have one number, too (asked by key only).
+  private var listedNumbers: [HostFileIdentity: UInt64] = [:]
   /// Host files whose content entered the run, in order of first sight.
   public private(set) var contentPaths: [[UInt8]] = []
   private var contentPathsSeen: Set<[UInt8]> = []
@@ -48,6 +50,7 @@ public final class VirtualFileSystem: DeepCopyable {
     memoryFiles = other.memoryFiles
     lastNumber = other.lastNumber
     hardLinks = other.hardLinks
+    listedNumbers = other.listedNumbers
     contentPaths = other.contentPaths
     contentPathsSeen = other.contentPathsSeen
     standardStreams = other.standardStreams
@@ -84,6 +87,8 @@ public final class VirtualFileSystem: DeepCopyable {
   }
 
   func isHidden(_ path: [UInt8]) -> Bool { !hiddenPaths.isEmpty && hiddenPaths.contains(path) }
+  /// Whether the directory holds a hidden name.
+  func mayHideNames(in path: [UInt8]) -> Bool { !parentsOfHidden.isEmpty && parentsOfHidden.contains(path) }
 
   func contentEntered(_ path: [UInt8]) {
     if contentPathsSeen.insert(path).inserted { contentPaths.append(path) }
@@ -109,7 +114,7 @@ public final class VirtualFileSystem: DeepCopyable {
   private func concealTimes(_ inode: Inode, _ path: [UInt8], _ kernel: Kernel) {
     guard inode.mode & FileMode.typeMask == FileMode.directory else { return }
     let isForAll = inode.mode & 0o1002 == 0o1002
-    let isToolFolder = !parentsOfHidden.isEmpty && parentsOfHidden.contains(path)
+    let isToolFolder = mayHideNames(in: path)
     let working = kernel.configuration.workingDirectory
     let isAbove = path.count < working.count && working.starts(with: path == [0x2f] ? path : path + [0x2f])
     if isForAll || isToolFolder || isAbove {
@@ -118,15 +123,40 @@ public final class VirtualFileSystem: DeepCopyable {
     }
   }
 
-  /// An inode for a file of the host that is seen for the first time. `known`: what the host said of it just now.
+  /// What a directory knows of a name that the host listed; nil when the host told too little.
+  func entry(of file: HostEntry) -> DirectoryEntry? {
+    guard file.type != 0 else { return nil }
+    if UInt32(file.type) << 12 == FileMode.directory {
+      let unseen = UnseenFile(number: nextNumber(), type: file.type, identity: file.identity)
+      return DirectoryEntry(inode: nil, unseen: unseen, isOnHost: true, isHostInode: true)
+    }
+    if let inode = hardLinks[file.identity] { return DirectoryEntry(inode: inode, isOnHost: true, isHostInode: true) }
+    let number = listedNumbers[file.identity] ?? nextNumber()
+    listedNumbers[file.identity] = number
+    let unseen = UnseenFile(number: number, type: file.type, identity: file.identity)
+    return DirectoryEntry(inode: nil, unseen: unseen, isOnHost: true, isHostInode: true)
+  }
+
+  /// The number of a file that is looked at for the first time: that of the listing, if that spoke of this file. It may speak of another:
+  /// of what a mount covers, or of nothing (file systems without lasting inodes). For a directory that does not matter.
+  private func number(of status: HostFileStatus, isShared: Bool, _ unseen: UnseenFile?) -> UInt64 {
+    if let unseen {
+      let isSame = isShared ? unseen.identity == status.identity : unseen.identity.inode == status.identity.inode
+      if isSame || status.mode & FileMode.typeMask == FileMode.directory { return unseen.number }
+    }
+    if isShared, let number = listedNumbers[status.identity] { return number }
+    return nextNumber()
+  }
+
+  /// An inode for a file of the host that is looked at for the first time. `unseen`: what a listing said of it.
   func inodeOfHost(
-    _ kernel: Kernel, _ path: [UInt8], parent: DirectoryInode, name: [UInt8], _ known: HostFileStatus?
+    _ kernel: Kernel, _ path: [UInt8], parent: DirectoryInode, name: [UInt8], _ unseen: UnseenFile?
   ) throws(Errno) -> Inode {
-    let status = if let known { known } else { try kernel.host.status(path) }
+    let status = try kernel.host.status(path)
     let type = status.mode & FileMode.typeMask
     let isShared = type != FileMode.directory && status.links > 1
     if isShared, let known = hardLinks[status.identity] { return known }
-    let number = nextNumber()
+    let number = number(of: status, isShared: isShared, unseen)
     let inode: Inode
     switch type {
     case FileMode.directory:

@@ -44,6 +44,11 @@ public struct HiddenPaths: Sendable {
   /// Whether our files change this directory.
   func isOwnDirectory(_ path: [UInt8]) -> Bool { ownDirectories.contains(path) }
 
+  /// Whether the directory, which is not hidden itself, may hold hidden names.
+  func mayContainNames(in directory: [UInt8]) -> Bool {
+    isOwnDirectory(directory) || trees.contains { HostPath.parent($0) == directory }
+  }
+
   func contains(_ path: [UInt8]) -> Bool {
     for tree in trees where HostPath.isAt(path, orBelow: tree) { return true }
     for file in ownFiles where file == path { return true }

@@ -32,16 +32,18 @@ public final class PosixHostView: HostView {
 
   // MARK: Files
 
+  /// AT_FDCWD.
+  private static let currentDirectory: Int32 = -100
+
   public func status(_ path: [UInt8]) throws(Errno) -> HostFileStatus {
     if hidden.contains(path) { throw .ENOENT }
     if hidden.isOwnDirectory(path) { return try ownDirectoryStatus(path) }
     return try hostStatus(path)
   }
 
-  /// `directory`: what the path is relative to, a descriptor; the host walks a short path in less time.
-  private func hostStatus(_ path: [UInt8], in directory: Int32 = -100) throws(Errno) -> HostFileStatus {
+  private func hostStatus(_ path: [UInt8]) throws(Errno) -> HostFileStatus {
     var host = rsb_host_status()
-    try check(withPath(path) { rsb_host_status_get(directory, $0, &host) })
+    try check(withPath(path) { rsb_host_status_get(Self.currentDirectory, $0, &host) })
     return HostFileStatus(
       mode: host.mode, user: host.user, group: host.group, links: UInt32(truncatingIfNeeded: host.links),
       size: host.size, modified: Nanoseconds(host.modified_ns), changed: Nanoseconds(host.changed_ns),
@@ -54,8 +56,8 @@ public final class PosixHostView: HostView {
     if let known = ownDirectories.first(where: { $0.path == path }) { return known.status }
     var status = try hostStatus(path)
     var newest = Nanoseconds.zero
-    for name in try list(path) {
-      guard let entry = try? hostStatus(Self.join(path, name)) else { continue }
+    for file in try list(path) {
+      guard let entry = try? hostStatus(Self.join(path, file.name)) else { continue }
       newest = max(newest, entry.modified)
     }
     status.modified = newest
@@ -70,44 +72,36 @@ public final class PosixHostView: HostView {
     do throws(HostRefusal) { return try HostPath.readLinkBytes(path) } catch { throw Errno(rawValue: error.error) }
   }
 
-  public func list(_ path: [UInt8]) throws(Errno) -> [[UInt8]] {
-    let directory = try openDirectory(path)
-    defer { _ = rsb_host_close(directory) }
-    return try names(directory, path)
-  }
-
-  public func listWithStatus(_ path: [UInt8]) throws(Errno) -> [(name: [UInt8], status: HostFileStatus?)] {
-    let directory = try openDirectory(path)
-    defer { _ = rsb_host_close(directory) }
-    return try names(directory, path).map { name in
-      let isOwn = hidden.isOwnDirectory(Self.join(path, name))
-      return (name, isOwn ? try? status(Self.join(path, name)) : try? hostStatus(name, in: directory))
-    }
-  }
-
-  private func openDirectory(_ path: [UInt8]) throws(Errno) -> Int32 {
+  public func list(_ path: [UInt8]) throws(Errno) -> [HostEntry] {
     if hidden.contains(path) { throw .ENOENT }
-    return Int32(try check(withPath(path) { rsb_host_open($0, OpenFlags.directory, 0) }))
+    let directory = Int32(try check(withPath(path) { rsb_host_open($0, OpenFlags.directory, 0) }))
+    defer { _ = rsb_host_close(directory) }
+    var host = rsb_host_status()
+    try check(rsb_host_status_get(directory, nil, &host))
+    var entries = try entries(directory, device: host.device)
+    entries.sort { $0.name.lexicographicallyPrecedes($1.name) }
+    if hidden.mayContainNames(in: path) { entries.removeAll { hidden.contains(Self.join(path, $0.name)) } }
+    return entries
   }
 
-  private func names(_ descriptor: Int32, _ path: [UInt8]) throws(Errno) -> [[UInt8]] {
-    var names: [[UInt8]] = []
-    var buffer = [UInt8](repeating: 0, count: 64 << 10)
+  private func entries(_ directory: Int32, device: UInt64) throws(Errno) -> [HostEntry] {
+    var entries: [HostEntry] = []
+    var buffer = [UInt8](repeating: 0, count: 32 << 10)
     while true {
-      let count = try check(rsb_host_entries(descriptor, &buffer, buffer.count))
-      if count == 0 { break }
+      let count = try check(rsb_host_entries(directory, &buffer, buffer.count))
+      if count == 0 { return entries }
       var offset = 0
       // struct linux_dirent64: inode 8, offset 8, record length 2, type 1, name with a zero.
       while offset + 19 < count {
-        let length = Int(buffer[offset + 16]) | Int(buffer[offset + 17]) << 8
-        let name = buffer[(offset + 19)..<(offset + length)].prefix { $0 != 0 }
-        offset += length
+        let record = buffer[offset..<(offset + Int(buffer[offset + 16]) + Int(buffer[offset + 17]) << 8)]
+        let name = record[(offset + 19)...].prefix { $0 != 0 }
+        let inode = (0..<8).reduce(0) { $0 | UInt64(record[offset + $1]) << UInt64(8 * $1) }
+        let type = record[offset + 18]
+        offset = record.endIndex
         if name.elementsEqual(".".utf8) || name.elementsEqual("..".utf8) { continue }
-        names.append(Array(name))
+        entries.append(HostEntry(name: Array(name), type: type, identity: HostFileIdentity(device: device, inode: inode)))
       }
     }
-    names.sort { $0.lexicographicallyPrecedes($1) }
-    return names.filter { !hidden.contains(Self.join(path, $0)) }
   }
 
   private static func join(_ directory: [UInt8], _ name: [UInt8]) -> [UInt8] {

@@ -12,8 +12,13 @@ final class FakeHostView: HostView {
     var content: [UInt8] = []
     var modified = Nanoseconds(1_600_000_000_000_000_000)
     var identity: UInt64
+    /// What a listing says, where that is another.
+    var listedIdentity: UInt64?
     var readable = true
   }
+
+  /// Whether listings tell types.
+  var tellsTypes = true
 
   private(set) var files: [[UInt8]: File] = [:]
   private var nextIdentity: UInt64 = 100
@@ -69,14 +74,18 @@ final class FakeHostView: HostView {
       identity: HostFileIdentity(device: 7, inode: file.identity))
   }
   func readLink(_ path: [UInt8]) throws(Errno) -> [UInt8] { try file(path).content }
-  func list(_ path: [UInt8]) throws(Errno) -> [[UInt8]] {
+  func list(_ path: [UInt8]) throws(Errno) -> [HostEntry] {
     _ = try file(path)
     let prefix = path == [47] ? path : path + [47]
-    return files.keys.filter {
-      $0.starts(with: prefix) && $0.count > prefix.count && !$0.dropFirst(prefix.count).contains(47)
+    return files.filter { name, _ in
+      name.starts(with: prefix) && name.count > prefix.count && !name.dropFirst(prefix.count).contains(47)
     }
-    .map { Array($0.dropFirst(prefix.count)) }
-    .sorted { $0.lexicographicallyPrecedes($1) }
+    .map { name, file in
+      HostEntry(
+        name: Array(name.dropFirst(prefix.count)), type: tellsTypes ? UInt8(file.mode >> 12) : 0,
+        identity: HostFileIdentity(device: 7, inode: file.listedIdentity ?? file.identity))
+    }
+    .sorted { $0.name.lexicographicallyPrecedes($1.name) }
   }
   func content(_ path: [UInt8]) throws(Errno) -> [UInt8] { try file(path).content }
   func content(_ path: [UInt8], offset: Int64, count: Int) throws(Errno) -> [UInt8] {

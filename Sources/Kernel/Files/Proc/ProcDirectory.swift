@@ -22,7 +22,7 @@ class FixedDirectory: DirectoryInode {
     fill(access.kernel)
     return try super.lookup(access, name)
   }
-  override func list(_ access: FileAccess) throws(Errno) -> [(name: [UInt8], inode: Inode)] {
+  override func list(_ access: FileAccess) throws(Errno) -> [ListedName] {
     fill(access.kernel)
     return try super.list(access)
   }
@@ -50,13 +50,13 @@ final class ProcRoot: FixedDirectory {
     return ProcDirectory(.process, task, parent: self)
   }
 
-  override func list(_ access: FileAccess) throws(Errno) -> [(name: [UInt8], inode: Inode)] {
+  override func list(_ access: FileAccess) throws(Errno) -> [ListedName] {
     fill(access.kernel)
     var result = existing()
     for group in access.kernel.tasks.groups.values {
       guard let leader = group.leader ?? group.tasks.first else { continue }
       let directory = ProcDirectory(.process, leader, parent: self)
-      result.append((directory.name, directory))
+      result.append(ListedName(directory.name, directory))
     }
     return result
   }
@@ -152,24 +152,24 @@ final class ProcDirectory: FixedDirectory {
     }
   }
 
-  override func list(_ access: FileAccess) throws(Errno) -> [(name: [UInt8], inode: Inode)] {
+  override func list(_ access: FileAccess) throws(Errno) -> [ListedName] {
     let kernel = access.kernel
     if kernel.tasks[task.id] !== task { throw .ENOENT }
     switch kind {
-    case .process, .thread: return ownEntries(kernel).map { (Array($0.name.utf8), $0.make()) }
+    case .process, .thread: return ownEntries(kernel).map { ListedName(Array($0.name.utf8), $0.make()) }
     case .threads:
       return task.group.tasks.map {
         let directory = ProcDirectory(.thread, $0, parent: self)
-        return (directory.name, directory)
+        return ListedName(directory.name, directory)
       }
     case .descriptors, .descriptorInformation:
-      var result: [(name: [UInt8], inode: Inode)] = []
+      var result: [ListedName] = []
       for index in task.files.slots.indices {
         guard let slot = openSlot(Int32(index)) else { continue }
         let inode: Inode =
           kind == .descriptors
           ? link(.descriptor(Int32(index)), kernel) : information(slot.file, Int32(index), kernel)
-        result.append((Array("\(index)".utf8), inode))
+        result.append(ListedName(Array("\(index)".utf8), inode))
       }
       return result
     case .network: return try kernel.files.network?.list(access) ?? []
