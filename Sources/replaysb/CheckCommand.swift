@@ -22,7 +22,8 @@ struct CheckCommand: ParsableCommand {
   @Flag(help: "Standard output or an exit status that differs from the first run's is a failure too.") var expectSame = false
   @Flag(help: "Standard error that differs from the first run's is a failure too.") var expectSameStderr = false
   @Flag(help: "A failure of another kind than the one that hunt found counts too.") var anyFailure = false
-  @OptionGroup var guest: GuestOptions
+  @OptionGroup var guestOptions: GuestOptions
+  private var guest: GuestSettings { guestOptions.settings }
 
   func validate() throws {
     try guest.showHelpIfAsked(for: Self.self)
@@ -43,7 +44,7 @@ struct CheckCommand: ParsableCommand {
     var options = try guest.runOptions(defaultSeed: header.seed)
     if guest.epoch == nil { options.epochNanoseconds = Int64(clamping: header.epochNanoseconds) }
     if guest.timeout == nil { options.timeoutSeconds = Self.timeout(header) ?? HuntCommand.timeoutSeconds }
-    if guest.cpus == GuestOptions.standardCPUs { options.cpuCount = Int(header.guestCPUCount) }
+    if guest.cpus == GuestSettings.standardCPUs { options.cpuCount = Int(header.guestCPUCount) }
     if guest.cpu == nil, let model = ProcessorModel(fingerprint: header.cpuFingerprint) { options.processor = model }
     if header.options.contains("--wait-all") { options.waitsForAll = true }
     if header.options.contains("--deadlock report") { options.deadlockPolicy = .report }

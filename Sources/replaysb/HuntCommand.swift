@@ -41,7 +41,8 @@ struct HuntCommand: ParsableCommand {
   @Flag(help: "Go on where the last search of this program with these options stopped; -n and -j may differ.") var resume = false
   @Option(name: .shortAndLong, help: ArgumentHelp("The trace of what was found (default: trace.zst).", valueName: "file"))
   var output: String?
-  @OptionGroup var guest: GuestOptions
+  @OptionGroup var guestOptions: GuestOptions
+  private var guest: GuestSettings { guestOptions.settings }
 
   func validate() throws {
     try guest.showHelpIfAsked(for: Self.self)
@@ -127,7 +128,7 @@ struct HuntCommand: ParsableCommand {
     search.predicate.expectsSameErrors = expectSameStderr
     search.countsFailures = keepGoing
     search.shrinks = !noShrink
-    search.jobs = max(1, jobs ?? Processors.allowed)
+    search.jobs = max(1, jobs ?? ProcessorPlace.allowedCount)
     return search
   }
 

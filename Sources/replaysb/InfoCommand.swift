@@ -42,7 +42,7 @@ struct DoctorCommand: ParsableCommand {
   }
 
   private func printSyscalls() {
-    for row in SyscallTable.standard().rows {
+    for row in SyscallTable.standard.rows {
       let number = String(row.number)
       let padding = String(repeating: " ", count: max(0, 4 - number.count))
       switch row.support {

@@ -21,8 +21,12 @@ import RecordReplay
   static func main() {
     rsb_heap_settle()
     do {
-      var command = try PlainLine.command(CommandLine.arguments.dropFirst()) ?? parseAsRoot()
-      try command.run()
+      if let request = PlainLine.request(CommandLine.arguments.dropFirst()) {
+        try request.run()
+      } else {
+        var command = try parseAsRoot()
+        try command.run()
+      }
     } catch let error as SessionError {
       Console.line(error.description)
       finish(error.exitStatus)

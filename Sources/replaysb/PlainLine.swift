@@ -7,17 +7,14 @@ import ArgumentParser
 
 /// A line of a frequent command with its frequent options, each at most once and with its value as a word of its own.
 enum PlainLine {
-  /// The command, ready to run; nil for a line that ArgumentParser must read.
-  static func command(_ words: ArraySlice<String>) -> (any ParsableCommand)? {
+  /// What to do; nil for a line that ArgumentParser must read.
+  static func request(_ words: ArraySlice<String>) -> (any CommandRequest)? {
     guard let name = words.first, !words.contains(where: isLibraryRequest) else { return nil }
     var line = Line(words: words.dropFirst())
     switch name {
     case "record": return record(&line)
     case "run":
-      guard let guest = guest(&line) else { return nil }
-      var command = RunCommand()
-      command.guest = guest
-      return checked(command)
+      return guest(&line).flatMap { checked(RunRequest(guest: $0)) }
     case "replay": return replay(&line)
     default: return nil
     }
@@ -29,53 +26,36 @@ enum PlainLine {
     return word.hasPrefix("--help") || word.hasPrefix("-help") || word.hasPrefix("--generate-completion") || word.hasPrefix("---")
   }
 
-  private static func record(_ line: inout Line) -> RecordCommand? {
-    var command = RecordCommand()
+  private static func record(_ line: inout Line) -> (any CommandRequest)? {
     var output: String?
-    let options = guest(&line) { (word, line) in
+    let guest = guest(&line) { (word, line) in
       guard word == "-o" || word == "--output" else { return false }
       output = line.value()
       return output != nil
     }
-    guard let options else { return nil }
-    command.output = output
-    command.untilFail = false
-    command.attempts = nil
-    command.guest = options
-    return checked(command)
+    return guest.flatMap { checked(RecordRequest(output: output, guest: $0)) }
   }
 
-  private static func replay(_ line: inout Line) -> ReplayCommand? {
-    var command = ReplayCommand()
-    command.stopAt = nil
-    command.core = nil
-    command.report = nil
-    command.json = false
-    command.quiet = false
-    command.verbose = false
-    command.engine = nil
-    command.registerLog = nil
-    command.logFrom = ReplayCommand.firstLogged
-    command.logTo = ReplayCommand.lastLogged
-    command.trace = ReplayCommand.standardTrace
+  private static func replay(_ line: inout Line) -> (any CommandRequest)? {
+    var request = ReplayRequest()
     while let word = line.option() {
       switch word {
-      case "-q", "--quiet": command.quiet = true
-      case "-v", "--verbose": command.verbose = true
+      case "-q", "--quiet": request.quiet = true
+      case "-v", "--verbose": request.verbose = true
       default: return nil
       }
     }
     guard line.isSound, line.words.count <= 1 else { return nil }
     if let trace = line.words.first {
       if trace.isEmpty || trace == "--" { return nil }
-      command.trace = trace
+      request.trace = trace
     }
-    return checked(command)
+    return checked(request)
   }
 
   /// Options of a guest and its program line; `own` takes an option of the command's own, and says whether it was one.
-  private static func guest(_ line: inout Line, own: (String, inout Line) -> Bool = { _, _ in false }) -> GuestOptions? {
-    var guest = GuestOptions.withoutOptions()
+  private static func guest(_ line: inout Line, own: (String, inout Line) -> Bool = { _, _ in false }) -> GuestSettings? {
+    var guest = GuestSettings()
     while let word = line.option() {
       switch word {
       case "-q", "--quiet": guest.quiet = true
@@ -99,10 +79,9 @@ enum PlainLine {
     return guest
   }
 
-  private static func checked<Command: ParsableCommand>(_ command: Command) -> Command? {
-    var command = command
-    do { try command.validate() } catch { return nil }
-    return command
+  private static func checked(_ request: some CommandRequest) -> (any CommandRequest)? {
+    do { try request.validate() } catch { return nil }
+    return request
   }
 
   /// Words that were not read yet.

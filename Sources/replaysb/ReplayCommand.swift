@@ -19,13 +19,33 @@ struct ReplayCommand: ParsableCommand {
   /// For Tools/oracle: another engine with the same ticks, and the registers at events FROM-TO as lines of a file.
   @Option(help: .hidden) var engine: Engine?
   @Option(help: .hidden) var registerLog: String?
-  @Option(help: .hidden) var logFrom: UInt64 = firstLogged
-  @Option(help: .hidden) var logTo: UInt64 = lastLogged
-  @Argument(help: "The trace (default: trace.zst).") var trace = standardTrace
+  @Option(help: .hidden) var logFrom: UInt64 = 1
+  @Option(help: .hidden) var logTo = UInt64.max
+  @Argument(help: "The trace (default: trace.zst).") var trace = ReplayRequest.standardTrace
 
-  static let firstLogged: UInt64 = 1
-  static let lastLogged = UInt64.max
+  var request: ReplayRequest {
+    ReplayRequest(
+      trace: trace, stopAt: stopAt, core: core, report: report, json: json, quiet: quiet, verbose: verbose, engine: engine,
+      registerLog: registerLog, logFrom: logFrom, logTo: logTo)
+  }
+  func validate() throws { try request.validate() }
+  func run() throws { try request.run() }
+}
+
+struct ReplayRequest: CommandRequest {
   static let standardTrace = "trace.zst"
+
+  var trace = standardTrace
+  var stopAt: UInt64?
+  var core: String?
+  var report: String?
+  var json = false
+  var quiet = false
+  var verbose = false
+  var engine: Engine?
+  var registerLog: String?
+  var logFrom: UInt64 = 1
+  var logTo = UInt64.max
 
   func validate() throws {
     if stopAt == 0 { throw ValidationError("events count from 1") }

@@ -12,7 +12,21 @@ struct RunCommand: ParsableCommand {
     commandName: "run", abstract: "Runs a program in the sandbox without recording.")
   @OptionGroup var guest: GuestOptions
 
-  func validate() throws { try guest.showHelpIfAsked(for: Self.self) }
+  var request: RunRequest { RunRequest(guest: guest.settings) }
+  func validate() throws { try request.validate() }
+  func run() throws { try request.run() }
+}
+
+/// What a command does once its line is read, by ArgumentParser or `PlainLine`.
+protocol CommandRequest {
+  func validate() throws
+  func run() throws
+}
+
+struct RunRequest: CommandRequest {
+  var guest: GuestSettings
+
+  func validate() throws { try guest.showHelpIfAsked(for: RunCommand.self) }
 
   func run() throws {
     let options = try guest.runOptions(defaultSeed: 1)
@@ -35,8 +49,21 @@ struct RecordCommand: ParsableCommand {
   var attempts: Int?
   @OptionGroup var guest: GuestOptions
 
+  var request: RecordRequest {
+    RecordRequest(output: output, untilFail: untilFail, attempts: attempts, guest: guest.settings)
+  }
+  func validate() throws { try request.validate() }
+  func run() throws { try request.run() }
+}
+
+struct RecordRequest: CommandRequest {
+  var output: String?
+  var untilFail = false
+  var attempts: Int?
+  var guest: GuestSettings
+
   func validate() throws {
-    try guest.showHelpIfAsked(for: Self.self)
+    try guest.showHelpIfAsked(for: RecordCommand.self)
     if let attempts, attempts < 1 || !untilFail {
       throw ValidationError("-n takes a positive number, with --until-fail")
     }
@@ -103,15 +130,16 @@ struct RecordCommand: ParsableCommand {
 struct VerifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify", abstract: "Records a program twice, replays it once, and compares everything.")
-  @OptionGroup var guest: GuestOptions
+  @OptionGroup var guestOptions: GuestOptions
 
-  func validate() throws { try guest.showHelpIfAsked(for: Self.self) }
+  func validate() throws { try guestOptions.settings.showHelpIfAsked(for: Self.self) }
 
   func run() throws {
+    let guest = guestOptions.settings
     var options = try guest.runOptions(defaultSeed: 1)
     options.exportDirectory = nil
     let progress = Progress(enabled: !guest.quiet)
-    let directory = GuestOptions.variable("TMPDIR") ?? "/tmp"
+    let directory = GuestSettings.variable("TMPDIR") ?? "/tmp"
     let result = try VerifySession.verify(options, input: .fromStandardInput(), directory: directory) {
       progress.show($0)
     }

@@ -1,6 +1,7 @@
 """Programs that cannot run: 127 or 126, and one clear line."""
 
 import os
+import tempfile
 
 from support import context, expect
 
@@ -26,6 +27,14 @@ def check_missing():
     refuse("./no-such-program", 127, "no-such-program")
     refuse("no-such-program-in-path", 127, "no-such-program-in-path")
     refuse("/no/such/folder/program", 127)
+
+
+def check_working_directory():
+    """The guest's /dev is its own, so what the host has there is no place to start in."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        outcome = context.run("record", "-o", context.path("trace.zst"), "--", "/bin/true", cwd=folder)
+        expect(outcome, 126, "working directory", folder)
+    assert not os.path.exists(context.path("trace.zst"))
 
 
 def check_not_executable():

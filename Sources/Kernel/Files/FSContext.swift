@@ -47,4 +47,7 @@ extension Kernel {
     context.workingDirectory = directory
     return context
   }
+
+  /// Whether the guest would find the directory that it is to start in.
+  public var hasWorkingDirectory: Bool { (try? makeFSContext()) != nil }
 }

@@ -4,6 +4,7 @@ import CLinux
 import Kernel
 import LinuxABI
 import Platform
+import PtracePlatform
 
 extension RunOptions {
   /// A kernel's configuration for such a run, by the caller of the tool.
@@ -44,6 +45,11 @@ extension RunOptions {
       let typed = arguments.first.flatMap { $0.contains(UInt8(ascii: "/")) ? $0 : nil }
       try kernel.start(program: program, invokedAs: typed, arguments: arguments, environment: environment)
     } catch {
+      if !kernel.hasWorkingDirectory {
+        throw SessionError(
+          "the program would not find its working directory \(String(decoding: workingDirectory, as: UTF8.self)): "
+            + "its /dev, /proc and /sys are its own (-C names another directory)", exitStatus: 126)
+      }
       let name = String(decoding: arguments.first ?? program, as: UTF8.self)
       var reason = kernel.executableProblem?.description ?? describe(error)
       if case .interpreter = kernel.executableProblem { reason += ": " + describe(error) }
@@ -52,9 +58,10 @@ extension RunOptions {
   }
 
   /// A machine for such runs, on the calling thread. Throws when this host cannot show the processor or does not let us trace.
-  /// `number`: of machines that work side by side, from 0.
-  public func makeMachine(number: Int = 0) throws(SessionError) -> any HostedMachine {
+  /// `number`: of machines that work side by side, from 0. `place`: where it is, if that was chosen before.
+  public func makeMachine(number: Int = 0, at place: ProcessorPlace? = nil) throws(SessionError) -> any HostedMachine {
     try ProcessorCheck.check(processorShown)
-    return try RecordReplay.makeMachine(engine, seed: seed, arguments: argumentTexts, processor: processorShown, number: number)
+    return try RecordReplay.makeMachine(
+      engine, seed: seed, arguments: argumentTexts, processor: processorShown, number: number, at: place)
   }
 }
