@@ -76,17 +76,17 @@ public final class MappableFiles: Sendable {
     return nil
   }
 
-  /// Keeps what this process made last under the key, with these words; nil: it is not to be kept.
-  public func keep(_ key: KeptFiles.Key, _ words: [UInt64]?) {
+  /// Keeps what this process made last under the key, and still has open, with these words; nil: it is not to be kept.
+  public func keep(_ key: KeptFiles.Key, _ file: Int32, _ words: [UInt64]?) {
     let path = files.temporaryPath(key)
-    if let words, rsb_host_rename(path, files.path(key)) >= 0 { return vouch(key, words) }
+    if let words, rsb_host_rename(path, files.path(key)) >= 0 { return vouch(key, file, words) }
     _ = rsb_host_unlink(path)
   }
 
-  /// The content of the file under the key is what the words say.
-  public func vouch(_ key: KeptFiles.Key, _ words: [UInt64]) {
+  /// The content of this file, which is or was under the key, is what the words say: not that of another that has taken its place since.
+  public func vouch(_ key: KeptFiles.Key, _ file: Int32, _ words: [UInt64]) {
     var status = rsb_host_status()
-    if rsb_host_status_get(-100, files.path(key), &status) < 0 { return }
+    if rsb_host_status_get(file, nil, &status) < 0 { return }
     (state(status) + words).withUnsafeBytes { _ = notes.save(key, $0) }
   }
 

@@ -27,12 +27,12 @@ public final class FileMemory: FileBytes {
   }
 
   /// Takes a file of `size` bytes, and its descriptor, that nobody changes: a machine that has to puts another in its place. `hashes`: of its
-  /// pieces, when they are known. nil where code cannot be mapped from it.
+  /// pieces, when they are known. Code can be mapped from it (`rsb_file_can_execute`).
   public init?(unchanging descriptor: Int32, size: Int, hashes: [ContentHash] = []) {
     object = MemoryObject(descriptor: descriptor, size: UInt64(size), isFrozen: true)
     count = size
     if hashes.count == (size + FilePieces.bytesMax - 1) / FilePieces.bytesMax { self.hashes = hashes }
-    if size <= 0 || rsb_file_can_execute(descriptor) == 0 { return nil }
+    if size <= 0 { return nil }
   }
 
   deinit { if let view { rsb_memfd_unmap(view, count) } }

@@ -72,8 +72,8 @@ final class TranslationCache {
       return isWhole
     }
     guard let file else { return }
+    mirrors?.keep(key, file, [stamp, UInt64(image.mirrorEntryCount)])
     _ = rsb_descriptor_close(file)
-    mirrors?.keep(key, [stamp, UInt64(image.mirrorEntryCount)])
   }
 
   private func mirrorKey(_ image: CodeImage, _ key: KeptFiles.Key) -> KeptFiles.Key {

@@ -13,6 +13,8 @@ import PtracePlatform
 final class FileCopies: Sendable {
   private let kept: MappableFiles?
   private let hasNew = Monitor(false)
+  /// Whether code can be mapped from files of the folder; nil: not known yet. It is the file system's matter.
+  private let mapsCode = Monitor<Bool?>(nil)
 
   /// Of the last change, in nanoseconds.
   private let ageMin: Int64
@@ -37,8 +39,12 @@ final class FileCopies: Sendable {
       status.device, status.inode, UInt64(size), UInt64(bitPattern: status.modified_ns), UInt64(bitPattern: status.changed_ns),
     ])
     if let known = kept.open(key, size: size) {
+      if !canMapCode(known.descriptor) {
+        _ = rsb_host_close(known.descriptor)
+        return FileMemory(copyOf: descriptor, size: size)
+      }
       if let memory = Self.checked(known, size) {
-        if !known.isUntouched { kept.vouch(key, known.words) }
+        if !known.isUntouched { kept.vouch(key, known.descriptor, known.words) }
         return memory
       }
       kept.remove(key)
@@ -59,14 +65,22 @@ final class FileCopies: Sendable {
   ) -> FileMemory? {
     let size = Int(status.size)
     // Nothing is written where code could not be mapped from it.
-    let made = kept.make(key) { rsb_file_can_execute($0) != 0 && rsb_memfd_fill($0, descriptor, UInt64(size)) == size }
+    let made = kept.make(key) { canMapCode($0) && rsb_memfd_fill($0, descriptor, UInt64(size)) == size }
     guard let file = made else { return nil }
     let memory = FileMemory(unchanging: file, size: size)
     var now = rsb_host_status()
     let isSame = rsb_host_status_get(descriptor, nil, &now) >= 0 && status.isOfSameContent(as: now)
-    kept.keep(key, isSame ? memory?.pieceHashes().flatMap { [$0.low, $0.high] } : nil)
+    kept.keep(key, file, isSame ? memory?.pieceHashes().flatMap { [$0.low, $0.high] } : nil)
     hasNew.change { $0 = true }
     return memory
+  }
+
+  private func canMapCode(_ descriptor: Int32) -> Bool {
+    mapsCode.change {
+      let known = $0 ?? (rsb_file_can_execute(descriptor) != 0)
+      $0 = known
+      return known
+    }
   }
 
   /// Keeps the copies on disk within their bound, once there are new ones.
