@@ -9,6 +9,8 @@ let strict: [SwiftSetting] = [
   // What is shared between threads stands behind locks; checks of exclusive access at run time cost what is built to be fast some
   // 4 %. The tests, in the debug configuration, have them.
   .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
+  // Metadata of generic types are made by the compiler: a short run would make some hundred of them, a millisecond's work.
+  .unsafeFlags(["-Xfrontend", "-prespecialize-generic-metadata"], .when(configuration: .release)),
 ]
 let strictC: [CSetting] = [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]
 
@@ -40,7 +42,7 @@ let package = Package(
       linkerSettings: [.linkedLibrary("Zydis")]),
 
     // Threads of the tool itself.
-    .target(name: "HostThreads", exclude: ["README.md"], swiftSettings: strict),
+    .target(name: "HostThreads", dependencies: ["CLinux"], exclude: ["README.md"], swiftSettings: strict),
 
     // Bytes kept on disk between runs.
     .target(

@@ -135,9 +135,16 @@ void rsb_thread_hurry(int hurries) {
   rsb_syscall(SYS_sched_setattr, 0, (long)&settings, 0, 0, 0, 0);
 }
 
-void rsb_thread_settle(const void *mask, size_t mask_bytes) {
+void rsb_thread_settle(void) {
   uint64_t all = ~0ull;
   rsb_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, 0, 8, 0, 0);
   rsb_syscall(SYS_prctl, PR_SET_TSC, PR_TSC_ENABLE, 0, 0, 0, 0);
-  if (mask_bytes > 0) rsb_syscall(SYS_sched_setaffinity, 0, (long)mask_bytes, (long)mask, 0, 0, 0);
+}
+
+void rsb_thread_place(pthread_attr_t *attributes, const void *mask, size_t mask_bytes) {
+  pthread_attr_setaffinity_np(attributes, mask_bytes, mask);
+}
+
+void rsb_thread_move(pthread_t thread, const void *mask, size_t mask_bytes) {
+  pthread_setaffinity_np(thread, mask_bytes, mask);
 }

@@ -34,17 +34,17 @@ void rsb_heap_settle(void) {
 // glibc gives a thread a heap of its own, 64 MiB at a multiple of that size, which M_TOP_PAD above lets it have whole at once.
 void rsb_heap_settle_thread(void) {
   const uintptr_t heap = 64 << 20, large_page = 2 << 20;
-  const int collapse = 25;  // MADV_COLLAPSE, Linux 6.1
   void *volatile piece = malloc(1024);
   if (!piece) return;
   // Where there are many threads, they share heaps, and this may be the first part's. Its size word says which (glibc's malloc.c:
   // NON_MAIN_ARENA); what it says decides about advice alone.
   const size_t not_main = 4;
   if (((size_t *)piece)[-1] & not_main) {
-    void *begin = (void *)((uintptr_t)piece & ~(heap - 1));
-    madvise(begin, heap, MADV_HUGEPAGE);
-    // A small page is there already.
-    madvise(begin, large_page, collapse);
+    uintptr_t begin = (uintptr_t)piece & ~(heap - 1);
+    madvise((void *)begin, heap, MADV_HUGEPAGE);
+    // The first has small pages: what is left of it is given out, once, to nobody.
+    void *volatile gap = malloc(begin + large_page - (uintptr_t)piece - 4096);
+    (void)gap;
   }
   free(piece);
 }

@@ -148,7 +148,13 @@ long rsb_memfd_fill(int descriptor, int from, uint64_t size) {
 
 long rsb_memory_populate(void *address, size_t size) {
   const long populate_write = 23;  // MADV_POPULATE_WRITE, Linux 5.14
-  return CALL(SYS_madvise, address, size, populate_write, 0, 0, 0);
+  // In steps: whoever maps something meanwhile, on any thread, waits for the end of one.
+  const size_t step = 32 << 10;
+  for (size_t done = 0; done < size; done += step) {
+    long result = CALL(SYS_madvise, (char *)address + done, size - done < step ? size - done : step, populate_write, 0, 0, 0);
+    if (result < 0) return result;
+  }
+  return 0;
 }
 
 void rsb_memory_show(const void *address, size_t size) {

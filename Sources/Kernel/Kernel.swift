@@ -55,7 +55,7 @@ public final class Kernel {
     self.decisions = decisions
     self.observer = observer
     self.configuration = configuration
-    syscalls = .standard()
+    syscalls = .standard
     clock = Timekeeper(epoch: decisions.epoch)
     files = VirtualFileSystem(configuration: configuration)
     files.mountOwnFileSystems(self)

@@ -14,11 +14,13 @@ extension PtraceMachine {
   static func missingFeatures(
     for requirement: ProcessorRequirement, enabledComponents: UInt64, cpuid: (UInt32) -> [UInt32]
   ) -> [String] {
-    var answers: [UInt32: [UInt32]] = [:]
+    // Few, and CPUID takes long where it is emulated.
+    var answers: [(leaf: UInt32, words: [UInt32])] = []
     var missing: [String] = []
     for feature in requirement.features {
-      let words = answers[feature.leaf] ?? (feature.leaf <= cpuid(feature.leaf & 0x8000_0000)[0] ? cpuid(feature.leaf) : [])
-      answers[feature.leaf] = words
+      let known = answers.first { $0.leaf == feature.leaf }?.words
+      let words = known ?? (feature.leaf <= cpuid(feature.leaf & 0x8000_0000)[0] ? cpuid(feature.leaf) : [])
+      if known == nil { answers.append((feature.leaf, words)) }
       if words.isEmpty || words[feature.register.rawValue] >> UInt32(feature.bit) & 1 == 0 { missing.append(feature.name) }
     }
     let components = requirement.extendedStateComponents & ~enabledComponents

@@ -9,10 +9,8 @@ import Platform
 /// time stamp counter is trapped): use `rsb_clock_ns`, and see `onTracerThread`.
 public final class PtraceMachine: Machine {
   public struct Configuration: Sendable {
-    /// Keep the calling thread, and with it every stub, on one processor: across two a stop costs ten times more.
-    public var pinsProcessor = true
-    /// Which of the allowed processors, counted round. Equal runs make equal choices.
-    public var processorChoice: UInt64 = 0
+    /// Keeps the calling thread, and with it every stub, on one processor: across two a stop costs ten times more. nil: they are not kept.
+    public var place: ProcessorPlace? = ProcessorPlace()
     /// Trap the counter in the calling thread too; without it each stop pays for switching the trap on and off.
     public var trapsTimeStampCounter = true
     /// The components of the extended state that the guest sees, as bits of XCR0, in Intel's layout on every host; nil: all
@@ -85,6 +83,13 @@ public final class PtraceMachine: Machine {
 
   /// Ends all stubs and gives the thread back as it was. Nothing else may be called afterwards.
   public func shutdown() {
+    stop()
+    for pid in ending { rsb_reap(pid) }
+    ending = []
+  }
+
+  /// The same, but that the host may still be taking the stubs' memory back. `shutdown` waits for it, on this thread.
+  public func stop() {
     guard let zygote else { return }
     for stub in stubs {
       guard let stub else { continue }
@@ -96,8 +101,6 @@ public final class PtraceMachine: Machine {
     objects = []
     zygote.end()
     self.zygote = nil
-    for pid in ending { rsb_reap(pid) }
-    ending = []
     rsb_watch_stop(watch)
     _ = rsb_descriptor_close(sockets.tracer)
     _ = rsb_descriptor_close(sockets.stub)
@@ -130,7 +133,7 @@ public final class PtraceMachine: Machine {
   public static func requestInterrupt() { rsb_interrupt_request() }
   public static func clearInterrupt() { rsb_interrupt_clear() }
 
-  /// Maps shared memory of ours at a place above what guests can map, in every stub made from now on.
+  /// Maps shared memory of ours at a place above what guests can map, in every stub made once `flushZygote` was called.
   func addToZygote(
     _ object: MemoryObject, at address: UInt64, offset: UInt64 = 0, size: UInt64, protection: UInt64
   ) throws(MachineError) {
@@ -140,7 +143,6 @@ public final class PtraceMachine: Machine {
         number: HostCall.mmap,
         arguments: [address, size, protection, HostFlag.mapShared | HostFlag.mapFixed | HostFlag.mapNoReserve, 0, offset],
         object: object))
-    try stub.flush()
   }
 
   /// Maps zeros to read at a place above what guests can map, likewise.
@@ -151,8 +153,9 @@ public final class PtraceMachine: Machine {
       PendingCall(number: HostCall.mmap, arguments: [address, size, 1, flags, ~0, 0], object: nil))
     // The host's one large page of zeros, or a fault for each small one that code reads.
     stub.enqueue(.largePages(address, size))
-    try stub.flush()
   }
+
+  func flushZygote() throws(MachineError) { try zygote?.stub.flush() }
 
   // MARK: What the direct engine does not have
 

@@ -4,25 +4,77 @@ import Glibc
 import HostThreads
 import Platform
 
+/// The processors of a run: one for its machine, and the others for threads that work beside it. CPUID shows a program which processor it
+/// is on, and the direct engine cannot hide that, so the processor is part of what makes two runs equal: it follows from the run's seed and
+/// arguments, which also spreads parallel runs.
+public struct ProcessorPlace: Sendable {
+  /// Those that the thread which made this might use, as sched_setaffinity(2) takes them.
+  private let allowed: [UInt64]
+  /// The machine's; nil when the host does not tell.
+  public let own: Int?
+  /// Empty where there is no other.
+  public let beside: [UInt64]
+  /// Where such threads finish their work while the host takes the last stub's memory back, which it does beside: there if there is room for
+  /// both, otherwise on the machine's own, whose thread has little left to do. Empty when nothing is to change.
+  public let atEnd: [UInt64]
+  /// Among those threads: the machine waits for what fills its images.
+  public let rightOfWay = RightOfWay()
+
+  /// `choice`: which of the allowed processors, counted round.
+  public init(choice: UInt64 = 0) {
+    var mask = [UInt64](repeating: 0, count: 128)
+    let size = rsb_affinity_get(&mask, mask.count * 8)
+    allowed = size <= 0 ? [] : Array(mask.prefix(Int(size) / 8))
+    own = Self.chosen(choice, of: allowed)
+    var rest = allowed
+    if let own { rest[own / 64] &= ~(1 << UInt64(own % 64)) }
+    beside = rest.allSatisfy { $0 == 0 } ? [] : rest
+    atEnd = own != nil && beside.reduce(0) { $0 + $1.nonzeroBitCount } == 1 ? Self.mask(own!) : []
+  }
+
+  private static func mask(_ processor: Int) -> [UInt64] {
+    var mask = [UInt64](repeating: 0, count: processor / 64 + 1)
+    mask[processor / 64] = 1 << UInt64(processor % 64)
+    return mask
+  }
+
+  /// How many processors the calling thread may run on.
+  public static var allowedCount: Int { max(1, ProcessorPlace().allowed.reduce(0) { $0 + $1.nonzeroBitCount }) }
+
+  static func chosen(_ choice: UInt64, of allowed: [UInt64]) -> Int? {
+    let processors = (0..<allowed.count * 64).filter { allowed[$0 / 64] & 1 << UInt64($0 % 64) != 0 }
+    return processors.isEmpty ? nil : processors[Int(choice % UInt64(processors.count))]
+  }
+
+  /// Keeps the calling thread, and what it starts, to the machine's processor. A machine does so itself; who starts other threads before
+  /// there is one does it before that, or they would take turns with it. False when the host refuses.
+  @discardableResult
+  public func enter() -> Bool {
+    guard let own else { return false }
+    let mask = Self.mask(own)
+    return rsb_affinity_set(mask, mask.count * 8) >= 0
+  }
+
+  /// Gives the calling thread back what it might use before.
+  public func leave() {
+    if own != nil { _ = rsb_affinity_set(allowed, allowed.count * 8) }
+  }
+}
+
 /// What a machine changes in its thread, to be undone at the end.
 struct ThreadSetting {
-  private(set) var processor: Int?
-  private var oldMask: [UInt64] = []
+  /// nil when the thread is not kept to one.
+  private let place: ProcessorPlace?
   private var oldTSC = 0
   private let leftRestartableSequences: Bool
+
+  var processor: Int? { place?.own }
 
   private static let readable: Int32 = 1  // PR_TSC_ENABLE
   private static let faults: Int32 = 2  // PR_TSC_SIGSEGV
 
   init(_ configuration: PtraceMachine.Configuration) {
-    if configuration.pinsProcessor {
-      var mask = [UInt64](repeating: 0, count: 128)
-      let size = rsb_affinity_get(&mask, mask.count * 8)
-      if size > 0 {
-        oldMask = Array(mask.prefix(Int(size) / 8))
-        processor = PtraceMachine.pinCallingThread(choice: configuration.processorChoice, allowed: oldMask)
-      }
-    }
+    place = configuration.place.flatMap { $0.enter() ? $0 : nil }
     if configuration.trapsTimeStampCounter {
       oldTSC = rsb_tsc_get()
       _ = rsb_tsc_set(Self.faults)
@@ -34,61 +86,16 @@ struct ThreadSetting {
 
   /// Sends a process of ours elsewhere, if there is an elsewhere.
   func sendAway(_ pid: Int32) {
-    guard let processor else { return }
-    let mask = Processors.without(processor, oldMask)
+    guard let place else { return }
     // The host refuses an empty one.
-    _ = rsb_affinity_set_of(pid, mask, mask.count * 8)
+    _ = rsb_affinity_set_of(pid, place.beside, place.beside.count * 8)
   }
 
   func restore() {
     rsb_thread_hurry(0)
     if oldTSC == Int(Self.readable) { _ = rsb_tsc_set(Self.readable) }
     if leftRestartableSequences { _ = rsb_rseq_set(1) }
-    if processor != nil { _ = rsb_affinity_set(oldMask, oldMask.count * 8) }
-  }
-}
-
-extension PtraceMachine {
-  /// Keeps the calling thread, and processes it starts, on the allowed processor that `choice` names, counted round.
-  /// CPUID shows a program which processor it is on, and this engine cannot hide that, so the processor is part of what
-  /// makes two runs equal: it follows from the run's seed and arguments, which also spreads parallel runs.
-  /// Returns the processor, or nil when the host refuses.
-  static func pinCallingThread(choice: UInt64, allowed: [UInt64]) -> Int? {
-    guard let chosen = Processors.chosen(choice, of: allowed) else { return nil }
-    var mask = [UInt64](repeating: 0, count: 128)
-    mask[chosen / 64] = 1 << UInt64(chosen % 64)
-    return rsb_affinity_set(mask, mask.count * 8) < 0 ? nil : chosen
-  }
-}
-
-public enum Processors {
-  /// How many the calling thread may run on.
-  public static var allowed: Int { max(1, mask().reduce(0) { $0 + $1.nonzeroBitCount }) }
-
-  /// Where a thread should run that works for a machine with this choice of a processor: all that the caller may use but that one. As
-  /// sched_setaffinity(2) takes it; empty where there is no other.
-  public static func beside(choice: UInt64) -> [UInt64] {
-    let mask = mask()
-    return chosen(choice, of: mask).map { without($0, mask) } ?? []
-  }
-
-  /// Empty when nothing is left.
-  static func without(_ processor: Int, _ mask: [UInt64]) -> [UInt64] {
-    var rest = mask
-    rest[processor / 64] &= ~(1 << UInt64(processor % 64))
-    return rest.allSatisfy { $0 == 0 } ? [] : rest
-  }
-
-  /// Counted round.
-  static func chosen(_ choice: UInt64, of allowed: [UInt64]) -> Int? {
-    let processors = (0..<allowed.count * 64).filter { allowed[$0 / 64] & 1 << UInt64($0 % 64) != 0 }
-    return processors.isEmpty ? nil : processors[Int(choice % UInt64(processors.count))]
-  }
-
-  private static func mask() -> [UInt64] {
-    var mask = [UInt64](repeating: 0, count: 128)
-    let size = rsb_affinity_get(&mask, mask.count * 8)
-    return size <= 0 ? [] : Array(mask.prefix(Int(size) / 8))
+    place?.leave()
   }
 }
 

@@ -118,12 +118,12 @@ final class BlockReader {
   }
 
   /// From now on, blocks that follow each other are unpacked before they are asked for. Only of a whole file: without a seek table
-  /// nobody knows where blocks begin.
-  func readAhead() {
+  /// nobody knows where blocks begin. `processors`: those of the thread that does it.
+  func readAhead(processors: [UInt64]) {
     guard tableOffset != nil, ahead == nil, !input.path.isEmpty, let other = try? TraceInput(path: input.path),
       other.size == input.size, let decompressor = FrameDecompressor()
     else { return }
-    ahead = BlocksAhead(BlockReader(other, like: self, decompressor), count: offsets.count)
+    ahead = BlocksAhead(BlockReader(other, like: self, decompressor), count: offsets.count, processors: processors)
   }
   private var ahead: BlocksAhead?
 

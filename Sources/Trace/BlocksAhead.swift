@@ -26,10 +26,10 @@ final class BlocksAhead: @unchecked Sendable {
   private static let readyMax = 16
 
   /// nil when the host refuses a thread. `count`: of blocks, with the first, which holds the header.
-  init?(_ reader: BlockReader, count: Int) {
+  init?(_ reader: BlockReader, count: Int, processors: [UInt64]) {
     self.reader = reader
     self.count = count
-    thread = try? HostThread(of: self) { $0.work() }
+    thread = try? HostThread(of: self, processors: processors) { $0.work() }
     if thread == nil { return nil }
   }
 
@@ -56,7 +56,7 @@ final class BlocksAhead: @unchecked Sendable {
   }
 
   private func work() {
-    rsb_thread_settle(nil, 0)
+    rsb_thread_settle()
     rsb_heap_settle_thread()
     while let number = nextNumber() {
       let block = try? reader.fileBlock(number)

@@ -28,7 +28,7 @@ enum JournalLayout {
   static let headerLength = 4096
   /// Segments at the start, those of them that get their pages then, and segments at most.
   static let segmentCount = 16
-  static let populatedCount = 2
+  static let populatedCount = 1
   static let segmentCountMax = 48
   static let blockHeaderOffset = 24
   static let payloadOffset = 64
@@ -47,6 +47,7 @@ final class FrameWriter: @unchecked Sendable {
   private let firstFrame: [UInt8]
   private let headerChecksum: UInt64
   private let affinity: [UInt64]
+  private let rightOfWay: RightOfWay?
   /// For the worker.
   private let keeper: KeptFiles?
 
@@ -60,6 +61,8 @@ final class FrameWriter: @unchecked Sendable {
   /// block numbers by segment, 0 for free.
   private var segmentCount = JournalLayout.segmentCount
   private var hasWaited = false
+  /// How often the tracing thread waits at the moment.
+  private var waiters = 0
   private var owners = [UInt32](repeating: 0, count: JournalLayout.segmentCountMax)
   private var filePieces = [[FilePiece]](repeating: [], count: JournalLayout.segmentCountMax)
   /// Blocks that have no segment, by rising number.
@@ -79,9 +82,10 @@ final class FrameWriter: @unchecked Sendable {
   private var thread: HostThread?
 
   /// Opens the trace and its journal and begins to write the first frame. `firstBlock` is preamble and header block.
-  init(path: String, firstBlock: [UInt8], affinity: [UInt64], keeper: KeptFiles?) throws(TraceError) {
+  init(path: String, firstBlock: [UInt8], affinity: [UInt64], rightOfWay: RightOfWay?, keeper: KeptFiles?) throws(TraceError) {
     self.path = path
     self.affinity = affinity
+    self.rightOfWay = rightOfWay
     self.keeper = keeper
     let stem = path + ".journal"
     firstFrame = firstBlock
@@ -110,7 +114,7 @@ final class FrameWriter: @unchecked Sendable {
   }
 
   deinit {
-    stop(complete: false)
+    stop()
     if let journal { rsb_tracefile_unmap(journal, JournalLayout.fileSizeMax) }
     if journalDescriptor >= 0 { _ = rsb_tracefile_close(journalDescriptor) }
     _ = rsb_tracefile_close(fileDescriptor)
@@ -145,7 +149,7 @@ final class FrameWriter: @unchecked Sendable {
     var free = owners[..<segmentCount].firstIndex(of: 0)
     while failure == nil && free == nil {
       hasWaited = true
-      pthread_cond_wait(changed, lock)
+      waitForWorker()
       free = owners[..<segmentCount].firstIndex(of: 0)
     }
     if let free { owners[free] = number }
@@ -183,15 +187,21 @@ final class FrameWriter: @unchecked Sendable {
   /// Waits until the file has this block.
   func waitUntilWritten(_ number: UInt32) throws(TraceError) {
     pthread_mutex_lock(lock)
-    while writtenThrough < number && failure == nil { pthread_cond_wait(changed, lock) }
+    while writtenThrough < number && failure == nil { waitForWorker() }
     let failure = self.failure
     pthread_mutex_unlock(lock)
     if let failure { throw failure }
   }
 
-  /// Writes what is left and the seek table, and removes the journal.
+  /// No more blocks come: the worker writes what is left, and the seek table, on any of these processors.
+  func complete(on processors: [UInt64]) {
+    thread?.move(to: processors)
+    end(complete: true)
+  }
+
+  /// Waits until the worker has written everything, and removes the journal. `complete` came before.
   func finish() throws(TraceError) {
-    stop(complete: true)
+    join()
     try checkFailure()
     if isRegular {
       let result = rsb_tracefile_unlink(journalPath)
@@ -200,7 +210,7 @@ final class FrameWriter: @unchecked Sendable {
   }
 
   private func start() throws(TraceError) {
-    do throws(HostThread.Refusal) { thread = try HostThread(of: self) { $0.work() } } catch {
+    do throws(HostThread.Refusal) { thread = try HostThread(of: self, processors: affinity) { $0.work() } } catch {
       throw Self.error("cannot start the trace's thread", path, -Int(error.number))
     }
   }
@@ -213,7 +223,7 @@ final class FrameWriter: @unchecked Sendable {
     let failure = self.failure
     pthread_mutex_unlock(lock)
     if let failure {
-      stop(complete: false)
+      stop()
       if isRegular {
         _ = rsb_tracefile_unlink(journalPath)
         _ = rsb_tracefile_unlink(path)
@@ -222,22 +232,29 @@ final class FrameWriter: @unchecked Sendable {
     }
   }
 
-  private func stop(complete: Bool) {
-    guard let thread else { return }
+  private func stop() {
+    end(complete: false)
+    join()
+  }
+
+  private func end(complete: Bool) {
     pthread_mutex_lock(lock)
     closing = true
     completing = complete
     pthread_cond_broadcast(changed)
     pthread_mutex_unlock(lock)
-    thread.join()
-    self.thread = nil
+  }
+
+  private func join() {
+    thread?.join()
+    thread = nil
   }
 
   // MARK: The worker
 
   /// The worker's life: prepare, blocks in order, the seek table. Whatever makes a file longer happens here, where SIGXFSZ is blocked.
   private func work() {
-    affinity.withUnsafeBytes { rsb_thread_settle($0.baseAddress, $0.count) }
+    rsb_thread_settle()
     var failure: TraceError?
     let compressor = FrameCompressor()
     do throws(TraceError) { try prepare(compressor) } catch { failure = error }
@@ -248,6 +265,7 @@ final class FrameWriter: @unchecked Sendable {
     defer { pthread_mutex_unlock(lock) }
     guard failure == nil, let compressor else { return }
 
+    giveWay()
     pthread_mutex_unlock(lock)
     for index in 0..<JournalLayout.populatedCount { rsb_memory_populate(segment(index), JournalLayout.segmentSize) }
     pthread_mutex_lock(lock)
@@ -255,6 +273,7 @@ final class FrameWriter: @unchecked Sendable {
     while true {
       while writtenThrough == submittedThrough && !closing { pthread_cond_wait(changed, lock) }
       if writtenThrough == submittedThrough { break }
+      giveWay()
       let number = writtenThrough + 1
       let segment = owners.firstIndex(of: number)
       let pieces = segment.map { filePieces[$0] } ?? []
@@ -288,6 +307,27 @@ final class FrameWriter: @unchecked Sendable {
     // The lock is nobody else's any more: the tracing thread waits for this one to end.
     packer.finish()
   }
+
+  /// With the lock held. Of the tracing thread, until something changed.
+  private func waitForWorker() {
+    waiters += 1
+    pthread_cond_wait(changed, lock)
+    waiters -= 1
+  }
+
+  /// With the lock held, which is given up meanwhile. A block can wait a little as long as nobody waits for it.
+  private func giveWay() {
+    var patience = Self.patience
+    while patience > 0, waiters == 0, !closing, let rightOfWay, rightOfWay.isTaken {
+      pthread_mutex_unlock(lock)
+      usleep(Self.patienceStep)
+      pthread_mutex_lock(lock)
+      patience -= 1
+    }
+  }
+  /// Steps of so many microseconds.
+  private static let patienceStep: UInt32 = 200
+  private static let patience = 50
 
   /// With the lock held.
   private func fail(_ error: TraceError) {

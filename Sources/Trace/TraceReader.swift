@@ -106,7 +106,7 @@ public final class TraceReader {
 
   /// Unpacks what comes next in a thread of its own from now on: for a replay, which has other things to do. Before the calling
   /// thread is tied to a processor or loses its clocks, which the new one would be, too.
-  public func readAhead() { blocks.readAhead() }
+  public func readAhead(processors: [UInt64] = []) { blocks.readAhead(processors: processors) }
 
   /// Back to the first record.
   public func restart() {

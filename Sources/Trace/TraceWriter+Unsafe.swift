@@ -8,6 +8,7 @@
 // Blocks end on counts of bytes and records and never on time, so the same records make the same file.
 import CLinux
 import Glibc
+import HostThreads
 import KeptFiles
 import Platform
 
@@ -55,11 +56,13 @@ public final class TraceWriter {
   private static let wellCompressedFileBytes: UInt64 = 9 << 18
 
   /// Creates the file (mode 0600, an old one is overwritten) and its journal, and writes the header. Whatever stands in
-  /// the way of writing is known when this returns, or when `finishStart` does if that is left to the caller. `affinity`: the CPU mask (as sched_setaffinity takes it) of the
-  /// writing thread; empty leaves it the caller's. `keeper`: where compressed pieces of files are kept between runs, used
-  /// by the writing thread; the trace is the same without.
+  /// the way of writing is known when this returns, or when `finishStart` does if that is left to the caller. `affinity`: the
+  /// CPU mask (as sched_setaffinity takes it) of the writing thread; empty leaves it the caller's. `rightOfWay`: of those whom
+  /// that thread lets go first. `keeper`: where compressed pieces of files are kept between runs, used by the writing thread;
+  /// the trace is the same without.
   public init(
-    path: String, header: TraceHeader, affinity: [UInt64] = [], keeper: KeptFiles? = nil, finishesStart: Bool = true
+    path: String, header: TraceHeader, affinity: [UInt64] = [], rightOfWay: RightOfWay? = nil, keeper: KeptFiles? = nil,
+    finishesStart: Bool = true
   ) throws(TraceError) {
     self.path = path
     var header = header
@@ -73,7 +76,7 @@ public final class TraceWriter {
       throw TraceError(.host, "no memory for the trace's table of contents", path: path, hostError: ENOMEM)
     }
     self.contents = contents
-    frames = try FrameWriter(path: path, firstBlock: first, affinity: affinity, keeper: keeper)
+    frames = try FrameWriter(path: path, firstBlock: first, affinity: affinity, rightOfWay: rightOfWay, keeper: keeper)
     let none = UnsafeMutablePointer<UInt8>(bitPattern: 8)!
     sink = ByteSink(base: none, capacity: 0)
     commitWord = UnsafeMutablePointer(bitPattern: 8)!
@@ -193,8 +196,9 @@ public final class TraceWriter {
     try close()
   }
 
-  /// Appends the end record: the file gets whole from here on, while the caller goes on with something else. Then `close`.
-  public func finish(_ end: TraceEnd) throws(TraceError) {
+  /// Appends the end record: the file gets whole from here on, while the caller goes on with something else. Then `close`. `processors`: those
+  /// of the thread that does it, from now on; empty for the ones it has.
+  public func finish(_ end: TraceEnd, on processors: [UInt64] = []) throws(TraceError) {
     var end = end
     end.eventCount = lastEvent.rawValue
     end.filesEmbedded = filesEmbedded
@@ -203,6 +207,7 @@ public final class TraceWriter {
     try appendEnd(end)
     if isOpen { closeBlock() }
     isClosed = true
+    frames.complete(on: processors)
   }
 
   /// Waits for the file to be whole and removes the journal.

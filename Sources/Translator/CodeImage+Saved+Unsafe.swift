@@ -9,19 +9,17 @@ public struct MirrorEntry: BitwiseCopyable, Sendable {
 
 extension CodeImage {
   /// Changes with anything that translated code or this layout depends on.
-  public static let savedVersion: UInt32 = 8
-  private static let headerWords = 8
+  public static let savedVersion: UInt32 = 9
+  private static let headerWords = 9
 
   /// Most bytes that `restore` stores at a time.
   private static let storeMax = 64 << 10
 
-  public var savedSize: Int {
-    Self.headerWords * 8 + blocks.count * MemoryLayout<Block>.stride + exits.count * MemoryLayout<ColdExit>.stride
-      + relocations.count * 4 + map.count * 2 + hot
-  }
-
   public func saved() -> [UInt8] {
-    [UInt8](unsafeUninitializedCapacity: savedSize) { buffer, count in
+    let heads = sortedHeads()
+    let tables = blocks.count * MemoryLayout<Block>.stride + exits.count * MemoryLayout<ColdExit>.stride + relocations.count * 4
+    let size = Self.headerWords * 8 + tables + heads.count * 4 + map.count * 2 + hot
+    return [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
       var place = buffer.baseAddress!
       func put(_ bytes: UnsafeRawPointer, _ size: Int) {
         UnsafeMutableRawPointer(place).copyMemory(from: bytes, byteCount: size)
@@ -29,12 +27,13 @@ extension CodeImage {
       }
       let header: [UInt64] = [
         UInt64(Self.savedVersion), address, UInt64(hot), UInt64(blocks.count), UInt64(exits.count),
-        UInt64(relocations.count), UInt64(map.count), UInt64(reserve),
+        UInt64(relocations.count), UInt64(map.count), UInt64(reserve), UInt64(heads.count),
       ]
       header.withUnsafeBytes { put($0.baseAddress!, $0.count) }
       put(blocks.storage, blocks.count * MemoryLayout<Block>.stride)
       put(exits.storage, exits.count * MemoryLayout<ColdExit>.stride)
       put(relocations.storage, relocations.count * 4)
+      heads.withUnsafeBytes { put($0.baseAddress!, $0.count) }
       put(map.storage, map.count * 2)
       let code = place
       put(self.code, hot)
@@ -44,7 +43,7 @@ extension CodeImage {
         jump.storeBytes(of: Self.mirrorJump, as: UInt64.self)
         jump.storeBytes(of: 0, toByteOffset: 8, as: UInt8.self)
       }
-      count = savedSize
+      count = size
     }
   }
 
@@ -57,9 +56,10 @@ extension CodeImage {
     let header = (0..<Self.headerWords).map { bytes.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self) }
     guard header[0] == UInt64(Self.savedVersion), header[7] == UInt64(reserve) else { return false }
     let counts = header[2...6].map { Int(clamping: $0) }
-    guard counts.allSatisfy({ $0 <= reserve }), counts[0] + counts[2] * Self.exitSize < reserve else { return false }
+    let headCount = Int(clamping: header[8])
+    guard counts.allSatisfy({ $0 <= reserve }), counts[0] + counts[2] * Self.exitSize < reserve, headCount <= counts[1] else { return false }
     let sizes = [
-      counts[1] * MemoryLayout<Block>.stride, counts[2] * MemoryLayout<ColdExit>.stride, counts[3] * 4,
+      counts[1] * MemoryLayout<Block>.stride, counts[2] * MemoryLayout<ColdExit>.stride, counts[3] * 4, headCount * 4,
       counts[4] * 2, counts[0],
     ]
     guard Self.headerWords * 8 + sizes.reduce(0, +) == bytes.count else { return false }
@@ -70,10 +70,12 @@ extension CodeImage {
     place += sizes[1]
     relocations.append(bytes: place, elements: counts[3])
     place += sizes[2]
-    map.append(bytes: place, elements: counts[4])
+    let heads = place
     place += sizes[3]
+    map.append(bytes: place, elements: counts[4])
+    place += sizes[4]
     hot = counts[0]
-    guard isConsistent else {
+    guard isConsistent, takeHeads(heads, count: headCount) else {
       forget()
       return false
     }
@@ -84,8 +86,6 @@ extension CodeImage {
     storeCode(UnsafeRawBufferPointer(start: place, count: hot), moved, scratch, store)
     // One byte of each: few of them are met again.
     for index in 1..<exits.count + 1 { code[reserve - index * Self.exitSize] = 0xcc }
-    heads.reserve(blocks.count)
-    for index in 0..<blocks.count { setHead(blocks[index].guest, UInt32(index)) }
     for index in 0..<blocks.count {
       let block = blocks[index]
       if block.counted != 0 { entries.append(MirrorEntry(guest: block.guest, counted: block.counted)) }

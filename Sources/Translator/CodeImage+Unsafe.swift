@@ -70,7 +70,10 @@ public final class CodeImage {
   /// A guest length in the low four bits, the length of its code above, and in the highest bit that r10 holds the guest's
   /// value where the instruction can fault.
   var map = GrowingBuffer<UInt16>(capacity: 256)
-  var heads = OffsetTable()
+  /// Blocks by the guest offset where they begin: those that were translated here.
+  private var heads = OffsetTable()
+  /// Those that came from the disk, by rising offset: it costs less to look for one of them now and then than to enter all into a table.
+  private var restoredHeads = GrowingBuffer<UInt32>(capacity: 1)
   /// A bit for each guest byte where a block begins: what follows each other in the guest lies together here, and in `heads` nowhere.
   private let headBits: UnsafeMutablePointer<UInt64>
   var exits = GrowingBuffer<ColdExit>()
@@ -116,6 +119,48 @@ public final class CodeImage {
     headBits[Int(offset) / 64] |= 1 << UInt64(offset % 64)
   }
 
+  /// The block that begins at an offset; nil when none does.
+  @inline(__always) func head(_ offset: UInt32) -> UInt32? {
+    guard Int(offset) < length, isHead(offset) else { return nil }
+    return heads.value(offset) ?? restoredHead(offset)
+  }
+
+  private func restoredHead(_ offset: UInt32) -> UInt32? {
+    var low = 0, high = restoredHeads.count
+    while low < high {
+      let middle = (low + high) / 2
+      if blocks[Int(restoredHeads[middle])].guest < offset { low = middle + 1 } else { high = middle }
+    }
+    guard low < restoredHeads.count, blocks[Int(restoredHeads[low])].guest == offset else { return nil }
+    return restoredHeads[low]
+  }
+
+  /// All blocks that are heads, by rising offset.
+  func sortedHeads() -> [UInt32] {
+    var result: [UInt32] = []
+    for word in 0..<length / 64 + 1 {
+      var bits = headBits[word]
+      while bits != 0 {
+        result.append(head(UInt32(word * 64 + bits.trailingZeroBitCount))!)
+        bits &= bits - 1
+      }
+    }
+    return result
+  }
+
+  /// Takes such blocks of an image that had none; false, and nothing is taken, when they are not by rising offset.
+  func takeHeads(_ bytes: UnsafeRawPointer, count: Int) -> Bool {
+    restoredHeads.append(bytes: bytes, elements: count)
+    var last = -1
+    for index in 0..<count {
+      let block = Int(restoredHeads[index])
+      guard block < blocks.count, Int(blocks[block].guest) > last else { return false }
+      last = Int(blocks[block].guest)
+      headBits[last / 64] |= 1 << UInt64(last % 64)
+    }
+    return true
+  }
+
   /// Bytes of arena that an image of so much guest code gets.
   public static func reserve(for length: Int) -> Int { (length * 4 + (96 << 10) + 4095) & ~4095 }
 
@@ -153,12 +198,13 @@ public final class CodeImage {
 
   /// Empties the tables.
   func forget() {
-    if !heads.isEmpty { headBits.update(repeating: 0, count: length / 64 + 1) }
+    if blocks.count > 0 { headBits.update(repeating: 0, count: length / 64 + 1) }
     hot = 0
     blocks.removeAll()
     entries.removeAll()
     map.removeAll()
     heads.removeAll()
+    restoredHeads.removeAll()
     exits.removeAll()
     waiting.removeAll()
     waits.removeAll()
@@ -170,13 +216,13 @@ public final class CodeImage {
 
   /// The entry for a guest address that counts no tick, as an address for guests; nil when it is not a head yet.
   public func entry(_ guest: UInt64) -> UInt64? {
-    guard contains(guest), let index = heads.value(UInt32(guest - start)) else { return nil }
+    guard contains(guest), let index = head(UInt32(guest - start)) else { return nil }
     return address + UInt64(blocks[Int(index)].body)
   }
 
   /// The counted entry; nil when there is none yet.
   public func countedEntry(_ guest: UInt64) -> UInt64? {
-    guard contains(guest), let index = heads.value(UInt32(guest - start)) else { return nil }
+    guard contains(guest), let index = head(UInt32(guest - start)) else { return nil }
     let counted = blocks[Int(index)].counted
     return counted == 0 ? nil : address + UInt64(counted)
   }

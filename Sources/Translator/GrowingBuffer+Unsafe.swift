@@ -112,8 +112,6 @@ struct OffsetTable: ~Copyable {
   private(set) var count = 0
   private static var empty: UInt32 { .max }
 
-  var isEmpty: Bool { count == 0 }
-
   init(capacity: Int = 64) {
     var size = 64
     while size < capacity * 2 { size *= 2 }
@@ -141,13 +139,6 @@ struct OffsetTable: ~Copyable {
     let index = slot(of: key)
     if slots[index].key == Self.empty { count += 1 }
     slots[index] = (key, value)
-  }
-
-  /// Makes room for so many keys in all.
-  mutating func reserve(_ keys: Int) {
-    if (keys + 1) * 2 <= mask { return }
-    if count == 0 { self = OffsetTable(capacity: keys + 1) }
-    while (keys + 1) * 2 > mask { grow() }
   }
 
   mutating func removeAll() {

@@ -58,7 +58,7 @@ public final class Translator {
   public func entry(_ image: CodeImage, _ guest: UInt64, counted: Bool) -> Outcome {
     precondition(image.contains(guest))
     let offset = UInt32(guest - image.start)
-    if image.heads.value(offset) == nil {
+    if image.head(offset) == nil {
       let most = isObserving ? min(regionInstructionsMax, Self.observingInstructionsMax) : regionInstructionsMax
       if image.room < (most + 8) * codeBytesMax { return .full }
       region.decode(image, from: offset, counted: counted, limit: most)
@@ -69,7 +69,7 @@ public final class Translator {
     if !counted { return .entry(image.entry(guest)!) }
     if let entry = image.countedEntry(guest) { return .entry(entry) }
     if image.room < 4 * codeBytesMax { return .full }
-    addCountedEntry(image, Int(image.heads.value(offset)!))
+    addCountedEntry(image, Int(image.head(offset)!))
     return .entry(image.countedEntry(guest)!)
   }
 
@@ -161,7 +161,7 @@ public final class Translator {
   }
 
   private func resolve(_ fixup: Fixup, _ image: CodeImage) {
-    guard let index = image.heads.value(fixup.target) else {
+    guard let index = image.head(fixup.target) else {
       var emitter = Emitter(image)
       let kind = fixup.counted ? ColdKind.countedLink : .link
       emitter.patch(fixup.patch, to: emitter.cold(kind, image.start + UInt64(fixup.target), patch: fixup.patch))

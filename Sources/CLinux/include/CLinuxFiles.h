@@ -2,6 +2,7 @@
 // Every function returns a value >= 0 or -errno.
 #ifndef REPLAYSB_CLINUX_FILES_H
 #define REPLAYSB_CLINUX_FILES_H
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -50,9 +51,12 @@ void rsb_memory_unmap(void *address, size_t size);
 /// Has the host make the page there as if a byte had been written.
 void rsb_memory_touch(void *address);
 
-/// For a thread that only works for the sandbox: blocks every signal, lets it read the TSC whatever its parent could,
-/// and gives it the CPUs of `mask` (none when `mask_bytes` is 0).
-void rsb_thread_settle(const void *mask, size_t mask_bytes);
+/// For a thread that only works for the sandbox: blocks every signal, and lets it read the TSC whatever its parent could.
+void rsb_thread_settle(void);
+/// The threads made with these attributes begin on the CPUs of `mask` (as sched_setaffinity(2) takes it).
+void rsb_thread_place(pthread_attr_t *attributes, const void *mask, size_t mask_bytes);
+/// The thread runs on the CPUs of `mask` from now on.
+void rsb_thread_move(pthread_t thread, const void *mask, size_t mask_bytes);
 
 /// The calling thread, and processes that it starts, go on as soon as they can, in short turns; or as any other with 0. Nothing
 /// where the host cannot.

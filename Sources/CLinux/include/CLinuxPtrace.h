@@ -138,7 +138,7 @@ void rsb_memfd_unmap(void *place, size_t size);
 int rsb_file_can_execute(int descriptor);
 /// sendfile(2): the first `size` bytes of `from` to the end of an empty file; how many there were, or -errno.
 long rsb_memfd_fill(int descriptor, int from, uint64_t size);
-/// madvise(2) with MADV_POPULATE_WRITE: pages that will be stored to, all at once. Where the host cannot, they fault one by one.
+/// madvise(2) with MADV_POPULATE_WRITE: pages that will be stored to, many at once. Where the host cannot, they fault one by one.
 long rsb_memory_populate(void *address, size_t size);
 /// The same with MADV_POPULATE_READ: pages of a file that will be read.
 void rsb_memory_show(const void *address, size_t size);

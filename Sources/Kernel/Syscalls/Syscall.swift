@@ -109,7 +109,7 @@ struct Syscall {
   }
 }
 
-typealias SyscallHandler = (Syscall) throws(Errno) -> SyscallOutcome
+typealias SyscallHandler = @Sendable (Syscall) throws(Errno) -> SyscallOutcome
 
 /// A syscall that a task is blocked in.
 struct BlockedSyscall {

@@ -10,7 +10,7 @@ public enum SyscallSupport: Hashable, Sendable {
 }
 
 /// One row of the table.
-public struct SyscallEntry {
+public struct SyscallEntry: Sendable {
   public let number: UInt64
   public let support: SyscallSupport
   let handler: SyscallHandler
@@ -23,7 +23,7 @@ public struct SyscallEntry {
   }
 }
 
-public struct SyscallTable {
+public struct SyscallTable: Sendable {
   private var entries: [SyscallEntry?] = Array(repeating: nil, count: SyscallNumber.names.count)
 
   private static var families: [[SyscallEntry]] {
@@ -32,7 +32,10 @@ public struct SyscallTable {
     ]
   }
 
-  public static func standard() -> SyscallTable {
+  /// Made once for all kernels.
+  public static let standard = make()
+
+  private static func make() -> SyscallTable {
     var table = SyscallTable()
     for entry in families.joined() {
       precondition(table.entries[Int(entry.number)] == nil, "\(entry.name) stands twice in the syscall table")

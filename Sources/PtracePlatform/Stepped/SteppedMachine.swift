@@ -32,7 +32,12 @@ public final class SteppedMachine: Machine {
   deinit { shutdown() }
 
   public func shutdown() {
+    stop()
     host.shutdown()
+  }
+
+  public func stop() {
+    host.stop()
     spaces = []
     tasks = []
   }

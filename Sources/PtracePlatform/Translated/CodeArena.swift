@@ -80,6 +80,7 @@ final class CodeArena {
     try host.addToZygote(
       file, at: RuntimeLayout.publications, offset: UInt64(Self.publicationsOffset), size: UInt64(Self.publicationsSize), protection: readOnly)
     try host.addToZygote(emptyAt: RuntimeLayout.countdown, size: UInt64(RuntimeLayout.countMax))
+    try host.flushZygote()
   }
 
   subscript(slot: RuntimeSlot) -> UInt64 {

@@ -46,17 +46,16 @@ final class ImageLoader: @unchecked Sendable {
   /// Entries between two looks for a load, which somebody waits for.
   private static let entriesAtOnce = 512
 
-  private let processors: [UInt64]
+  private let place: ProcessorPlace?
 
-  /// `processors`: those of the thread, as sched_setaffinity(2) takes them; empty for the caller's. It has the caller's clock, too: to be made
-  /// before that is tied to a processor.
-  init(_ cache: TranslationCache, _ arena: CodeArena, processors: [UInt64]) {
-    self.processors = processors
+  /// The thread works beside the machine at `place`. It has the caller's clock: to be made before that is trapped.
+  init(_ cache: TranslationCache, _ arena: CodeArena, _ place: ProcessorPlace?) {
+    self.place = place
     self.cache = cache
     self.arena = arena
     pthread_mutex_init(lock, nil)
     pthread_cond_init(changed, nil)
-    thread = try? HostThread(of: self) { $0.work() }
+    thread = try? HostThread(of: self, processors: place?.beside ?? []) { $0.work() }
   }
 
   deinit {
@@ -75,6 +74,7 @@ final class ImageLoader: @unchecked Sendable {
     pthread_mutex_lock(lock)
     loads.append(shared)
     loadsLeft += 1
+    if loadsLeft == 1 { place?.rightOfWay.take() }
     pthread_cond_broadcast(changed)
     pthread_mutex_unlock(lock)
     mayBeLoading = true
@@ -132,6 +132,7 @@ final class ImageLoader: @unchecked Sendable {
   /// Ends the thread. What was not filled in stays so: nobody may run that code any more.
   func end() {
     guard let thread else { return }
+    thread.move(to: place?.atEnd ?? [])
     pthread_mutex_lock(lock)
     isEnding = true
     pthread_cond_broadcast(changed)
@@ -143,8 +144,9 @@ final class ImageLoader: @unchecked Sendable {
   // MARK: The loader's thread
 
   private func work() {
-    rsb_thread_settle(processors, processors.count * 8)
+    rsb_thread_settle()
     rsb_thread_hurry(1)
+    prepareDecoder()
     rsb_heap_settle_thread()
     pthread_mutex_lock(lock)
     defer { pthread_mutex_unlock(lock) }
@@ -180,6 +182,7 @@ final class ImageLoader: @unchecked Sendable {
       fills.append(Fill(image: shared.image, words: words, entries: shared.image.allMirrorEntries()))
     }
     loadsLeft -= 1
+    if loadsLeft == 0 { place?.rightOfWay.leave() }
     pthread_cond_broadcast(changed)
   }
 

@@ -79,8 +79,8 @@ public final class TranslatedMachine: Machine {
       TranslationCache(directory: $0, allowsAVX512: configuration.allowsAVX512)
     }
     // The thread first: it must not inherit the tracing thread's processor and trapped counter.
-    let processors = configuration.host.pinsProcessor ? Processors.beside(choice: configuration.host.processorChoice) : []
-    loader = cache.map { [arena] in ImageLoader($0, arena, processors: processors) }
+    let place = configuration.host.place
+    loader = cache.map { [arena] in ImageLoader($0, arena, place) }
     let host = try PtraceMachine(configuration.host)
     do throws(MachineError) {
       try arena.install(in: host)
@@ -100,7 +100,13 @@ public final class TranslatedMachine: Machine {
 
   /// Ends all stubs, keeps new translations on disk, and gives the thread back as it was.
   public func shutdown() {
+    stop()
     host.shutdown()
+  }
+
+  /// The same, but that the host may still be taking the stubs' memory back, for which `shutdown` waits.
+  public func stop() {
+    host.stop()
     saveTranslations()
     loader?.end()
     spaces = []

@@ -2,6 +2,7 @@
 // the last run of the same program mapped after it. Where it guesses wrong, its work was for nothing, and nothing else.
 import CLinux
 import HostThreads
+import Kernel
 import KeptFiles
 import PtracePlatform
 
@@ -27,21 +28,26 @@ final class FilesAhead: Sendable {
   private let copies: FileCopies
   private let lists: KeptFiles?
   private let listKey: KeptFiles.Key
-  private let processors: [UInt64]
   private let work = Monitor(Work())
 
   /// Files of a list at most.
   private static let filesMax = 64
 
-  /// `lists`: of the files that runs mapped, by program; nil for none. `processors`: those of the thread, as sched_setaffinity(2) takes them; empty
-  /// for the caller's. It has the caller's clock, too.
-  init(_ program: [UInt8], _ copies: FileCopies, lists: KeptFiles?, processors: [UInt64] = []) {
-    self.processors = processors
+  /// `lists`: of the files that runs mapped, by program; nil for none. `place`: of the machine that the thread works beside. It has the caller's
+  /// clock.
+  init(_ program: [UInt8], _ copies: FileCopies, lists: KeptFiles?, place: ProcessorPlace? = nil) {
     self.program = program
     self.copies = copies
     self.lists = lists
     listKey = KeptFiles.Key(program.map { UInt64($0) })
-    let thread = try? HostThread(of: self) { $0.run() }
+    let way = place?.rightOfWay
+    way?.take()
+    let thread = try? HostThread(of: self, processors: place?.beside ?? []) {
+      $0.run()
+      way?.leave()
+      Kernel.prepare()
+    }
+    if thread == nil { way?.leave() }
     work.change {
       $0.thread = thread
       if thread == nil { $0.entries = [] }
@@ -86,7 +92,7 @@ final class FilesAhead: Sendable {
   // MARK: The thread
 
   private func run() {
-    rsb_thread_settle(processors, processors.count * 8)
+    rsb_thread_settle()
     let expected = lists?.read(listKey) { $0.split(separator: 0).prefix(Self.filesMax).map { Array($0) } } ?? []
     var entries: [Entry] = []
     for path in [program] + expected {

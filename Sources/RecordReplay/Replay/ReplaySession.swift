@@ -44,9 +44,12 @@ public enum ReplaySession {
       engine = other
     }
     let stop = try stopEvent(options)
-    reader.readAhead()
+    let place = ProcessorPlace(seed: reader.header.seed, arguments: reader.header.arguments)
+    place.enter()
+    defer { place.leave() }
+    reader.readAhead(processors: place.beside)
     let machine = try makeMachine(
-      engine, seed: reader.header.seed, arguments: reader.header.arguments, processor: processor)
+      engine, seed: reader.header.seed, arguments: reader.header.arguments, processor: processor, at: place)
     defer { machine.shutdown() }
     let player = ReplayPlayer(machine, hasTicks: engine.hasTicks, formatVersion: reader.header.formatVersion)
     if let (path, events) = options.registerLog { player.registerLog = try RegisterLog(path, events) }

@@ -44,12 +44,15 @@ public enum Engine: String, Sendable, CaseIterable {
 public protocol HostedMachine: MemoryHashing {
   /// Ends every process of the machine and gives the thread back. The machine is of no use afterwards.
   func shutdown()
+  /// The same, but for the wait until the host has the processes' memory back: there may be something to do meanwhile. `shutdown` follows.
+  func stop()
   /// What the engine did, for verbose output: names and counts.
   var engineCounts: [(name: String, count: UInt64)] { get }
 }
 
 extension HostedMachine {
   public var engineCounts: [(name: String, count: UInt64)] { [] }
+  public func stop() {}
 }
 
 extension PtraceMachine: HostedMachine {}
@@ -68,25 +71,22 @@ extension TranslatedMachine: HostedMachine {
 
 extension SteppedMachine: HostedMachine {}
 
-/// What decides which processor a machine takes.
-private func processorChoice(seed: UInt64, arguments: [String], number: Int = 0) -> UInt64 {
-  var choice = seed
-  for byte in arguments.joined(separator: " ").utf8 { choice = (choice ^ UInt64(byte)) &* 0x100_0000_01b3 }
-  return choice >> 8 &+ UInt64(number)
-}
-
-extension RunOptions {
-  /// The processors of threads that work beside the run's machine.
-  var processorsBeside: [UInt64] { Processors.beside(choice: processorChoice(seed: seed, arguments: argumentTexts)) }
+extension ProcessorPlace {
+  /// Equal runs have the same. `number`: of machines that work side by side, from 0.
+  init(seed: UInt64, arguments: [String], number: Int = 0) {
+    var choice = seed
+    for byte in arguments.joined(separator: " ").utf8 { choice = (choice ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    self.init(choice: choice >> 8 &+ UInt64(number))
+  }
 }
 
 /// A machine on the processor that follows from seed and arguments: a recording and its replay choose the same. `processor`
 /// is the model that the guest sees; nil for the host's. `number`: of machines that work side by side, from 0.
 func makeMachine(
-  _ engine: Engine, seed: UInt64, arguments: [String], processor: ProcessorModel?, number: Int = 0
+  _ engine: Engine, seed: UInt64, arguments: [String], processor: ProcessorModel?, number: Int = 0, at place: ProcessorPlace? = nil
 ) throws(SessionError) -> any HostedMachine {
   var host = PtraceMachine.Configuration()
-  host.processorChoice = processorChoice(seed: seed, arguments: arguments, number: number)
+  host.place = place ?? ProcessorPlace(seed: seed, arguments: arguments, number: number)
   host.extendedStateComponents = processor?.extendedStateComponents
   do throws(MachineError) {
     switch engine {
@@ -123,14 +123,14 @@ public enum KeptFolder {
   /// Which files programs mapped.
   static var fileLists: KeptFiles? { path.flatMap { KeptFiles(directory: $0, suffix: ".files", bytesMax: 1 << 20, filesMax: 256) } }
 
-  /// $REPLAYSB_CACHE ("off" for none), or replaysb in $XDG_CACHE_HOME or ~/.cache.
-  public static var path: String? {
+  /// $REPLAYSB_CACHE ("off" for none), or replaysb in $XDG_CACHE_HOME or ~/.cache, which are made if need be (XDG Base Directory Specification).
+  public static let path: String? = {
     if let own = variable(variableName) { return own == "off" || own.isEmpty ? nil : own }
-    if let base = variable("XDG_CACHE_HOME"), base.hasPrefix("/") { return base + "/replaysb" }
-    guard let home = variable("HOME"), home.hasPrefix("/") else { return nil }
-    _ = rsb_host_mkdir(home + "/.cache", 0o700)
-    return home + "/.cache/replaysb"
-  }
+    let bases = [variable("XDG_CACHE_HOME"), variable("HOME").map { $0 + "/.cache" }]
+    guard let base = bases.lazy.compactMap({ $0 }).first(where: { $0.hasPrefix("/") }) else { return nil }
+    _ = rsb_host_mkdir(base, 0o700)
+    return base + "/replaysb"
+  }()
 
   private static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 }

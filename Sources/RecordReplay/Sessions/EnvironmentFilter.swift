@@ -34,7 +34,9 @@ public struct EnvironmentFilter {
   ]
 
   static func looksSecret(_ name: String) -> Bool {
-    let name = name.uppercased()
-    return exact.contains(name) || suffixes.contains { name.hasSuffix($0) } || prefixes.contains { name.hasPrefix($0) }
+    // By bytes: as strings they would be compared as text, at each start, for every variable.
+    let name = name.utf8.map { (0x61...0x7a).contains($0) ? $0 - 0x20 : $0 }
+    return exact.contains { name.elementsEqual($0.utf8) } || suffixes.contains { name.suffix($0.utf8.count).elementsEqual($0.utf8) }
+      || prefixes.contains { name.starts(with: $0.utf8) }
   }
 }

@@ -11,14 +11,18 @@ public enum RunSession {
   public static func run(
     _ options: RunOptions, input: InputStream = .descriptor, outputs: OutputPolicy = .passThrough
   ) throws(SessionError) -> RunResult {
+    let place = ProcessorPlace(seed: options.seed, arguments: options.argumentTexts)
+    place.enter()
+    defer { place.leave() }
     let copies = FileCopies(KeptFolder.fileCopies)
-    let ahead = FilesAhead(options.program, copies, lists: KeptFolder.fileLists, processors: options.processorsBeside)
-    let machine = try options.makeMachine()
+    let ahead = FilesAhead(options.program, copies, lists: KeptFolder.fileLists, place: place)
+    let machine = try options.makeMachine(at: place)
     defer { machine.shutdown() }
     let host = PosixHostView(hidden: options.hidden, input: input, outputs: outputs, copies: copies, ahead: ahead)
     let seam: any Machine = options.traceCalls ? CallTracingMachine(machine) : machine
     var result = try GuestRun(options, machine: seam, observer: SilentObserver(), host: host).run()
     result.engineCounts = machine.engineCounts
+    machine.stop()
     ahead.keepList()
     copies.trim()
     return result
@@ -34,18 +38,22 @@ public enum RecordSession {
     _ options: RunOptions, to path: String, input: InputStream = .descriptor,
     outputs: OutputPolicy = .passThrough, decisions: (any Decisions)? = nil, search: SearchNote? = nil
   ) throws(SessionError) -> RunResult {
-    try ProcessorCheck.check(options.processorShown)
-    // Threads first: they must not inherit the tracing thread's processor and trapped counter.
+    let place = ProcessorPlace(seed: options.seed, arguments: options.argumentTexts)
+    place.enter()
+    defer { place.leave() }
+    // Threads first: they must not inherit the tracing thread's trapped counter.
     let copies = FileCopies(KeptFolder.fileCopies)
-    let ahead = FilesAhead(options.program, copies, lists: KeptFolder.fileLists, processors: options.processorsBeside)
+    let ahead = FilesAhead(options.program, copies, lists: KeptFolder.fileLists, place: place)
     let writer: TraceWriter
     do throws(TraceError) {
-      writer = try TraceWriter(path: path, header: header(options, search), affinity: options.processorsBeside, keeper: KeptFolder.filePieces, finishesStart: false)
+      writer = try TraceWriter(
+        path: path, header: header(options, search), affinity: place.beside, rightOfWay: place.rightOfWay, keeper: KeptFolder.filePieces,
+        finishesStart: false)
     } catch {
       throw SessionError("cannot write the trace: \(error)")
     }
     let machine: any HostedMachine
-    do throws(SessionError) { machine = try options.makeMachine() } catch {
+    do throws(SessionError) { machine = try options.makeMachine(at: place) } catch {
       remove(path)
       throw error
     }
@@ -67,9 +75,9 @@ public enum RecordSession {
     result.events = writer.lastEvent.rawValue
     result.engineCounts = machine.engineCounts
     do throws(TraceError) {
-      try writer.finish(traceEnd(result))
-      // Meanwhile the writer's thread makes the last blocks.
-      machine.shutdown()
+      // Meanwhile the writer's thread makes the last blocks, and the host takes the guest's memory back.
+      try writer.finish(traceEnd(result), on: place.atEnd)
+      machine.stop()
       ahead.keepList()
       copies.trim()
       try writer.close()

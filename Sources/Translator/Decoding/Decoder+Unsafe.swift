@@ -8,6 +8,9 @@ let lengthLimit = 15
 /// Bytes that may be looked at: 15 prefixes, EVEX's 4, opcode, ModRM, SIB, displacement, the first byte of an immediate.
 let readAhead = 32
 
+/// Makes the tables, which the first `decode` would: for who has a thread to spare.
+public func prepareDecoder() { _ = OpcodeTables.shared }
+
 /// Decodes the instruction at `bytes`, of which `available` may be read. A length of 0 means that they end before the instruction does.
 @inline(__always) public func decode(_ bytes: UnsafePointer<UInt8>, available: Int) -> Instruction {
   if available >= readAhead { return decodeAhead(bytes) }
