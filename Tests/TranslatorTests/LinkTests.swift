@@ -4,56 +4,10 @@ import Testing
 @testable import Translator
 
 @Suite struct LinkTests {
-  /// An image of guest code at an address, with memory of its own.
-  private final class Fixture {
-    static let start: UInt64 = 0x40_0000
-    let source: UnsafeMutablePointer<UInt8>
-    let code: UnsafeMutablePointer<UInt8>
-    let mirror: UnsafeMutablePointer<UInt64>
-    let image: CodeImage
-    let translator = Translator()
-
-    /// `pieces`: bytes by offset; all else is nops.
-    init(_ pieces: [(Int, [UInt8])]) {
-      let length = 4096, reserve = CodeImage.reserve(for: length)
-      source = .allocate(capacity: length)
-      source.initialize(repeating: 0x90, count: length)
-      code = .allocate(capacity: reserve)
-      code.initialize(repeating: 0, count: reserve)
-      mirror = .allocate(capacity: length)
-      mirror.initialize(repeating: 0, count: length)
-      for (offset, bytes) in pieces { (source + offset).update(from: bytes, count: bytes.count) }
-      image = CodeImage(
-        start: Self.start, length: length, source: UnsafePointer(source), available: length, address: RuntimeLayout.arena + 4096,
-        code: code, reserve: reserve, mirror: mirror)
-    }
-
-    deinit {
-      source.deallocate()
-      code.deallocate()
-      mirror.deallocate()
-    }
-
-    func translate(_ offset: UInt64, counted: Bool = false) {
-      guard case .entry = translator.entry(image, Self.start + offset, counted: counted) else {
-        Issue.record("nothing translated at \(offset)")
-        return
-      }
-    }
-
-    /// Where the jump that a block's code ends with leads, `instructions` bytes of nops before it: an address in the code.
-    func target(ofJumpAfter nops: UInt64, at offset: UInt64) -> UInt64 {
-      let jump = Int(image.entry(Self.start + offset)! + nops - image.address)
-      #expect(code[jump] == 0xe9)
-      let displacement = UnsafeRawPointer(code + jump + 1).loadUnaligned(as: Int32.self)
-      return image.address + UInt64(jump + 5) &+ UInt64(bitPattern: Int64(displacement))
-    }
-  }
-
   /// Two jumps forward to 0x200 (no ticks), one back from 0x400 (a tick); `ret` at each end.
-  private func fixture() -> Fixture {
+  private func fixture() -> ImageFixture {
     func jump(_ from: Int, _ to: Int) -> [UInt8] { [0xe9] + withUnsafeBytes(of: Int32(to - from - 5)) { Array($0) } }
-    let made = Fixture([
+    let made = ImageFixture([
       (0x102, jump(0x102, 0x200)), (0x142, jump(0x142, 0x200)), (0x201, [0xc3]), (0x402, jump(0x402, 0x200)),
     ])
     made.translator.regionInstructionsMax = 3
@@ -61,7 +15,7 @@ import Testing
   }
 
   @Test func branchesWaitForTheirTarget() {
-    let made = fixture(), image = made.image, target = Fixture.start + 0x200
+    let made = fixture(), image = made.image, target = ImageFixture.start + 0x200
     for (index, offset) in [UInt64(0x100), 0x140, 0x400].enumerated() {
       made.translate(offset)
       let kind: ColdKind = offset == 0x400 ? .countedLink : .link
@@ -90,11 +44,11 @@ import Testing
     for offset in [UInt64(0x100), 0x140, 0x400] { made.translate(offset) }
     image.flush()
     made.translate(0x200)
-    let body = Int(image.entry(Fixture.start + 0x200)! - image.address)
+    let body = Int(image.entry(ImageFixture.start + 0x200)! - image.address)
     #expect(body == 0 && Array(UnsafeBufferPointer(start: made.code, count: 1)) == [0x90])
-    #expect(image.countedEntry(Fixture.start + 0x200) == nil)
+    #expect(image.countedEntry(ImageFixture.start + 0x200) == nil)
     made.translate(0x100)
-    #expect(made.target(ofJumpAfter: 2, at: 0x100) == image.entry(Fixture.start + 0x200))
+    #expect(made.target(ofJumpAfter: 2, at: 0x100) == image.entry(ImageFixture.start + 0x200))
   }
 
   /// Random keys, among them neighbours, which share lines of the table.
