@@ -20,13 +20,13 @@ public struct HostThread: Sendable {
     defer { pthread_attr_destroy(&attributes) }
     if let stackBytes { pthread_attr_setstacksize(&attributes, stackBytes) }
     // A thread that moves itself would first wait for its turn here.
-    if !processors.isEmpty { Self.place(&attributes, processors) }
+    if !processors.isEmpty { rsb_thread_place(&attributes, processors, processors.count * 8) }
     let work = Unmanaged.passRetained(Work(body))
     var id = pthread_t()
     var result = Self.create(&id, &attributes, work)
     if result == EINVAL && !processors.isEmpty {
       // None of them is there any more.
-      Self.place(&attributes, [])
+      rsb_thread_place(&attributes, nil, 0)
       result = Self.create(&id, &attributes, work)
     }
     if result != 0 {
@@ -43,10 +43,6 @@ public struct HostThread: Sendable {
     // Sound: the owner outlives the thread.
     let owner = Unmanaged.passUnretained(owner)
     try self.init(processors: processors) { owner._withUnsafeGuaranteedRef { work($0) } }
-  }
-
-  private static func place(_ attributes: inout pthread_attr_t, _ processors: [UInt64]) {
-    rsb_thread_place(&attributes, processors, processors.count * 8)
   }
 
   private static func create(_ id: inout pthread_t, _ attributes: inout pthread_attr_t, _ work: Unmanaged<Work>) -> Int32 {

@@ -315,7 +315,7 @@ final class FrameWriter: @unchecked Sendable {
     waiters -= 1
   }
 
-  /// With the lock held, which is given up meanwhile. A block can wait a little as long as nobody waits for it.
+  /// With the lock held, which is given up meanwhile. A block can wait a little as long as nobody waits for it, which is seen within a step.
   private func giveWay() {
     var patience = Self.patience
     while patience > 0, waiters == 0, !closing, let rightOfWay, rightOfWay.isTaken {

@@ -72,6 +72,33 @@ import Testing
     #expect(![].withUnsafeBytes { files.save(keys[0], $0) })
   }
 
+  /// Two make a file under one name: what one says of its own does not count for the other's.
+  @Test func filesAreVouchedForByWhatIsOpen() throws {
+    let folder = Folder()
+    let files = try #require(MappableFiles(directory: folder.path, suffix: ".m", bytesMax: 1 << 20))
+    let key = KeptFiles.Key([1])
+    func keep(_ content: UInt8, _ words: [UInt64]) -> Int32 {
+      let file = files.make(key) { write($0, [content], 1) == 1 }!
+      files.keep(key, file, words)
+      return file
+    }
+    func found() -> MappableFiles.Found? {
+      let found = files.open(key, size: 1)
+      if let found { close(found.descriptor) }
+      return found
+    }
+    let first = keep(1, [11])
+    #expect(found()?.isUntouched == true && found()?.words == [11])
+    let second = keep(2, [22])
+    #expect(found()?.isUntouched == true && found()?.words == [22])
+    files.vouch(key, first, [11])
+    #expect(found()?.isUntouched == false)
+    files.vouch(key, second, [22])
+    #expect(found()?.isUntouched == true && found()?.words == [22])
+    close(first)
+    close(second)
+  }
+
   /// Large files are mapped, smaller ones read.
   @Test(arguments: [(256 << 10) - KeptFiles.prefixSize, (256 << 10) - KeptFiles.prefixSize + 1, 700_000]) func largeFiles(size: Int) {
     let folder = Folder()

@@ -53,7 +53,8 @@ void rsb_memory_touch(void *address);
 
 /// For a thread that only works for the sandbox: blocks every signal, and lets it read the TSC whatever its parent could.
 void rsb_thread_settle(void);
-/// The threads made with these attributes begin on the CPUs of `mask` (as sched_setaffinity(2) takes it).
+/// The threads made with these attributes begin on the CPUs of `mask` (as sched_setaffinity(2) takes it), or with nothing of it on
+/// their parent's.
 void rsb_thread_place(pthread_attr_t *attributes, const void *mask, size_t mask_bytes);
 /// The thread runs on the CPUs of `mask` from now on.
 void rsb_thread_move(pthread_t thread, const void *mask, size_t mask_bytes);

@@ -117,25 +117,17 @@ class DirectoryInode: Inode {
 
   /// All entries, sorted by name. What the host's listing tells is enough: most of its names nobody looks at.
   func list(_ access: FileAccess) throws(Errno) -> [ListedName] {
-    var result = existing()
-    guard !isComplete, let hostPath else { return result }
-    let kernel = access.kernel
-    let hides = kernel.files.mayHideNames(in: hostPath)
-    let listing = try kernel.host.list(hostPath)
-    entries.reserveCapacity(entries.count + listing.count)
-    result.reserveCapacity(entries.capacity)
-    for entry in listing {
-      let name = FileName(entry.name)
-      if entries[name] != nil || hides && kernel.files.isHidden(Self.join(hostPath, entry.name)) { continue }
-      if let known = kernel.files.entry(of: entry) {
-        entries[name] = known
-      } else if (try? fill(kernel, name, nil)) == nil {
-        continue
+    if !isComplete, let hostPath {
+      let kernel = access.kernel
+      let hides = kernel.files.mayHideNames(in: hostPath)
+      for file in try kernel.host.list(hostPath) {
+        let name = FileName(file.name)
+        if entries[name] != nil || hides && kernel.files.isHidden(Self.join(hostPath, file.name)) { continue }
+        if let known = kernel.files.entry(of: file) { entries[name] = known } else { _ = try? fill(kernel, name, nil) }
       }
-      if let listed = entries[name]?.listed(as: entry.name) { result.append(listed) }
+      isComplete = true
     }
-    isComplete = true
-    return result.sorted { $0.name.lexicographicallyPrecedes($1.name) }
+    return existing()
   }
 
   /// Entries that are known and exist, sorted by name.

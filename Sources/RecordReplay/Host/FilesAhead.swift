@@ -45,6 +45,7 @@ final class FilesAhead: Sendable {
     let thread = try? HostThread(of: self, processors: place?.beside ?? []) {
       $0.run()
       way?.leave()
+      // It has nothing else to do, and the kernel is made about now.
       Kernel.prepare()
     }
     if thread == nil { way?.leave() }
