@@ -115,7 +115,11 @@ long rsb_host_write(int descriptor, const void *bytes, size_t count) {
 
 long rsb_host_poll(int descriptor, int writing, int milliseconds) {
   struct pollfd entry = {.fd = descriptor, .events = writing ? POLLOUT : POLLIN};
-  return CALL(SYS_poll, &entry, 1, milliseconds, 0);
+  long result;
+  // A look that waits for nothing fails with EINTR too, when a signal comes while it is made.
+  do result = CALL(SYS_poll, &entry, 1, milliseconds, 0);
+  while (result == -EINTR && milliseconds == 0);
+  return result;
 }
 
 long rsb_host_is_terminal(int descriptor) {
@@ -204,16 +208,14 @@ int rsb_host_signal_waits(void) {
   return 0;
 }
 
-long rsb_host_poll_or_signal(int descriptor, int milliseconds) {
+long rsb_host_poll_or_signal(int descriptor) {
   // Signals stay blocked from the look at the flags until ppoll(2) lets them in.
   unsigned long all = ~0UL, old = 0;
   struct pollfd entry = {.fd = descriptor, .events = POLLIN};
-  struct timespec limit = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
   CALL(SYS_rt_sigprocmask, SIG_BLOCK, &all, &old, sizeof all);
   long result = -EINTR;
   if (!rsb_host_signal_waits() && !rsb_interrupt_requested())
-    result = rsb_syscall(SYS_ppoll, (long)&entry, descriptor < 0 ? 0 : 1, milliseconds < 0 ? 0 : (long)&limit,
-                         (long)&old, sizeof old, 0);
+    result = rsb_syscall(SYS_ppoll, (long)&entry, 1, 0, (long)&old, sizeof old, 0);
   CALL(SYS_rt_sigprocmask, SIG_SETMASK, &old, 0, sizeof old);
   return result;
 }

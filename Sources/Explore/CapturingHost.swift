@@ -58,14 +58,14 @@ public final class CapturingHost: HostView {
     descriptor == 0 ? inputKind : cache.streamKind(descriptor)
   }
 
-  public func readInput(_ count: Int, wait: Bool) throws(Errno) -> HostInput {
+  public func readInput(_ count: Int) throws(Errno) -> HostInput {
     if inputPosition == input.count { return .endOfFile }
     let end = min(input.count, inputPosition + count)
     defer { inputPosition = end }
     return .bytes(Array(input[inputPosition..<end]))
   }
   public func inputIsReady() -> Bool { true }
-  public func waitForInput(milliseconds: Int32) -> Bool { true }
+  public func waitForInput() {}
 
   public func writeOutput(_ descriptor: Int32, _ bytes: ArraySlice<UInt8>) throws(Errno) {
     if descriptor == 2 { Self.append(bytes, to: &standardError) } else { Self.append(bytes, to: &standardOutput) }

@@ -87,12 +87,12 @@ public protocol HostView: AnyObject {
 
   // MARK: Standard streams
   func streamKind(_ descriptor: Int32) -> HostStreamKind
-  /// Reads what is there, at most `count` bytes; waits for it when `wait` is set.
-  func readInput(_ count: Int, wait: Bool) throws(Errno) -> HostInput
+  /// Reads what is there, at most `count` bytes; does not wait.
+  func readInput(_ count: Int) throws(Errno) -> HostInput
   /// Whether reading would give something (or end of file) at once.
   func inputIsReady() -> Bool
-  /// Waits until input is ready, a host signal comes, or the wall time in milliseconds is over (-1: no bound).
-  func waitForInput(milliseconds: Int32) -> Bool
+  /// Waits until input is ready or a host signal comes.
+  func waitForInput()
   /// Writes all bytes. EPIPE when nobody reads; ENOSPC and kin as the host says.
   func writeOutput(_ descriptor: Int32, _ bytes: ArraySlice<UInt8>) throws(Errno)
   /// The terminal's size (rows, columns), and its termios bytes (struct termios of the kernel ABI, 36 bytes).

@@ -207,7 +207,7 @@ extension Kernel {
     if waitsForInput {
       if host.inputIsReady() { return hostInputQueue.wakeAll(self) }
       if timers.nextDeadline() == nil || idleJumps >= Self.idleJumpsMax {
-        _ = host.waitForInput(milliseconds: -1)
+        host.waitForInput()
         if host.inputIsReady() { hostInputQueue.wakeAll(self) }
         return
       }

@@ -5,6 +5,7 @@ import KeptFiles
 import Kernel
 import LinuxABI
 import Platform
+import Synchronization
 import Testing
 
 @testable import RecordReplay
@@ -157,6 +158,28 @@ import Testing
     let view = PosixHostView(hidden: HiddenPaths(), input: .descriptor, outputs: .passThrough, copies: copies, ahead: nil)
     #expect(try view.mappableContent(bytes + Array("/program".utf8), ifProgram: true)?.count == 160_004)
     #expect(try FileManager.default.contentsOfDirectory(atPath: directory + "/kept").isEmpty)
+  }
+
+  /// poll(2) answers EINTR also when it was to wait for nothing: a signal at that instant was taken for input, for
+  /// which the guest then waited in vain.
+  @Test func signalsAreNoInput() {
+    var ends: [Int32] = [0, 0]
+    #expect(pipe(&ends) == 0)
+    var action = sigaction()
+    action.__sigaction_handler.sa_handler = { _ in }
+    var found = sigaction()
+    sigaction(SIGURG, &action, &found)
+    let polls = pthread_self()
+    let isOver = Mutex(false)
+    let sender = Thread { while !isOver.withLock({ $0 }) { pthread_kill(polls, SIGURG) } }
+    sender.start()
+    var answers: Set<Int> = []
+    for _ in 0..<100_000 { answers.insert(rsb_host_poll(ends[0], 0, 0)) }
+    isOver.withLock { $0 = true }
+    while !sender.isFinished { usleep(1000) }
+    sigaction(SIGURG, &found, nil)
+    for end in ends { close(end) }
+    #expect(answers == [0])
   }
 
   @Test func siftsSecrets() {

@@ -53,7 +53,8 @@ long rsb_host_groups(uint32_t *groups, int capacity);
 
 long rsb_host_read(int descriptor, void *bytes, size_t count);
 long rsb_host_write(int descriptor, const void *bytes, size_t count);
-/// poll(2) on one descriptor for reading (or writing); -1 ms waits for ever. 1 ready, 0 not, -EINTR.
+/// poll(2) on one descriptor for reading (or writing); -1 ms waits for ever. 1 ready, 0 not, -EINTR (never for
+/// 0 ms: such a look is made again).
 long rsb_host_poll(int descriptor, int writing, int milliseconds);
 long rsb_host_is_terminal(int descriptor);
 /// TIOCGWINSZ.
@@ -75,9 +76,8 @@ void rsb_host_signals_restore(void);
 int rsb_host_signal_take(void);
 /// Whether one is waiting.
 int rsb_host_signal_waits(void);
-/// Like rsb_host_poll for reading, but a signal that is caught, also just before, ends it with -EINTR. `descriptor` -1:
-/// waits for the signal or the time alone.
-long rsb_host_poll_or_signal(int descriptor, int milliseconds);
+/// Waits until it can be read. A signal that is caught, also just before, ends it with -EINTR.
+long rsb_host_poll_or_signal(int descriptor);
 /// Ends the calling process by this signal, without a core. Returns only when the signal does not end processes.
 void rsb_host_die_by(int signal);
 

@@ -69,7 +69,7 @@ final class HostStreamInode: Inode {
   func loadInput(_ kernel: Kernel) throws(Errno) {
     if input != nil || kind != .file || descriptor != 0 { return }
     var all: [UInt8] = []
-    while case .bytes(let bytes) = try kernel.host.readInput(1 << 20, wait: true) { all.append(contentsOf: bytes) }
+    while case .bytes(let bytes) = try kernel.host.readInput(1 << 20) { all.append(contentsOf: bytes) }
     input = all
     if !all.isEmpty { kernel.observer.note(.hostInput(stream: 0, count: all.count)) }
   }
@@ -115,7 +115,7 @@ final class HostStream: InodeFile {
     }
     if !takesInput(kernel) { throw .EBADF }
     if count == 0 { return [] }
-    switch try kernel.host.readInput(count, wait: false) {
+    switch try kernel.host.readInput(count) {
     case .bytes(let bytes):
       kernel.observer.note(.hostInput(stream: 0, count: bytes.count))
       return bytes

@@ -48,8 +48,9 @@ public func writeAll(_ descriptor: Int32, _ bytes: ArraySlice<UInt8>) -> Int32 {
     let result = rest.withUnsafeBytes { rsb_host_write(descriptor, $0.baseAddress, $0.count) }
     switch result {
     case 0...: rest = rest.dropFirst(result)
-    case -4: if rsb_interrupt_requested() != 0 { return -4 }
-    case -11: _ = rsb_host_poll(descriptor, 1, 1000)
+    case -4, -11:
+      if rsb_interrupt_requested() != 0 { return -4 }
+      if result == -11 { _ = rsb_host_poll(descriptor, 1, 1000) }
     default: return Int32(result)
     }
   }

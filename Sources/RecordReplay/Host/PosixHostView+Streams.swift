@@ -91,27 +91,24 @@ extension PosixHostView {
     return RecordReplay.streamKind(ofHost: descriptor)
   }
 
-  public func readInput(_ count: Int, wait: Bool) throws(Errno) -> HostInput {
+  public func readInput(_ count: Int) throws(Errno) -> HostInput {
     if case .captured(let captured) = input { return captured.read(count) }
-    if !wait && !inputIsReady() { return .notReady }
-    if wait {
-      let result = rsb_host_poll_or_signal(0, -1)
-      if result == -4 { throw .EINTR }
-    }
+    if !inputIsReady() { return .notReady }
     let (bytes, error) = readOnce(0, count: count)
-    if error == -11 { return .notReady }
+    // Somebody else took what was there; the second, when a signal ended the wait for more.
+    if error == -11 || error == -4 { return .notReady }
     try check(error)
     return bytes.isEmpty && count > 0 ? .endOfFile : .bytes(bytes)
   }
 
   public func inputIsReady() -> Bool {
     if case .captured = input { return true }
-    return rsb_host_poll(0, 0, 0) != 0
+    return rsb_host_poll(0, 0, 0) > 0
   }
 
-  public func waitForInput(milliseconds: Int32) -> Bool {
-    if case .captured = input { return true }
-    return rsb_host_poll_or_signal(0, milliseconds) > 0
+  public func waitForInput() {
+    if case .captured = input { return }
+    _ = rsb_host_poll_or_signal(0)
   }
 
   public func writeOutput(_ descriptor: Int32, _ bytes: ArraySlice<UInt8>) throws(Errno) {

@@ -98,14 +98,14 @@ final class FakeHostView: HostView {
   // MARK: Standard streams
 
   func streamKind(_ descriptor: Int32) -> HostStreamKind { streamKinds[Int(descriptor)] }
-  func readInput(_ count: Int, wait: Bool) throws(Errno) -> HostInput {
+  func readInput(_ count: Int) throws(Errno) -> HostInput {
     if input.isEmpty { return inputEnded ? .endOfFile : .notReady }
     let piece = Array(input.prefix(count))
     input.removeFirst(piece.count)
     return .bytes(piece)
   }
   func inputIsReady() -> Bool { !input.isEmpty || inputEnded }
-  func waitForInput(milliseconds: Int32) -> Bool { inputIsReady() }
+  func waitForInput() {}
   func writeOutput(_ descriptor: Int32, _ bytes: ArraySlice<UInt8>) throws(Errno) {
     if let outputError { throw outputError }
     output[descriptor, default: []].append(contentsOf: bytes)
