@@ -9,7 +9,7 @@ public struct MirrorEntry: BitwiseCopyable, Sendable {
 
 extension CodeImage {
   /// Changes with anything that translated code or this layout depends on.
-  public static let savedVersion: UInt32 = 9
+  public static let savedVersion: UInt32 = 10
   private static let headerWords = 9
 
   /// Most bytes that `restore` stores at a time.
@@ -86,6 +86,7 @@ extension CodeImage {
     storeCode(UnsafeRawBufferPointer(start: place, count: hot), moved, scratch, store)
     // One byte of each: few of them are met again.
     for index in 1..<exits.count + 1 { code[reserve - index * Self.exitSize] = 0xcc }
+    entries.reserve(blocks.count)
     for index in 0..<blocks.count {
       let block = blocks[index]
       if block.counted != 0 { entries.append(MirrorEntry(guest: block.guest, counted: block.counted)) }

@@ -31,9 +31,14 @@ struct GrowingBuffer<Element: BitwiseCopyable>: ~Copyable {
     count += 1
   }
 
+  /// Makes room for so many more, and for a few behind them: who appends one to a large table need not copy it.
+  mutating func reserve(_ elements: Int) {
+    if count + elements > capacity { grow(to: max(capacity * 2, count + elements + elements / 8)) }
+  }
+
   /// Appends what lies at `bytes`, which need not be aligned.
   mutating func append(bytes: UnsafeRawPointer, elements: Int) {
-    if count + elements > capacity { grow(to: max(capacity * 2, count + elements)) }
+    reserve(elements)
     UnsafeMutableRawPointer(storage + count).copyMemory(from: bytes, byteCount: elements * MemoryLayout<Element>.stride)
     count += elements
   }

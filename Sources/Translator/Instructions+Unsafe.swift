@@ -58,10 +58,14 @@ extension Translator {
       return false
     case .call:
       let target = next &+ UInt64(bitPattern: Int64(instruction.branchDisplacement(bytes)))
-      emitter.push(next)
+      emitter.pushReturn(next)
       jump(to: target, counted: target <= pc, &emitter)
       return false
     case .callIndirect, .jumpIndirect:
+      if instruction.flow == .callIndirect, next < RuntimeLayout.window {
+        emitter.prefetchEntry(next)
+        state.r11Holds = nil
+      }
       if !loadTarget(instruction, bytes, eleven, next, &emitter, &state) {
         emitter.byte(0xcc)
         return false
