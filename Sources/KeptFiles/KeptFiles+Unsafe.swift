@@ -74,26 +74,29 @@ public final class KeptFiles: Sendable {
   public func read<Result>(_ key: Key, _ body: (UnsafeRawBufferPointer) -> Result?) -> Result? {
     let file = rsb_host_open(path(key), 0o2000000, 0)  // O_RDONLY | O_CLOEXEC
     if file < 0 { return nil }
+    defer { _ = rsb_host_close(Int32(file)) }
+    guard let size = Self.size(of: Int32(file)), size > Self.prefixSize, size <= Self.fileBytesMax + Self.prefixSize else { return nil }
+    return Self.lend(Int32(file), size) { checked(key, $0).flatMap(body) }
+  }
+
+  /// nil for what is no regular file.
+  private static func size(of file: Int32) -> Int? {
     var status = rsb_host_status()
-    let found = rsb_host_status_get(Int32(file), nil, &status)
-    let isFile = found >= 0 && status.mode & 0o170000 == 0o100000
-    guard isFile, status.size > Self.prefixSize, status.size <= Self.fileBytesMax + Self.prefixSize else {
-      _ = rsb_host_close(Int32(file))
-      return nil
-    }
-    let size = Int(status.size)
+    let isFile = rsb_host_status_get(file, nil, &status) >= 0 && status.mode & 0o170000 == 0o100000
+    return isFile ? Int(status.size) : nil
+  }
+
+  /// Lends the content of an open file of this size; nil when it cannot be had.
+  static func lend<Result>(_ file: Int32, _ size: Int, _ body: (UnsafeRawBufferPointer) -> Result?) -> Result? {
     if size <= Self.copiedMax {
       let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 8)
       defer { copy.deallocate() }
-      let count = rsb_host_pread(Int32(file), copy.baseAddress, size, 0)
-      _ = rsb_host_close(Int32(file))
-      return count == size ? checked(key, UnsafeRawBufferPointer(copy)).flatMap(body) : nil
+      return rsb_host_pread(file, copy.baseAddress, size, 0) == size ? body(UnsafeRawBufferPointer(copy)) : nil
     }
-    let address = rsb_host_map(Int32(file), size)
-    _ = rsb_host_close(Int32(file))
+    let address = rsb_host_map(file, size)
     guard address > 0, let base = UnsafeRawPointer(bitPattern: address) else { return nil }
     defer { _ = rsb_host_unmap(base, size) }
-    return checked(key, UnsafeRawBufferPointer(start: base, count: size)).flatMap(body)
+    return body(UnsafeRawBufferPointer(start: base, count: size))
   }
 
   /// Smaller files are read: a mapping takes longer, most of all where other threads run.

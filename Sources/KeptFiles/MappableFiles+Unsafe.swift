@@ -1,4 +1,5 @@
-// Files that runs map as they are, made by one for the next: copies of programs, pieces of the mirror.
+// Files that runs map as they are, or read without a look at every byte, made by one for the next: copies of programs, translations, pieces of
+// the mirror.
 //
 // Such a file has no checksum in front of its content, which is mapped from its start. What its content should be is kept apart from it,
 // in words that its owner chooses, with what tells whether anybody touched the file since: its inode, the time of its last change, and the
@@ -18,6 +19,7 @@ public final class MappableFiles: Sendable {
   /// A file to read. The descriptor is the caller's.
   public struct Found {
     public let descriptor: Int32
+    public let size: Int
     /// What its owner said of its content.
     public let words: [UInt64]
     public let isUntouched: Bool
@@ -43,8 +45,8 @@ public final class MappableFiles: Sendable {
     return count <= 0 ? 0 : rsb_hash64(text, count)
   }
 
-  /// The file under the key; nil when there is none of that size.
-  public func open(_ key: KeptFiles.Key, size: Int) -> Found? {
+  /// The file under the key; nil when there is none, or it has not the size that is asked for.
+  public func open(_ key: KeptFiles.Key, size: Int? = nil) -> Found? {
     let words = notes.read(key) { bytes -> [UInt64]? in
       bytes.count < 24 || bytes.count % 8 != 0
         ? nil : stride(from: 0, to: bytes.count, by: 8).map { bytes.loadUnaligned(fromByteOffset: $0, as: UInt64.self) }
@@ -53,12 +55,17 @@ public final class MappableFiles: Sendable {
     let descriptor = Int32(rsb_host_open(files.path(key), 0, 0))
     if descriptor < 0 { return nil }
     var status = rsb_host_status()
-    if rsb_host_status_get(descriptor, nil, &status) >= 0, status.mode & 0o170000 == 0o100000, status.size == Int64(size) {
+    if rsb_host_status_get(descriptor, nil, &status) >= 0, status.mode & 0o170000 == 0o100000, size == nil || size == Int(status.size) {
       let isUntouched = boot != 0 && Array(words[..<3]) == state(status)
-      return Found(descriptor: descriptor, words: Array(words[3...]), isUntouched: isUntouched)
+      return Found(descriptor: descriptor, size: Int(status.size), words: Array(words[3...]), isUntouched: isUntouched)
     }
     _ = rsb_host_close(descriptor)
     return nil
+  }
+
+  /// Lends a file's content; nil when it cannot be had.
+  public func lend<Result>(_ file: Found, _ body: (UnsafeRawBufferPointer) -> Result?) -> Result? {
+    KeptFiles.lend(file.descriptor, file.size, body)
   }
 
   private func state(_ status: rsb_host_status) -> [UInt64] {

@@ -10,8 +10,6 @@ public final class FileMemory: FileBytes {
   let object: MemoryObject
   public let count: Int
   private var view: UnsafeMutableRawPointer?
-  /// Of its pieces (`FilePieces`); empty before somebody asked.
-  private var hashes: [ContentHash] = []
 
   /// Copies into memory what `descriptor` holds from its start, at most `size` bytes of it; nil when the host refuses or there are none.
   public init?(copyOf descriptor: Int32, size: Int) {
@@ -31,7 +29,7 @@ public final class FileMemory: FileBytes {
   public init?(unchanging descriptor: Int32, size: Int, hashes: [ContentHash] = []) {
     object = MemoryObject(descriptor: descriptor, size: UInt64(size), isFrozen: true)
     count = size
-    if hashes.count == (size + FilePieces.bytesMax - 1) / FilePieces.bytesMax { self.hashes = hashes }
+    if hashes.count == (size + FilePieces.bytesMax - 1) / FilePieces.bytesMax { object.pieceHashes = hashes }
     if size <= 0 { return nil }
   }
 
@@ -57,23 +55,21 @@ public final class FileMemory: FileBytes {
 
   /// The hashes of all pieces, taken when they are asked for first; none where there is no room for a view.
   public func pieceHashes() -> [ContentHash] {
-    if hashes.isEmpty, let place {
-      hashes = stride(from: 0, to: count, by: FilePieces.bytesMax).map {
-        Self.hash(UnsafeRawBufferPointer(rebasing: place[$0..<min(count, $0 + FilePieces.bytesMax)]))
-      }
-    }
-    return hashes
+    if object.pieceHashes.isEmpty, let place { object.pieceHashes = Self.pieceHashes(of: place) }
+    return object.pieceHashes
   }
 
-  private static func hash(_ bytes: UnsafeRawBufferPointer) -> ContentHash {
-    let hash = rsb_hash128(bytes.baseAddress, bytes.count)
-    return ContentHash(low: hash.low, high: hash.high)
+  static func pieceHashes(of bytes: UnsafeRawBufferPointer) -> [ContentHash] {
+    stride(from: 0, to: bytes.count, by: FilePieces.bytesMax).map {
+      let hash = rsb_hash128(bytes.baseAddress! + $0, min(bytes.count - $0, FilePieces.bytesMax))
+      return ContentHash(low: hash.low, high: hash.high)
+    }
   }
 
   public func knownHash(_ range: Range<Int>) -> ContentHash? {
     let (index, within) = range.lowerBound.quotientAndRemainder(dividingBy: FilePieces.bytesMax)
-    guard within == 0, index < hashes.count, range.upperBound == min(count, range.lowerBound + FilePieces.bytesMax) else { return nil }
-    return hashes[index]
+    guard within == 0, index < object.pieceHashes.count, range.upperBound == min(count, range.lowerBound + FilePieces.bytesMax) else { return nil }
+    return object.pieceHashes[index]
   }
 
   public func bytes(_ range: Range<Int>) -> [UInt8] { withBytes(range) { Array($0) } }

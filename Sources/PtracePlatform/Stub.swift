@@ -8,6 +8,8 @@ final class MemoryObject {
   var size: UInt64
   /// Its bytes and its size stay as they are; see `TranslatedMachine.thaw`.
   let isFrozen: Bool
+  /// Of its pieces (`FilePieces`), as its content was when somebody asked for them; empty before.
+  var pieceHashes: [ContentHash] = []
   init(descriptor: Int32, size: UInt64, isFrozen: Bool = false) {
     self.descriptor = descriptor
     self.size = size

@@ -12,7 +12,7 @@ extension CodeImage {
   public static let savedVersion: UInt32 = 10
   private static let headerWords = 9
 
-  /// Most bytes that `restore` stores at a time.
+  /// Most bytes that `restore` stores at a time where code has moved.
   private static let storeMax = 64 << 10
 
   public func saved() -> [UInt8] {
@@ -79,11 +79,10 @@ extension CodeImage {
       forget()
       return false
     }
-    let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.storeMax, alignment: 8)
-    defer { scratch.deallocate() }
+    let saved = UnsafeRawBufferPointer(start: place, count: hot)
     // The distance to everything outside grew by as much as the code moved down.
     let moved = Int32(truncatingIfNeeded: Int64(bitPattern: header[1] &- address))
-    storeCode(UnsafeRawBufferPointer(start: place, count: hot), moved, scratch, store)
+    if moved == 0 { store(0, saved) } else { storeCode(saved, movedBy: moved, store) }
     // One byte of each: few of them are met again.
     for index in 1..<exits.count + 1 { code[reserve - index * Self.exitSize] = 0xcc }
     entries.reserve(blocks.count)
@@ -94,10 +93,9 @@ extension CodeImage {
     return true
   }
 
-  private func storeCode(
-    _ saved: UnsafeRawBufferPointer, _ moved: Int32, _ scratch: UnsafeMutableRawBufferPointer,
-    _ store: (Int, UnsafeRawBufferPointer) -> Void
-  ) {
+  private func storeCode(_ saved: UnsafeRawBufferPointer, movedBy distance: Int32, _ store: (Int, UnsafeRawBufferPointer) -> Void) {
+    let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.storeMax, alignment: 8)
+    defer { scratch.deallocate() }
     var start = 0, next = 0
     while start < saved.count {
       var end = min(start + Self.storeMax, saved.count)
@@ -106,12 +104,10 @@ extension CodeImage {
       // One that lies across the end comes with the next piece.
       if next < relocations.count { end = min(end, Int(relocations[next])) }
       scratch.copyMemory(from: UnsafeRawBufferPointer(rebasing: saved[start..<end]))
-      if moved != 0 {
-        for index in first..<next {
-          let offset = Int(relocations[index]) - start
-          let old = scratch.loadUnaligned(fromByteOffset: offset, as: Int32.self)
-          scratch.storeBytes(of: old &+ moved, toByteOffset: offset, as: Int32.self)
-        }
+      for index in first..<next {
+        let offset = Int(relocations[index]) - start
+        let old = scratch.loadUnaligned(fromByteOffset: offset, as: Int32.self)
+        scratch.storeBytes(of: old &+ distance, toByteOffset: offset, as: Int32.self)
       }
       store(start, UnsafeRawBufferPointer(rebasing: scratch[..<(end - start)]))
       start = end

@@ -12,8 +12,8 @@ final class ImageFixture {
   let image: CodeImage
   let translator = Translator()
 
-  /// `pieces`: bytes by offset; all else is nops.
-  init(_ pieces: [(Int, [UInt8])]) {
+  /// `pieces`: bytes by offset; all else is nops. `place`: of the code in the arena.
+  init(_ pieces: [(Int, [UInt8])], place: UInt64 = 4096) {
     let length = 4096, reserve = CodeImage.reserve(for: length)
     source = .allocate(capacity: length)
     source.initialize(repeating: 0x90, count: length)
@@ -23,7 +23,7 @@ final class ImageFixture {
     mirror.initialize(repeating: 0, count: length)
     for (offset, bytes) in pieces { (source + offset).update(from: bytes, count: bytes.count) }
     image = CodeImage(
-      start: Self.start, length: length, source: UnsafePointer(source), available: length, address: RuntimeLayout.arena + 4096,
+      start: Self.start, length: length, source: UnsafePointer(source), available: length, address: RuntimeLayout.arena + place,
       code: code, reserve: reserve, mirror: mirror)
   }
 
@@ -32,6 +32,9 @@ final class ImageFixture {
     code.deallocate()
     mirror.deallocate()
   }
+
+  /// The image as bytes; as long as that takes, its memory is there.
+  func saved() -> [UInt8] { withExtendedLifetime(self) { image.saved() } }
 
   func translate(_ offset: UInt64, counted: Bool = false) {
     guard case .entry = translator.entry(image, Self.start + offset, counted: counted) else {

@@ -187,7 +187,7 @@ final class ImageLoader: @unchecked Sendable {
   }
 
   private func restore(_ shared: SharedImage) {
-    let key = cache.key(shared.image)
+    guard let key = cache.key(shared) else { return }
     let stamp = cache.load(key, into: shared.image) { offset, bytes in arena.store(shared.image, offset, bytes) }
     shared.cacheKey = key
     shared.savedBlocks = shared.image.blockCount

@@ -98,7 +98,7 @@ extension TranslatedMachine {
       start: mapping.range.start.rawValue, length: length, source: view.assumingMemoryBound(to: UInt8.self),
       available: available, address: room.address, code: room.code, reserve: size, mirror: nil)
     image.populate = { place, bytes in rsb_memory_populate(place, bytes) }
-    let shared = SharedImage(image, view: view, available, object)
+    let shared = SharedImage(image, view: view, offset: offset, available, object)
     arena.add(image)
     sharedImages[key] = shared
     load(shared)

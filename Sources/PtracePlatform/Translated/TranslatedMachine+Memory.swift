@@ -11,37 +11,6 @@ struct SharedImageKey: Hashable {
   var length: UInt64
 }
 
-/// An image of file content, and our view of the content.
-final class SharedImage {
-  let image: CodeImage
-  /// The piece of mirror that spaces share; nil before there are several.
-  var mirror: MirrorPool.Segment?
-  /// Some space has, or had, an attachment to it.
-  var hasBeenUsed = false
-  /// Sound: a read-only view of the object's pages that lasts as long as this.
-  private let view: UnsafeMutableRawPointer
-  private let viewSize: Int
-  /// The object is kept alive by its mappings; this keeps its memory.
-  private let object: MemoryObject
-  /// Blocks that the cache on disk knew.
-  var savedBlocks = 0
-  var cacheKey: KeptFiles.Key?
-  /// Which saved image it was loaded from, how many entries of the mirror that had, and the file with them, if there is one.
-  var stamp: UInt64?
-  var entriesLoaded = 0
-  var keptMirror: MemoryObject?
-  /// A space has, or had, a piece of mirror of its own for it.
-  var hasOwnMirror = false
-
-  init(_ image: CodeImage, view: UnsafeMutableRawPointer, _ size: Int, _ object: MemoryObject) {
-    self.image = image
-    self.view = view
-    viewSize = size
-    self.object = object
-  }
-  deinit { rsb_memfd_unmap(view, viewSize) }
-}
-
 extension TranslatedMachine {
   func space(_ id: AddressSpaceID) throws(MachineError) -> SpaceCode {
     try spaces.existing(id.rawValue, "address space")

@@ -12,15 +12,15 @@ final class TranslationCache {
   static let bytesMax: Int64 = 512 << 20
   /// Of pieces of the mirror, mostly holes.
   static let mirrorBytesMax: Int64 = 1 << 30
-  private let files: KeptFiles
+  private let codes: MappableFiles
   private let mirrors: MappableFiles?
   /// What translated code depends on beside the guest's bytes.
   private let identity: UInt64
 
   /// nil when the folder cannot be made.
   init?(directory: String, allowsAVX512: Bool) {
-    guard let files = KeptFiles(directory: directory, suffix: ".code", bytesMax: Self.bytesMax) else { return nil }
-    self.files = files
+    guard let codes = MappableFiles(directory: directory, suffix: ".code", bytesMax: Self.bytesMax) else { return nil }
+    self.codes = codes
     mirrors = MappableFiles(directory: directory, suffix: ".mirror", bytesMax: Self.mirrorBytesMax)
     var status = rsb_host_status()
     guard rsb_host_status_follow("/proc/self/exe", &status) >= 0 else { return nil }
@@ -31,24 +31,32 @@ final class TranslationCache {
     identity = facts.withUnsafeBytes { rsb_hash64($0.baseAddress!, $0.count) }
   }
 
-  func key(_ image: CodeImage) -> KeptFiles.Key {
-    let content = rsb_hash128(image.source, image.available)
-    return KeptFiles.Key([content.low, content.high, image.start, UInt64(image.length), identity])
+  /// nil where there is no memory to look at the content.
+  func key(_ shared: SharedImage) -> KeptFiles.Key? {
+    shared.contentFacts().map { KeptFiles.Key($0 + [shared.image.start, UInt64(shared.image.length), identity]) }
   }
 
   /// Fills an empty image, and says which of the images that were ever saved it is; nil, and still empty, when nothing sound is kept.
   func load(_ key: KeptFiles.Key, into image: CodeImage, store: (Int, UnsafeRawBufferPointer) -> Void) -> UInt64? {
-    files.read(key) { bytes in
-      guard bytes.count > 8, image.restore(UnsafeRawBufferPointer(rebasing: bytes.dropLast(8)), store: store) else { return nil }
-      return bytes.loadUnaligned(fromByteOffset: bytes.count - 8, as: UInt64.self)
+    guard let found = codes.open(key) else { return nil }
+    defer { _ = rsb_descriptor_close(found.descriptor) }
+    let stamp: UInt64? = codes.lend(found) { bytes in
+      guard let stamp = found.words.first, found.isUntouched || rsb_hash64(bytes.baseAddress, bytes.count) == stamp else { return nil }
+      return image.restore(bytes, store: store) ? stamp : nil
     }
+    if let stamp, !found.isUntouched { codes.vouch(key, found.descriptor, [stamp]) }
+    if stamp == nil { codes.remove(key) }
+    return stamp
   }
 
   func save(_ image: CodeImage, _ key: KeptFiles.Key) {
-    var bytes = image.saved()
-    let stamp = rsb_hash64(bytes, bytes.count)
-    withUnsafeBytes(of: stamp) { bytes.append(contentsOf: $0) }
-    bytes.withUnsafeBytes { _ = files.save(key, $0) }
+    let bytes = image.saved()
+    let made = codes.make(key) { file in
+      bytes.withUnsafeBytes { rsb_memfd_pwrite(file, $0.baseAddress, $0.count, 0) == $0.count }
+    }
+    guard let made else { return }
+    codes.keep(key, made, [rsb_hash64(bytes, bytes.count)])
+    _ = rsb_descriptor_close(made)
   }
 
   // MARK: Pieces of the mirror
@@ -81,7 +89,7 @@ final class TranslationCache {
   }
 
   func trim() {
-    files.trim()
+    codes.trim()
     mirrors?.trim()
   }
 }
