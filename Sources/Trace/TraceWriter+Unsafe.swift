@@ -153,6 +153,11 @@ public final class TraceWriter {
     lastApart = 0
   }
 
+  /// Ends the open block if it is worth one: the writing thread makes it while the caller goes on. Before the caller does something that takes long.
+  public func endBlock() {
+    if isOpen && sink.count >= TraceFormat.earlyBlockMin { closeBlock() }
+  }
+
   func nextEventNumber() -> EventNumber {
     lastEvent.rawValue += 1
     return lastEvent

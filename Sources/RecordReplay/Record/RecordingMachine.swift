@@ -20,6 +20,8 @@ public final class RecordingMachine: Machine {
   /// Registers at each context's last trap, by id; what the kernel changed since is what the trace keeps.
   private var lastTrap: [Registers] = []
   private var content = UnseenContent()
+  /// Address spaces that there are.
+  private var spaceCount = 0
   /// The writer's first failure: the run ends with it.
   public private(set) var failure: TraceError?
 
@@ -97,15 +99,20 @@ public final class RecordingMachine: Machine {
 
   public func createAddressSpace(_ id: AddressSpaceID) throws(MachineError) {
     try inner.createAddressSpace(id)
+    spaceCount += 1
     try note { (w) throws(TraceError) in try w.createAddressSpace(id) }
   }
 
   public func forkAddressSpace(_ parent: AddressSpaceID, as id: AddressSpaceID) throws(MachineError) {
     try inner.forkAddressSpace(parent, as: id)
+    spaceCount += 1
     try note { (w) throws(TraceError) in try w.forkAddressSpace(parent, as: id) }
   }
 
   public func destroyAddressSpace(_ id: AddressSpaceID) {
+    spaceCount -= 1
+    // Mostly the run's end follows, which waits for the last block.
+    if spaceCount == 0 { writer.endBlock() }
     // 0 stands for no hash taken.
     let hash = (try? hashing?.memoryHash(id)) ?? 0
     inner.destroyAddressSpace(id)
