@@ -75,15 +75,15 @@ public final class KeptFiles: Sendable {
     let file = rsb_host_open(path(key), 0o2000000, 0)  // O_RDONLY | O_CLOEXEC
     if file < 0 { return nil }
     defer { _ = rsb_host_close(Int32(file)) }
-    guard let size = Self.size(of: Int32(file)), size > Self.prefixSize, size <= Self.fileBytesMax + Self.prefixSize else { return nil }
-    return Self.lend(Int32(file), size) { checked(key, $0).flatMap(body) }
+    guard let status = Self.status(of: Int32(file)), status.size > Self.prefixSize, status.size <= Self.fileBytesMax + Self.prefixSize
+    else { return nil }
+    return Self.lend(Int32(file), Int(status.size)) { checked(key, $0).flatMap(body) }
   }
 
   /// nil for what is no regular file.
-  private static func size(of file: Int32) -> Int? {
+  static func status(of file: Int32) -> rsb_host_status? {
     var status = rsb_host_status()
-    let isFile = rsb_host_status_get(file, nil, &status) >= 0 && status.mode & 0o170000 == 0o100000
-    return isFile ? Int(status.size) : nil
+    return rsb_host_status_get(file, nil, &status) >= 0 && status.mode & 0o170000 == 0o100000 ? status : nil
   }
 
   /// Lends the content of an open file of this size; nil when it cannot be had.

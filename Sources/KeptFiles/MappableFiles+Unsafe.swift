@@ -54,8 +54,7 @@ public final class MappableFiles: Sendable {
     guard let words else { return nil }
     let descriptor = Int32(rsb_host_open(files.path(key), 0, 0))
     if descriptor < 0 { return nil }
-    var status = rsb_host_status()
-    if rsb_host_status_get(descriptor, nil, &status) >= 0, status.mode & 0o170000 == 0o100000, size == nil || size == Int(status.size) {
+    if let status = KeptFiles.status(of: descriptor), size == nil || size == Int(status.size) {
       let isUntouched = boot != 0 && Array(words[..<3]) == state(status)
       return Found(descriptor: descriptor, size: Int(status.size), words: Array(words[3...]), isUntouched: isUntouched)
     }

@@ -20,10 +20,10 @@ public enum TraceFormat {
 
   /// A block is sealed once it holds this many bytes...
   static let blockTarget = 192 << 10
-  /// Bytes that make a block before its time worth while.
-  static let earlyBlockMin = 32 << 10
   /// ... or this many records, or before a record of a file that would go over `blockPayloadLimit`.
   static let blockRecordLimit: UInt32 = 16384
+  /// Bytes that make a block before its time worth while.
+  static let earlyBlockMin = 32 << 10
   /// Most bytes of a record beside its content.
   static let recordOverhead = 4 << 10
   /// Most bytes of one record, tag included, that is no piece of a file.

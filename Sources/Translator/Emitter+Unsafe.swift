@@ -150,8 +150,8 @@ struct Emitter: ~Copyable {
     return Int32(truncatingIfNeeded: Int64(bitPattern: gate &- (image.address + UInt64(offset))))
   }
 
-  /// Asks for the mirror's entry of a guest address below the window, which somebody will need soon: what runs for the first time waits for
-  /// it longer than for anything else. Leaves the address in r11.
+  /// Asks for the mirror's entry of a guest address below the window, which somebody will need soon, and the first time is not near the
+  /// processor. Leaves the address in r11.
   mutating func prefetchEntry(_ guest: UInt64) {
     setR11(guest)
     bytes(0xdd0c_180f_4265, 8)  // prefetcht0 %gs:(,%r11,8)

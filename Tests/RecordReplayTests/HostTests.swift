@@ -160,24 +160,31 @@ import Testing
     #expect(try FileManager.default.contentsOfDirectory(atPath: directory + "/kept").isEmpty)
   }
 
+  /// Signals that the test below has caught.
+  private static let signalsCaught = Atomic<Int>(0)
+  private static let signalsWanted = 20_000
+
   /// poll(2) answers EINTR also when it was to wait for nothing: a signal at that instant was taken for input, for
   /// which the guest then waited in vain.
   @Test func signalsAreNoInput() {
     var ends: [Int32] = [0, 0]
     #expect(pipe(&ends) == 0)
-    var action = sigaction()
-    action.__sigaction_handler.sa_handler = { _ in }
-    var found = sigaction()
+    var action = sigaction(), found = sigaction()
+    action.__sigaction_handler.sa_handler = { _ in _ = HostTests.signalsCaught.add(1, ordering: .relaxed) }
     sigaction(SIGURG, &action, &found)
+    var urgent = sigset_t(), mask = sigset_t()
+    sigemptyset(&urgent)
+    sigaddset(&urgent, SIGURG)
+    pthread_sigmask(SIG_UNBLOCK, &urgent, &mask)
     let polls = pthread_self()
-    let isOver = Mutex(false)
-    let sender = Thread { while !isOver.withLock({ $0 }) { pthread_kill(polls, SIGURG) } }
+    let sender = Thread {
+      while Self.signalsCaught.load(ordering: .relaxed) < Self.signalsWanted { pthread_kill(polls, SIGURG) }
+    }
     sender.start()
     var answers: Set<Int> = []
-    for _ in 0..<100_000 { answers.insert(rsb_host_poll(ends[0], 0, 0)) }
-    isOver.withLock { $0 = true }
-    while !sender.isFinished { usleep(1000) }
+    while !sender.isFinished { for _ in 0..<100 { answers.insert(rsb_host_poll(ends[0], 0, 0)) } }
     sigaction(SIGURG, &found, nil)
+    pthread_sigmask(SIG_SETMASK, &mask, nil)
     for end in ends { close(end) }
     #expect(answers == [0])
   }

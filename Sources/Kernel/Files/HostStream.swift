@@ -69,7 +69,14 @@ final class HostStreamInode: Inode {
   func loadInput(_ kernel: Kernel) throws(Errno) {
     if input != nil || kind != .file || descriptor != 0 { return }
     var all: [UInt8] = []
-    while case .bytes(let bytes) = try kernel.host.readInput(1 << 20) { all.append(contentsOf: bytes) }
+    reading: while true {
+      switch try kernel.host.readInput(1 << 20) {
+      case .bytes(let bytes): all.append(contentsOf: bytes)
+      case .endOfFile: break reading
+      // A signal came while the host read; a file has no other reason.
+      case .notReady: continue
+      }
+    }
     input = all
     if !all.isEmpty { kernel.observer.note(.hostInput(stream: 0, count: all.count)) }
   }

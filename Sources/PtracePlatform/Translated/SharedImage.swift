@@ -4,7 +4,7 @@ import KeptFiles
 import Platform
 import Translator
 
-/// An image of file content, and our view of the content.
+/// The image, and our view of the content.
 final class SharedImage {
   let image: CodeImage
   /// The piece of mirror that spaces share; nil before there are several.
@@ -18,6 +18,7 @@ final class SharedImage {
   private let viewSize: Int
   /// The object is kept alive by its mappings; this keeps its memory.
   private let object: MemoryObject
+  /// When this was made: the loader's thread asks.
   private let objectSize: UInt64
   /// Of the object's pieces (`FilePieces`), when they are known and stay so.
   private let pieceHashes: [ContentHash]

@@ -1,6 +1,5 @@
 // Effects on mappings and memory: carried out by the host's machine, and noted for the code that they change.
 import CLinux
-import KeptFiles
 import Platform
 import Translator
 

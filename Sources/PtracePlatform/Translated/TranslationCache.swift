@@ -1,6 +1,6 @@
 // Translations kept between runs: one file for each piece of program text at an address, named by a hash of both, of the
-// processor options and of this tool's own file. What is wrong with the folder or a file is KeptFiles' matter: it is as if it
-// were not there.
+// processor options and of this tool's own file. Whatever is wrong with the folder or a file, it is as if it were not there, and
+// the run saves its own in its place.
 import CLinux
 import CXXHash
 import KeptFiles
@@ -45,7 +45,6 @@ final class TranslationCache {
       return image.restore(bytes, store: store) ? stamp : nil
     }
     if let stamp, !found.isUntouched { codes.vouch(key, found.descriptor, [stamp]) }
-    if stamp == nil { codes.remove(key) }
     return stamp
   }
 

@@ -72,12 +72,10 @@ extension TranslatedMachine: HostedMachine {
 extension SteppedMachine: HostedMachine {}
 
 extension ProcessorPlace {
-  /// Equal runs have the same. `number`: of machines that work side by side, from 0.
+  /// Equal runs have the same, and so has the replay of a trace that an earlier version recorded. `number`: of machines that work side by side, from 0.
   init(seed: UInt64, arguments: [String], number: Int = 0) {
     var choice = seed
-    for argument in arguments {
-      for byte in argument.utf8 { choice = (choice ^ UInt64(byte)) &* 0x100_0000_01b3 }
-    }
+    for byte in arguments.joined(separator: " ").utf8 { choice = (choice ^ UInt64(byte)) &* 0x100_0000_01b3 }
     self.init(choice: choice >> 8 &+ UInt64(number))
   }
 }
