@@ -12,11 +12,30 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 long rsb_tracefile_open(const char *path, int flags, unsigned mode) {
   int access = flags & RSB_TRACEFILE_READ_WRITE ? O_RDWR : flags & RSB_TRACEFILE_WRITE ? O_WRONLY : O_RDONLY;
   int fresh = flags & RSB_TRACEFILE_FRESH ? O_CREAT | O_TRUNC : 0;
   return rsb_syscall(SYS_openat, AT_FDCWD, (long)path, access | fresh | O_CLOEXEC | O_NOCTTY, mode, 0, 0);
+}
+
+long rsb_tracefile_create(const char *path, unsigned mode, int *replaced) {
+  *replaced = -1;
+  int old = (int)rsb_syscall(SYS_openat, AT_FDCWD, (long)path, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0, 0, 0);
+  struct stat st;
+  if (old >= 0) {
+    int is_plain = fstat(old, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 && st.st_uid == geteuid();
+    if (is_plain && rsb_syscall(SYS_faccessat, AT_FDCWD, (long)path, W_OK, 0, 0, 0) == 0 && rsb_tracefile_unlink(path) == 0) {
+      long fd = rsb_syscall(SYS_openat, AT_FDCWD, (long)path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, mode, 0, 0);
+      if (fd >= 0) {
+        *replaced = old;
+        return fd;
+      }
+    }
+    rsb_tracefile_close(old);
+  }
+  return rsb_tracefile_open(path, RSB_TRACEFILE_WRITE | RSB_TRACEFILE_FRESH, mode);
 }
 
 long rsb_tracefile_close(int fd) { return rsb_syscall(SYS_close, fd, 0, 0, 0, 0, 0); }

@@ -41,7 +41,7 @@ final class FrameWriter: @unchecked Sendable {
   let path: String
   let journalPath: String
   private let fileDescriptor: Int32
-  private let journalDescriptor: Int32
+  private var journalDescriptor: Int32
   private let isRegular: Bool
   private var journal: UnsafeMutableRawPointer?
   private let firstFrame: [UInt8]
@@ -55,6 +55,8 @@ final class FrameWriter: @unchecked Sendable {
   private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
   private var prepared = false
+  /// The tracing thread waits for nothing else of the start, and begins with what it writes.
+  private var isStarting = true
   private var submittedThrough: UInt32 = 0
   private var writtenThrough: UInt32 = 0
   /// Segments that there are; whether the tracing thread waited for a free one since the worker last looked; which blocks have them:
@@ -69,6 +71,8 @@ final class FrameWriter: @unchecked Sendable {
   private var apart: [BlockApart] = []
   private var closing = false
   private var completing = false
+  /// The file has everything, and the journal has no name any more.
+  private var isWhole = false
   private var failure: TraceError?
   /// Nonzero once `failure` is set: read without the lock by every append.
   private let failed = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
@@ -80,6 +84,8 @@ final class FrameWriter: @unchecked Sendable {
   private var fileOffset: UInt64 = 0
   private var seekEntries: [(firstEvent: UInt64, offset: UInt64)] = []
   private var thread: HostThread?
+  /// The file that stood at the path before; -1 without one.
+  private var replaced: Int32 = -1
 
   /// Opens the trace and its journal and begins to write the first frame. `firstBlock` is preamble and header block.
   init(path: String, firstBlock: [UInt8], affinity: [UInt64], rightOfWay: RightOfWay?, keeper: KeptFiles?) throws(TraceError) {
@@ -90,7 +96,7 @@ final class FrameWriter: @unchecked Sendable {
     let stem = path + ".journal"
     firstFrame = firstBlock
     headerChecksum = checksum(firstBlock, 0..<firstBlock.count)
-    let fd = rsb_tracefile_open(path, Int32(RSB_TRACEFILE_WRITE | RSB_TRACEFILE_FRESH), 0o600)
+    let fd = rsb_tracefile_create(path, 0o600, &replaced)
     if fd < 0 { throw Self.error("cannot open the trace for writing", path, fd) }
     fileDescriptor = Int32(fd)
     var size: UInt64 = 0
@@ -115,8 +121,8 @@ final class FrameWriter: @unchecked Sendable {
 
   deinit {
     stop()
-    if let journal { rsb_tracefile_unmap(journal, JournalLayout.fileSizeMax) }
-    if journalDescriptor >= 0 { _ = rsb_tracefile_close(journalDescriptor) }
+    releaseJournal()
+    releaseReplaced()
     _ = rsb_tracefile_close(fileDescriptor)
     pthread_cond_destroy(changed)
     pthread_mutex_destroy(lock)
@@ -199,14 +205,12 @@ final class FrameWriter: @unchecked Sendable {
     end(complete: true)
   }
 
-  /// Waits until the worker has written everything, and removes the journal. `complete` came before.
+  /// Waits until the worker has written everything, and removed the journal. `complete` came before.
   func finish() throws(TraceError) {
-    join()
+    pthread_mutex_lock(lock)
+    while !isWhole && failure == nil { pthread_cond_wait(changed, lock) }
+    pthread_mutex_unlock(lock)
     try checkFailure()
-    if isRegular {
-      let result = rsb_tracefile_unlink(journalPath)
-      if result < 0 && result != -Int(ENOENT) { throw Self.error("cannot remove the journal", journalPath, result) }
-    }
   }
 
   private func start() throws(TraceError) {
@@ -220,6 +224,8 @@ final class FrameWriter: @unchecked Sendable {
   func finishStart() throws(TraceError) {
     pthread_mutex_lock(lock)
     while !prepared { pthread_cond_wait(changed, lock) }
+    isStarting = false
+    pthread_cond_broadcast(changed)
     let failure = self.failure
     pthread_mutex_unlock(lock)
     if let failure {
@@ -265,13 +271,24 @@ final class FrameWriter: @unchecked Sendable {
     defer { pthread_mutex_unlock(lock) }
     guard failure == nil, let compressor else { return }
 
-    giveWay()
+    // Whoever starts processes meanwhile would wait for the pages of each step.
+    while isStarting && !closing { pthread_cond_wait(changed, lock) }
     pthread_mutex_unlock(lock)
     for index in 0..<JournalLayout.populatedCount { rsb_memory_populate(segment(index), JournalLayout.segmentSize) }
+    _ = TraceWriter.hashOfZeroPiece
     pthread_mutex_lock(lock)
     let packer = BlockPacker(compressor, keeper: keeper)
     while true {
-      while writtenThrough == submittedThrough && !closing { pthread_cond_wait(changed, lock) }
+      while writtenThrough == submittedThrough && !closing {
+        if writtenThrough > 0 && replaced >= 0 {
+          // Now that nobody waits for the start.
+          pthread_mutex_unlock(lock)
+          releaseReplaced()
+          pthread_mutex_lock(lock)
+        } else {
+          pthread_cond_wait(changed, lock)
+        }
+      }
       if writtenThrough == submittedThrough { break }
       giveWay()
       let number = writtenThrough + 1
@@ -301,11 +318,40 @@ final class FrameWriter: @unchecked Sendable {
       packer.keep()
       pthread_mutex_lock(lock)
     }
-    if completing, seekEntries.count < SeekTable.lengthLimit / SeekTable.entryLength - 2 {
-      do throws(TraceError) { try write(SeekTable.encoded(seekEntries)) } catch { fail(error) }
-    }
-    // The lock is nobody else's any more: the tracing thread waits for this one to end.
+    if !completing { return }
+    pthread_mutex_unlock(lock)
+    do throws(TraceError) { try finishFile() } catch { failure = error }
     packer.finish()
+    pthread_mutex_lock(lock)
+    if let failure {
+      fail(failure)
+      return
+    }
+    isWhole = true
+    pthread_cond_broadcast(changed)
+    // The journal's megabytes go while the tracing thread ends the run.
+    pthread_mutex_unlock(lock)
+    releaseJournal()
+    pthread_mutex_lock(lock)
+  }
+
+  private func finishFile() throws(TraceError) {
+    if seekEntries.count < SeekTable.lengthLimit / SeekTable.entryLength - 2 { try write(SeekTable.encoded(seekEntries)) }
+    if !isRegular { return }
+    let result = rsb_tracefile_unlink(journalPath)
+    if result < 0 && result != -Int(ENOENT) { throw Self.error("cannot remove the journal", journalPath, result) }
+  }
+
+  private func releaseJournal() {
+    if let journal { rsb_tracefile_unmap(journal, JournalLayout.fileSizeMax) }
+    journal = nil
+    if journalDescriptor >= 0 { _ = rsb_tracefile_close(journalDescriptor) }
+    journalDescriptor = -1
+  }
+
+  private func releaseReplaced() {
+    if replaced >= 0 { _ = rsb_tracefile_close(replaced) }
+    replaced = -1
   }
 
   /// With the lock held. Of the tracing thread, until something changed.
@@ -340,7 +386,11 @@ final class FrameWriter: @unchecked Sendable {
     guard let frame = compressor?.compress(firstFrame) else {
       throw TraceError(.host, "no memory for the trace's compressor", path: path, hostError: ENOMEM)
     }
-    let allocated = rsb_tracefile_allocate(journalDescriptor, UInt64(JournalLayout.fileSize(segmentCount)))
+    var allocated = rsb_tracefile_allocate(journalDescriptor, UInt64(JournalLayout.fileSize(segmentCount)))
+    if allocated < 0 && replaced >= 0 {
+      releaseReplaced()
+      allocated = rsb_tracefile_allocate(journalDescriptor, UInt64(JournalLayout.fileSize(segmentCount)))
+    }
     if allocated < 0 { throw Self.error("no room for the trace's journal", path + ".journal", allocated) }
     var error = 0
     guard let mapping = rsb_tracefile_map(journalDescriptor, JournalLayout.fileSizeMax, &error) else {

@@ -169,7 +169,7 @@ extension TraceWriter {
     }
   }
 
-  private static let hashOfZeroPiece = [UInt8](repeating: 0, count: TraceFormat.filePieceLimit).withUnsafeBytes { ContentHash($0) }
+  static let hashOfZeroPiece = [UInt8](repeating: 0, count: TraceFormat.filePieceLimit).withUnsafeBytes { ContentHash($0) }
 
   /// One record, of at most `filePieceLimit` bytes.
   func filePiece(_ id: MemoryObjectID, _ offset: UInt64, _ bytes: [UInt8]) throws(TraceError) {

@@ -15,6 +15,10 @@ enum {
   RSB_TRACEFILE_FRESH = 4,
 };
 long rsb_tracefile_open(const char *path, int flags, unsigned mode);
+/// An empty file to write, as with RSB_TRACEFILE_WRITE | RSB_TRACEFILE_FRESH. A plain file of our own that is there makes way and is stored in
+/// `*replaced` as a descriptor, else -1: emptied in place, it takes its time here and, on ext4, has the new one flushed when that is closed. Whoever closes
+/// it waits for its blocks to be freed.
+long rsb_tracefile_create(const char *path, unsigned mode, int *replaced);
 /// close(2).
 long rsb_tracefile_close(int fd);
 /// pread(2), repeated after EINTR.
