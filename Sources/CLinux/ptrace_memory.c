@@ -148,6 +148,9 @@ long rsb_memfd_fill(int descriptor, int from, uint64_t size) {
 
 long rsb_memory_populate(void *address, size_t size) {
   const long populate_write = 23;  // MADV_POPULATE_WRITE, Linux 5.14
+  const size_t before = (uintptr_t)address & 4095;
+  address = (char *)address - before;
+  size += before;
   // In steps: whoever maps something meanwhile, on any thread, waits for the end of one.
   const size_t step = 32 << 10;
   for (size_t done = 0; done < size; done += step) {

@@ -32,7 +32,7 @@ func readHostFile(_ path: String) throws(MachineError) -> [UInt8] {
   var bytes: [UInt8] = []
   while true {
     let offset = UInt64(bytes.count)
-    var chunk = [UInt8](repeating: 0, count: 65536)
+    var chunk = [UInt8](repeating: 0, count: 16 << 10)
     let count = try checked(rsb_memfd_pread(Int32(descriptor), &chunk, chunk.count, offset), "read \(path)")
     if count == 0 { return bytes }
     bytes += chunk.prefix(count)

@@ -89,7 +89,7 @@ private final class PageHash {
   private let pid: Int32
   /// /proc/PID/mem, for pages that are mapped without read permission.
   private let memory: Int32
-  private var buffer = [UInt8](repeating: 0, count: 64 * 4096)
+  private var buffer = [UInt8](repeating: 0, count: 16 * 4096)
   /// EBX of CPUID leaf 1 without its upper byte, the initial APIC id of the processor that we happen to run on.
   private let processorWord: UInt32
   private let hidesProcessor: Bool

@@ -57,7 +57,6 @@ final class BlocksAhead: @unchecked Sendable {
 
   private func work() {
     rsb_thread_settle()
-    rsb_heap_settle_thread()
     while let number = nextNumber() {
       let block = try? reader.fileBlock(number)
       state.change { state in

@@ -9,7 +9,7 @@ public struct MirrorEntry: BitwiseCopyable, Sendable {
 
 extension CodeImage {
   /// Changes with anything that translated code or this layout depends on.
-  public static let savedVersion: UInt32 = 10
+  public static let savedVersion: UInt32 = 11
   private static let headerWords = 9
 
   /// Most bytes that `restore` stores at a time where code has moved.
@@ -64,6 +64,10 @@ extension CodeImage {
     ]
     guard Self.headerWords * 8 + sizes.reduce(0, +) == bytes.count else { return false }
     var place = bytes.baseAddress! + Self.headerWords * 8
+    makeRoom(counts[1], in: &blocks)
+    makeRoom(counts[2], in: &exits)
+    makeRoom(counts[3], in: &relocations)
+    makeRoom(counts[4], in: &map)
     blocks.append(bytes: place, elements: counts[1])
     place += sizes[0]
     exits.append(bytes: place, elements: counts[2])
@@ -85,13 +89,21 @@ extension CodeImage {
     if moved == 0 { store(0, saved) } else { storeCode(saved, movedBy: moved, store) }
     // One byte of each: few of them are met again.
     for index in 1..<exits.count + 1 { code[reserve - index * Self.exitSize] = 0xcc }
-    entries.reserve(blocks.count)
+    makeRoom(blocks.count, in: &entries)
     for index in 0..<blocks.count {
       let block = blocks[index]
       if block.counted != 0 { entries.append(MirrorEntry(guest: block.guest, counted: block.counted)) }
     }
     return true
   }
+
+  private func makeRoom<Element: BitwiseCopyable>(_ elements: Int, in table: inout GrowingBuffer<Element>) {
+    table.reserve(elements)
+    let bytes = elements * MemoryLayout<Element>.stride
+    if bytes >= Self.populatedMin { populate?(table.storage, bytes) }
+  }
+  /// Smaller tables mostly get memory that was used before.
+  private static let populatedMin = 64 << 10
 
   private func storeCode(_ saved: UnsafeRawBufferPointer, movedBy distance: Int32, _ store: (Int, UnsafeRawBufferPointer) -> Void) {
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.storeMax, alignment: 8)

@@ -74,8 +74,9 @@ public final class CodeImage {
   private var heads = OffsetTable()
   /// Those that came from the disk, by rising offset: it costs less to look for one of them now and then than to enter all into a table.
   private var restoredHeads = GrowingBuffer<UInt32>(capacity: 1)
-  /// A bit for each guest byte where a block begins: what follows each other in the guest lies together here, and in `heads` nowhere.
-  private let headBits: UnsafeMutablePointer<UInt64>
+  /// A bit for each guest byte where a block begins: what follows each other in the guest lies together here, and in `heads` nowhere. nil before
+  /// the first: who makes an image does not wait for this memory, who fills it does.
+  private var headBits: UnsafeMutablePointer<UInt64>?
   var exits = GrowingBuffer<ColdExit>()
   /// Links whose target has no code yet: by its offset, the first of them, from 1, and after each the next.
   private var waiting = OffsetTable()
@@ -101,22 +102,31 @@ public final class CodeImage {
     self.reserve = reserve
     self.mirror = mirror
     pagesRead = [Bool](repeating: false, count: (length + 4095) / 4096 + 1)
-    headBits = .allocate(capacity: length / 64 + 1)
-    headBits.initialize(repeating: 0, count: length / 64 + 1)
   }
 
-  deinit { headBits.deallocate() }
+  deinit { headBits?.deallocate() }
+
+  private func makeHeadBits() -> UnsafeMutablePointer<UInt64> {
+    if let headBits { return headBits }
+    let words = length / 64 + 1
+    let bits = UnsafeMutablePointer<UInt64>.allocate(capacity: words)
+    populate?(bits, words * 8)
+    bits.initialize(repeating: 0, count: words)
+    headBits = bits
+    return bits
+  }
 
   /// Whether a block begins at an offset below `length`.
   @inline(__always) func isHead(_ offset: UInt32) -> Bool {
     precondition(Int(offset) < length)
+    guard let headBits else { return false }
     return headBits[Int(offset) / 64] >> UInt64(offset % 64) & 1 != 0
   }
 
   @inline(__always) func setHead(_ offset: UInt32, _ index: UInt32) {
     precondition(Int(offset) < length)
     heads.set(offset, index)
-    headBits[Int(offset) / 64] |= 1 << UInt64(offset % 64)
+    makeHeadBits()[Int(offset) / 64] |= 1 << UInt64(offset % 64)
   }
 
   /// The block that begins at an offset; nil when none does.
@@ -137,6 +147,7 @@ public final class CodeImage {
 
   /// All blocks that are heads, by rising offset.
   func sortedHeads() -> [UInt32] {
+    guard let headBits else { return [] }
     var result: [UInt32] = []
     for word in 0..<length / 64 + 1 {
       var bits = headBits[word]
@@ -151,6 +162,7 @@ public final class CodeImage {
   /// Takes such blocks of an image that had none; false, and nothing is taken, when they are not by rising offset.
   func takeHeads(_ bytes: UnsafeRawPointer, count: Int) -> Bool {
     restoredHeads.append(bytes: bytes, elements: count)
+    let headBits = makeHeadBits()
     var last = -1
     for index in 0..<count {
       let block = Int(restoredHeads[index])
@@ -198,7 +210,7 @@ public final class CodeImage {
 
   /// Empties the tables.
   func forget() {
-    if blocks.count > 0 { headBits.update(repeating: 0, count: length / 64 + 1) }
+    if blocks.count > 0 { headBits?.update(repeating: 0, count: length / 64 + 1) }
     hot = 0
     blocks.removeAll()
     entries.removeAll()
@@ -247,17 +259,19 @@ public final class CodeImage {
     for index in 0..<entries.count { mirror[Int(entries[index].guest)] = address + UInt64(entries[index].counted) }
   }
 
-  /// Goes through all that a new mirror would hold, in runs of whole pages: the offset in the mirror, in bytes, and what is there. Ascending.
-  public func forEachMirrorRun(_ body: (Int, UnsafeRawBufferPointer) -> Void) {
+  /// Goes through what a new mirror would hold of the first so many entries, in runs of whole pages: the offset in the mirror, in bytes, and what
+  /// is there. Ascending.
+  public func forEachMirrorRun(ofFirst count: Int, _ body: (Int, UnsafeRawBufferPointer) -> Void) {
+    precondition(count <= entries.count)
     let pageWords = 512, runPages = 16
     let runs = (length + pageWords * runPages - 1) / (pageWords * runPages)
     // A counting sort by run.
     var starts = [Int](repeating: 0, count: runs + 1)
-    for index in 0..<entries.count { starts[Int(entries[index].guest) / (pageWords * runPages) + 1] += 1 }
+    for index in 0..<count { starts[Int(entries[index].guest) / (pageWords * runPages) + 1] += 1 }
     for run in 0..<runs { starts[run + 1] += starts[run] }
-    var order = [Int](repeating: 0, count: entries.count)
+    var order = [Int](repeating: 0, count: count)
     var next = starts
-    for index in 0..<entries.count {
+    for index in 0..<count {
       let run = Int(entries[index].guest) / (pageWords * runPages)
       order[next[run]] = index
       next[run] += 1

@@ -13,7 +13,5 @@ long rsb_syscall(long number, long a0, long a1, long a2, long a3, long a4, long 
 
 /// Prepares malloc for a short life with much memory; once, at the start of a program with one thread.
 void rsb_heap_settle(void);
-/// The same for the heap of a thread that begins and will use megabytes.
-void rsb_heap_settle_thread(void);
 
 #endif

@@ -147,7 +147,6 @@ final class ImageLoader: @unchecked Sendable {
     rsb_thread_settle()
     rsb_thread_hurry(1)
     prepareDecoder()
-    rsb_heap_settle_thread()
     pthread_mutex_lock(lock)
     defer { pthread_mutex_unlock(lock) }
     while true {

@@ -69,17 +69,18 @@ final class TranslationCache {
     return found.isUntouched && found.words == [stamp, UInt64(image.mirrorEntryCount)] ? object : nil
   }
 
-  func saveMirror(of image: CodeImage, _ key: KeptFiles.Key, stamp: UInt64) {
+  /// `entries`: how many of the image's were loaded.
+  func saveMirror(of image: CodeImage, entries: Int, _ key: KeptFiles.Key, stamp: UInt64) {
     let key = mirrorKey(image, key)
     let file = mirrors?.make(key) { file in
       var isWhole = rsb_memfd_resize(file, UInt64(image.length * 8)) >= 0
-      image.forEachMirrorRun { offset, words in
+      image.forEachMirrorRun(ofFirst: entries) { offset, words in
         isWhole = isWhole && rsb_memfd_pwrite(file, words.baseAddress, words.count, UInt64(offset)) == words.count
       }
       return isWhole
     }
     guard let file else { return }
-    mirrors?.keep(key, file, [stamp, UInt64(image.mirrorEntryCount)])
+    mirrors?.keep(key, file, [stamp, UInt64(entries)])
     _ = rsb_descriptor_close(file)
   }
 
@@ -107,13 +108,14 @@ extension TranslatedMachine {
     if saved { cache?.trim() }
   }
 
-  /// Keeps what the mirror of an image is filled with, which was loaded and did not grow: the second run that uses it pays for the later ones.
+  /// Keeps what the mirror of an image was filled with when it was loaded: the second run that uses it pays for the later ones. What it translated
+  /// beside that is as little as `save` leaves out, and some in most runs: of other arguments, another environment.
   private func saveMirror(of shared: SharedImage) -> Bool {
     let image = shared.image
     guard let cache, let key = shared.cacheKey, let stamp = shared.stamp, shared.keptMirror == nil, shared.hasOwnMirror,
-      image.mirrorEntryCount == shared.entriesLoaded, image.mirrorEntryCount >= Self.mirrorEntriesMin
+      shared.entriesLoaded >= Self.mirrorEntriesMin
     else { return false }
-    cache.saveMirror(of: image, key, stamp: stamp)
+    cache.saveMirror(of: image, entries: shared.entriesLoaded, key, stamp: stamp)
     return true
   }
   /// Fewer are stored in less time than a file takes to be opened and mapped.
