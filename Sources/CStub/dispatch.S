@@ -1,5 +1,5 @@
 // The dispatch blob: where indirect branches of translated code go whose targets lay outside the mirror's window, where
-// system calls are made, what fills a space's own pieces of the mirror, and what stores for the kernel. It stands at the start of the arena (RuntimeLayout in
+// system calls are made, what fills a space's own pieces of the mirror, what stores for the kernel, and what answers CPUID. It stands at the start of the arena (RuntimeLayout in
 // Translator); the slots, the hash table and the list of new entries lie at fixed distances behind it.
 // r11: the guest's target. Everything else is the guest's and stays, flags too. The stack is not touched.
 #include "CStub.h"
@@ -14,9 +14,9 @@
 	.section dispatch, "a", @progbits
 	.balign 16
 	.globl rsb_dispatch_start, rsb_dispatch_miss, rsb_dispatch_gate, rsb_dispatch_load, rsb_dispatch_behind_load
-	.globl rsb_dispatch_plain_gate, rsb_dispatch_publish, rsb_dispatch_published, rsb_dispatch_store, rsb_dispatch_end
+	.globl rsb_dispatch_plain_gate, rsb_dispatch_publish, rsb_dispatch_published, rsb_dispatch_store, rsb_dispatch_cpuid, rsb_dispatch_end
 	.hidden rsb_dispatch_start, rsb_dispatch_miss, rsb_dispatch_gate, rsb_dispatch_load, rsb_dispatch_behind_load
-	.hidden rsb_dispatch_plain_gate, rsb_dispatch_publish, rsb_dispatch_published, rsb_dispatch_store, rsb_dispatch_end
+	.hidden rsb_dispatch_plain_gate, rsb_dispatch_publish, rsb_dispatch_published, rsb_dispatch_store, rsb_dispatch_cpuid, rsb_dispatch_end
 
 rsb_dispatch_start:
 	movq	%rax, slot_a(%rip)
@@ -227,6 +227,55 @@ bytes:
 stored:
 	take_back
 	jmpq	*store_resume(%rip)
+
+// CPUID: from the table of answers, or by the gate. r11 is as for the gate from `Emitter.stopThroughGate`, twelve bytes of code of which it points to the
+// second. An answer has eight words of 32 bits: leaf, subleaf, the bits of ecx that count, eax, ebx, ecx, edx, none. Leaves registers and flags alone but r11
+// and what CPUID writes.
+	.set slot_answers, rsb_dispatch_start + arena_size + 176
+	.set answers, rsb_dispatch_start + arena_size + 0xf000
+	.org rsb_dispatch_start + 3072, 0xcc
+rsb_dispatch_cpuid:
+	movq	%rax, slot_a(%rip)
+	movq	%rcx, slot_c(%rip)
+	movq	%rdx, slot_d(%rip)
+	movq	%rbx, slot_si(%rip)
+	lahf
+	seto	%al
+	movq	%rax, slot_flags(%rip)
+	movl	slot_a(%rip), %ebx
+	movl	slot_answers(%rip), %ecx
+	leaq	answers(%rip), %rdx
+look:
+	subl	$1, %ecx
+	js	none
+	cmpl	%ebx, (%rdx)
+	jne	further
+	movl	slot_c(%rip), %eax
+	andl	8(%rdx), %eax
+	cmpl	%eax, 4(%rdx)
+	je	found
+further:
+	addq	$32, %rdx
+	jmp	look
+found:
+	movq	slot_flags(%rip), %rax
+	addb	$127, %al
+	sahf
+	movl	12(%rdx), %eax
+	movl	16(%rdx), %ebx
+	movl	20(%rdx), %ecx
+	movl	24(%rdx), %edx
+	leaq	11(%r11), %r11
+	jmpq	*%r11
+none:
+	movq	slot_flags(%rip), %rax
+	addb	$127, %al
+	sahf
+	movq	slot_a(%rip), %rax
+	movq	slot_c(%rip), %rcx
+	movq	slot_d(%rip), %rdx
+	movq	slot_si(%rip), %rbx
+	jmp	rsb_dispatch_gate
 	.balign 16, 0xcc
 rsb_dispatch_end:
 

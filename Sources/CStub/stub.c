@@ -27,6 +27,7 @@ extern const uint8_t rsb_dispatch_plain_gate[] __attribute__((visibility("hidden
 extern const uint8_t rsb_dispatch_publish[] __attribute__((visibility("hidden")));
 extern const uint8_t rsb_dispatch_published[] __attribute__((visibility("hidden")));
 extern const uint8_t rsb_dispatch_store[] __attribute__((visibility("hidden")));
+extern const uint8_t rsb_dispatch_cpuid[] __attribute__((visibility("hidden")));
 extern const uint8_t rsb_dispatch_end[] __attribute__((visibility("hidden")));
 
 struct rsb_dispatch rsb_dispatch_get(void) {
@@ -41,5 +42,6 @@ struct rsb_dispatch rsb_dispatch_get(void) {
       .publish = (uint32_t)(rsb_dispatch_publish - rsb_dispatch_start),
       .published = (uint32_t)(rsb_dispatch_published - rsb_dispatch_start) + 1,
       .store = (uint32_t)(rsb_dispatch_store - rsb_dispatch_start),
+      .cpuid = (uint32_t)(rsb_dispatch_cpuid - rsb_dispatch_start),
   };
 }

@@ -253,6 +253,9 @@ public final class MachineBranch: Machine {
 
   public func takeLocalEvents() -> [LocalEvent] { machine.takeLocalEvents() }
   public var pointsOfLastRun: UInt32 { machine.pointsOfLastRun }
+  public func setProcessorAnswers(_ answers: [ProcessorAnswer]) { machine.setProcessorAnswers(answers) }
+  public func setClock(_ nanoseconds: Int64?) { machine.setClock(nanoseconds) }
+  public var clockReadings: UInt64 { machine.clockReadings }
 
   /// Counted from the task's start, before this branch too.
   public func ticks(of id: ContextID) -> Ticks {

@@ -27,6 +27,7 @@ extension Kernel {
     new.firstProcess = context.copy(firstProcess)
     new.committedBytes = committedBytes
     new.vdsoObject = context.copy(vdsoObject)
+    new.vvarObject = context.copy(vvarObject)
     new.executableProblem = executableProblem
     new.verdict = verdict
     new.statistics = statistics

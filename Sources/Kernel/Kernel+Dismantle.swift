@@ -37,5 +37,6 @@ extension Kernel {
     initProcess = context.copy(initProcess)
     firstProcess = context.copy(firstProcess)
     vdsoObject = context.copy(vdsoObject)
+    vvarObject = context.copy(vvarObject)
   }
 }

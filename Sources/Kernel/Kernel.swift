@@ -36,6 +36,8 @@ public final class Kernel {
   var committedBytes: UInt64 = 0
   /// The vdso image, made at the first execve.
   var vdsoObject: MemoryObjectReference?
+  /// What its code reads, where it reads the clock itself.
+  var vvarObject: MemoryObjectReference?
   /// Why the last execve that failed with ENOEXEC did; for the message of the tool.
   public internal(set) var executableProblem: ExecutableProblem?
   /// Set when the run is over.

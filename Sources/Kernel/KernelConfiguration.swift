@@ -28,6 +28,9 @@ public struct KernelConfiguration: Sendable {
   /// The machine counts ticks and stops at them: tasks get slices, and time passes in guest code. Without, as in the
   /// direct engine, only traps make time pass and a turn end.
   public var hasTicks = false
+  /// The machine answers CPUID by itself, and RDTSC while it is told the time (`Machine.setProcessorAnswers`, `Machine.setClock`), and the vdso reads its
+  /// clocks that way. Only with ticks and virtual time.
+  public var machineAnswers = false
   /// Tasks get slices also while nothing else could run: for tests, to which each stop is an event to compare.
   public var slicesAlways = false
   /// Wall seconds a task may run without a trap while others could run. Without ticks only.

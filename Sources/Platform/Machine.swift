@@ -50,6 +50,15 @@ public protocol Machine: AnyObject {
   /// Scheduling points that the last run came by, the one before which it stopped included. 0 for a machine that has none.
   var pointsOfLastRun: UInt32 { get }
 
+  /// What CPUID answers by itself from now on, the first that matches; others trap, as all do before. At most `ProcessorAnswer.countMax`. Of no
+  /// effect on a machine that does not trap CPUID.
+  func setProcessorAnswers(_ answers: [ProcessorAnswer])
+  /// The clock that RDTSC shows in the runs of the task that runs next, in nanoseconds at the start of the first; nil: RDTSC traps. Lasts until it is
+  /// set again. Of no effect on a machine that counts no ticks.
+  func setClock(_ nanoseconds: Int64?)
+  /// How often the guest read that clock since it was set.
+  var clockReadings: UInt64 { get }
+
   /// Makes a task's register file known. General registers come from the `ExecutionContext` at its first run.
   func createContext(_ id: ContextID, extendedState: ExtendedStateSource) throws(MachineError)
   func destroyContext(_ id: ContextID)
@@ -104,6 +113,9 @@ extension Machine {
     try createObject(id, content: content.bytes(0..<content.count))
   }
   public var pointsOfLastRun: UInt32 { 0 }
+  public func setProcessorAnswers(_ answers: [ProcessorAnswer]) {}
+  public func setClock(_ nanoseconds: Int64?) {}
+  public var clockReadings: UInt64 { 0 }
   public func readInteger(_ space: AddressSpaceID, _ address: GuestAddress, size: Int) throws(MachineError) -> UInt64? {
     let bytes = try read(space, address, size)
     return bytes.count < size ? nil : bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }

@@ -47,6 +47,8 @@ extension Record: CustomStringConvertible {
     case .objectWrite(let id, let offset, let content): "object \(id.rawValue) write \(offset) \(bytes(content))"
     case .event(let event): event.description
     case .localEvent(let event): "local \(event.kind) \(event.words.map(hex).joined(separator: " "))"
+    case .clock(let nanoseconds): "clock " + (nanoseconds.map { "\($0) ns" } ?? "traps")
+    case .processorAnswers(let answers): "processor answers for \(answers.count) leaves"
     case .registerHash(let number, let hash): "registers up to \(number): \(hex(hash))"
     case .output(let stream, let id, let pieces):
       "output \(stream.rawValue) from space \(id.rawValue) "

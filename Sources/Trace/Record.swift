@@ -43,6 +43,11 @@ public enum Record: Hashable, Sendable {
   /// Behind a pointer, so that records are small to pass on.
   indirect case event(Event)
   case localEvent(LocalEvent)
+  /// What the guest's clock shows at the start of the next event, in nanoseconds, where it is not what `RunningClock` makes of the last event; nil:
+  /// reading it traps, as it does before the first of these.
+  case clock(Int64?)
+  /// What CPUID answers without a trap from here on.
+  case processorAnswers([ProcessorAnswer])
   /// The chained hash of all registers at every trap up to and including this event, and of output; see `RegisterChain`.
   case registerHash(EventNumber, UInt64)
 

@@ -58,6 +58,13 @@ struct RecordDecoder: ~Copyable {
       var words: [UInt64] = []
       for _ in 0..<count { words.append(try source.varint()) }
       return .localEvent(LocalEvent(kind: kind, words: words))
+    case .clock:
+      switch try source.byte() {
+      case 0: return .clock(nil)
+      case 1: return .clock(Int64(bitPattern: try source.varint()))
+      default: throw DecodeFailure("an unknown kind of clock")
+      }
+    case .processorAnswers: return .processorAnswers(try processorAnswers())
     case .registerHash: return .registerHash(lastEvent, try source.word())
     case .output:
       let stream = try stream()
@@ -77,6 +84,20 @@ struct RecordDecoder: ~Copyable {
     case .end: return try end()
     default: return .annotation(try annotation(tag))
     }
+  }
+
+  private mutating func processorAnswers() throws(DecodeFailure) -> [ProcessorAnswer] {
+    let count = try source.varint(limit: UInt64(ProcessorAnswer.countMax), "a number of answers")
+    var answers: [ProcessorAnswer] = []
+    for _ in 0..<count {
+      let subleaf = try source.varint(limit: 1 << 32, "a subleaf")
+      var words: [UInt32] = []
+      for _ in 0..<5 { words.append(UInt32(try source.varint(limit: UInt64(UInt32.max), "a word of CPUID"))) }
+      answers.append(
+        ProcessorAnswer(
+          leaf: words[0], subleaf: subleaf == 0 ? nil : UInt32(subleaf - 1), eax: words[1], ebx: words[2], ecx: words[3], edx: words[4]))
+    }
+    return answers
   }
 
   private mutating func mapping(_ tag: RecordTag) throws(DecodeFailure) -> Record {

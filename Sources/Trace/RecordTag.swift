@@ -10,6 +10,7 @@ enum RecordTag: UInt8 {
   case localEvent, registerHash
   case output, outputBytes
   case fileEmbedded, end
+  case clock, processorAnswers
   case taskStarted = 40
   case executed, taskExited, signalDelivered, syscallResumed, scheduled, timeJumped, randomBytes, hostInput
   case unknownSyscall, runEnded

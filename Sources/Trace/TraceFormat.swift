@@ -5,7 +5,7 @@ import Platform
 
 public enum TraceFormat {
   /// Version of the format that this code writes.
-  public static let version: UInt32 = 2
+  public static let version: UInt32 = 3
   /// Versions that this code reads. In a trace of version 1, a block is one frame.
   static let versionsRead: ClosedRange<UInt32> = 1...version
   /// A chained register hash follows every event whose number is a multiple of this.

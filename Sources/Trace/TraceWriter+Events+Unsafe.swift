@@ -62,6 +62,26 @@ extension TraceWriter {
     commit()
   }
 
+  /// See `Record.clock`.
+  public func clock(_ nanoseconds: Int64?) throws(TraceError) {
+    try begin(.clock)
+    sink.byte(nanoseconds == nil ? 0 : 1)
+    if let nanoseconds { sink.varint(UInt64(bitPattern: nanoseconds)) }
+    commit()
+  }
+
+  /// See `Record.processorAnswers`.
+  public func processorAnswers(_ answers: [ProcessorAnswer]) throws(TraceError) {
+    precondition(answers.count <= ProcessorAnswer.countMax)
+    try begin(.processorAnswers)
+    sink.varint(UInt64(answers.count))
+    for answer in answers {
+      sink.varint(answer.subleaf.map { UInt64($0) + 1 } ?? 0)
+      for word in [answer.leaf, answer.eax, answer.ebx, answer.ecx, answer.edx] { sink.varint(UInt64(word)) }
+    }
+    commit()
+  }
+
   // MARK: Output
 
   /// The guest wrote these pieces of its memory, which hold `bytes`, to a stream. Split into records at 4096 pieces.
@@ -237,6 +257,8 @@ extension TraceWriter {
       if isFile { try filePiece(id, offset, bytes) } else { try writeObject(id, offset: offset, bytes[...]) }
     case .event(let event): try append(event)
     case .localEvent(let event): try localEvent(event)
+    case .clock(let nanoseconds): try clock(nanoseconds)
+    case .processorAnswers(let answers): try processorAnswers(answers)
     case .registerHash(_, let value): try registerHash(value)
     case .output(let stream, let id, let pieces): try outputRecord(stream, id, pieces[...])
     case .outputBytes(let stream, let bytes): try outputRecord(stream, bytes[...])

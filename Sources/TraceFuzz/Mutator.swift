@@ -25,7 +25,7 @@ struct Mutator {
   private func mutate(_ parts: inout TraceParts, _ random: inout SeededRandom) {
     switch random.below(40) {
     case 0: mutate(&parts.headerPayload, &random, other: parts.headerPayload)
-    case 1: parts.version = UInt32(random.chance(4) ? random.below(100_000) : 1 + random.below(2))
+    case 1: parts.version = UInt32(random.chance(4) ? random.below(100_000) : 1 + random.below(3))
     case 2: parts.hasSeekTable.toggle()
     case 3 where parts.parts.count > 1: parts.parts.swapAt(0, random.below(parts.parts.count))
     case 4 where parts.parts.count > 1: parts.parts.remove(at: random.below(parts.parts.count))

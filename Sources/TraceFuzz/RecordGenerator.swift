@@ -51,9 +51,16 @@ struct RecordGenerator {
     case 18:
       let words = (0..<random.below(5)).map { _ in word() }
       return .localEvent(LocalEvent(kind: UInt8(random.below(256)), words: words))
+    case 19 where random.chance(4): return .clock(random.chance(4) ? nil : Int64(bitPattern: word()))
+    case 19 where random.chance(8): return .processorAnswers((0..<random.below(5)).map { _ in processorAnswer() })
     case 19: return output()
     default: return .annotation(annotation())
     }
+  }
+
+  private mutating func processorAnswer() -> ProcessorAnswer {
+    func half() -> UInt32 { UInt32(truncatingIfNeeded: word()) }
+    return ProcessorAnswer(leaf: half(), subleaf: random.chance(2) ? nil : half(), eax: half(), ebx: half(), ecx: half(), edx: half())
   }
 
   mutating func event() -> Event {

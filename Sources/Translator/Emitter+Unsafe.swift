@@ -111,6 +111,23 @@ struct Emitter: ~Copyable {
     bytes(0x1b_b6_0f_45, 4)  // movzbl (%r11), %r11d
   }
 
+  /// The clock in edx:eax, or a stop. Keeps the flags, as RDTSC does. Spoils r11.
+  mutating func readClock() {
+    loadR11(.clockGate)
+    bytes(0x1b_b6_0f_45, 4)  // movzbl (%r11), %r11d
+    loadR11(.clockReadings)
+    bytes(0x01_5b_8d_4d, 4)  // leaq 1(%r11), %r11
+    storeR11(.clockReadings)
+    onSlot(0x05_8b_48, .clock)  // movq clock, %rax
+    bytes(0xd8_04_8d_4a, 4)  // leaq (%rax,%r11,8), %rax
+    bytes(0xd3_89_4d, 3)  // movq %r10, %r11
+    bytes(0xd3_f7_49, 3)  // notq %r11
+    bytes(0x98_04_8d_4a, 4)  // leaq (%rax,%r11,4), %rax
+    onSlot(0x05_89_48, .clockRead)  // movq %rax, clockRead
+    onWord(0x15_8b_40, RuntimeLayout.slots + UInt64(RuntimeSlot.clockRead.rawValue) + 4)  // movl clockRead + 4, %edx
+    onSlot(0x05_8b_40, .clockRead)  // movl clockRead, %eax
+  }
+
   mutating func loadR11(_ slot: RuntimeSlot = .r11) { onSlot(0x1d_8b_4c, slot) }  // movq slot, %r11
   mutating func storeR11(_ slot: RuntimeSlot = .r11) { onSlot(0x1d_89_4c, slot) }  // movq %r11, slot
   mutating func loadR10(_ slot: RuntimeSlot) { onSlot(0x15_8b_4c, slot) }  // movq slot, %r10
@@ -137,17 +154,20 @@ struct Emitter: ~Copyable {
 
   /// Stops in the machine at this instruction, as an int3 does, in less time. Spoils r11: one byte into this code, where nothing goes on
   /// that the machine could take it for.
-  mutating func stopThroughGate() {
+  ///
+  /// `orAt`: goes there in the dispatch blob, which may go on behind this instead.
+  mutating func stopThroughGate(orAt place: Int = RuntimeLayout.gateOffset) {
     bytes(CodeImage.stopThroughGate, 7)  // leaq -6(%rip), %r11
     byte(0xe9)
     image.relocations.append(UInt32(offset))
-    int32(distanceToGate(from: offset + 4))
+    int32(distanceToBlob(place, from: offset + 4))
   }
 
-  /// From an offset in the code to the gate.
-  private func distanceToGate(from offset: Int) -> Int32 {
-    let gate = RuntimeLayout.arena + UInt64(RuntimeLayout.gateOffset)
-    return Int32(truncatingIfNeeded: Int64(bitPattern: gate &- (image.address + UInt64(offset))))
+  private func distanceToGate(from offset: Int) -> Int32 { distanceToBlob(RuntimeLayout.gateOffset, from: offset) }
+
+  /// From an offset in the code to a place in the dispatch blob.
+  private func distanceToBlob(_ place: Int, from offset: Int) -> Int32 {
+    Int32(truncatingIfNeeded: Int64(bitPattern: RuntimeLayout.arena + UInt64(place) &- (image.address + UInt64(offset))))
   }
 
   /// Asks for the mirror's entry of a guest address below the window, which somebody will need soon, and the first time is not near the

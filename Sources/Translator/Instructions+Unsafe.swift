@@ -99,7 +99,15 @@ extension Translator {
       emitter.byte(0xcc)
       emitter.copy(bytes, Int(instruction.length))
       return true
-    case .cpuid, .rdtsc, .rdtscp, .rdrand, .rdseed, .rdpid, .xgetbv, .gsBase:
+    case .rdtsc:
+      emitter.readClock()
+      state.r11Holds = nil
+      return true
+    case .cpuid:
+      emitter.stopThroughGate(orAt: RuntimeLayout.cpuidOffset)
+      state.r11Holds = nil
+      return true
+    case .rdtscp, .rdrand, .rdseed, .rdpid, .xgetbv, .gsBase:
       emitter.stopThroughGate()
       state.r11Holds = nil
       return true

@@ -2,7 +2,7 @@
 // map. Translated code reaches its slots relative to rip, which the processor renames; the mirror through gs.
 //
 //   0x7ff0_0000_0000  the arena: the dispatch blob, then translated code. One shared memory for all guests of a sandbox
-//   0x7ff0_7fff_0000  the slots: one page, shared likewise (one guest runs at a time), and behind them the table of watches
+//   0x7ff0_7fff_0000  the slots: one page, shared likewise (one guest runs at a time), behind them the tables of watches and of CPUID's answers
 //   0x7ff0_8000_0000  the hash table of targets above the mirror's window, one for each space that has some
 //   0x7ff0_9000_0000  the list of entries that a space is to store in its mirror; shared like the slots
 //   0x7ff1_0000_0000  the log of accesses, with nothing mapped behind it; shared like the slots
@@ -20,7 +20,10 @@ public enum RuntimeLayout {
   /// Where the table of watches begins among the slots, in bytes, and its entries: one word for each scheduling point, as
   /// far as there are.
   public static let watchesOffset = 4096
-  public static let watches = (slotsSize - watchesOffset) / 8
+  public static let watches = (answersOffset - watchesOffset) / 8
+  /// Where the table of CPUID's answers begins among the slots, in bytes, to their end; see dispatch.S.
+  public static let answersOffset = slotsSize - 4096
+  public static let answersMax = 4096 / 32
   public static let hashTable: UInt64 = 0x7ff0_8000_0000
   /// Entries of 16 bytes: target, its counted entry.
   public static let hashEntries = 1 << 16
@@ -44,10 +47,15 @@ public enum RuntimeLayout {
   /// What a word of the table of watches holds: an address that can be read, or one that faults.
   public static let watchPasses: UInt64 = countdown
   public static let watchFault: UInt64 = countdown - 9
+  /// What the slot `clockGate` holds while the guest may read its clock, and while it must ask.
+  public static let clockOpen: UInt64 = countdown
+  public static let clockClosed: UInt64 = countdown - 17
   /// Room for the dispatch blob at the start of the arena.
   public static let blobSize = 4096
   /// Where in it code goes to call the kernel, with r11 the place to go on at.
   public static let gateOffset = 1024
+  /// Where in it CPUID is answered, if it is.
+  public static let cpuidOffset = 3072
   /// One past what guests can map when their code is translated.
   public static let guestEnd: UInt64 = arena
 
@@ -91,6 +99,15 @@ public enum RuntimeSlot: Int, Sendable {
   /// The same for stores to the guest's memory.
   case storeCount = 128
   case storeResume = 136
+  /// A readable address, or one that is not: then RDTSC stops.
+  case clockGate = 144
+  /// The clock's nanoseconds are this, 4 times the complement of r10, which counts ticks down, and 8 times the number of readings.
+  case clock = 152
+  /// How often it was read, and what was read last.
+  case clockReadings = 160
+  case clockRead = 168
+  /// How many answers the table has.
+  case answers = 176
   /// The registers of a task that calls the kernel, and what it goes on with: struct rsb_gate of CLinux.
   case gate = 512
   /// The list of those stores, to the end of the page.

@@ -76,7 +76,7 @@ extension Translator {
     let pc = image.start + UInt64(offset)
     let next = pc + UInt64(instruction.length)
     switch instruction.flow {
-    case .plain, .popFlags:
+    case .plain, .popFlags, .rdtsc, .cpuid:
       return write(instruction, at: offset, followedBy: nil, &emitter, &state)
     case .conditional, .counted, .jump, .call:
       let target = next &+ UInt64(bitPattern: Int64(instruction.branchDisplacement(bytes)))

@@ -29,7 +29,8 @@ struct RunRequest: CommandRequest {
   func validate() throws { try guest.showHelpIfAsked(for: RunCommand.self) }
 
   func run() throws {
-    let options = try guest.runOptions(defaultSeed: 1)
+    var options = try guest.runOptions(defaultSeed: 1)
+    options.machineAnswers = true
     let result = try RunSession.run(options)
     Outcome.summarize(result, quiet: guest.quiet, verbose: guest.verbose)
     try Outcome.write(Outcome.report("run", options, result), to: guest.report)
@@ -71,6 +72,7 @@ struct RecordRequest: CommandRequest {
 
   func run() throws {
     var options = try guest.runOptions(defaultSeed: nil)
+    options.machineAnswers = true
     let path = try tracePath(&options)
     if untilFail { return try recordUntilFailure(options, path) }
     let result = try RecordSession.record(options, to: path)
@@ -137,6 +139,7 @@ struct VerifyCommand: ParsableCommand {
   func run() throws {
     let guest = guestOptions.settings
     var options = try guest.runOptions(defaultSeed: 1)
+    options.machineAnswers = true
     options.exportDirectory = nil
     let progress = Progress(enabled: !guest.quiet)
     let directory = GuestSettings.variable("TMPDIR") ?? "/tmp"

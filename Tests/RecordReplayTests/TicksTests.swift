@@ -13,21 +13,29 @@ private final class ScriptedMachine: HostedMachine {
     var trap: Trap
     var ticks: UInt64
     var rip: UInt64 = 0x1000
+    var readings: UInt64 = 0
   }
   private var turns: [Turn]
   private var count: UInt64 = 0
   private(set) var limits: [RunLimit] = []
+  /// What the clock was at each run.
+  private(set) var clocks: [Int64?] = []
+  private var clock: Int64?
+  private(set) var clockReadings: UInt64 = 0
   init(_ turns: [Turn]) { self.turns = turns }
 
   func run(_ context: ExecutionContext, limit: RunLimit) throws(MachineError) -> Trap {
     limits.append(limit)
+    clocks.append(clock)
     let turn = turns.removeFirst()
+    clockReadings = turn.readings
     count += turn.ticks
     context.registers.rip = turn.rip
     return turn.trap
   }
   func ticks(of context: ContextID) -> Ticks { Ticks(rawValue: count) }
   func takeLocalEvents() -> [LocalEvent] { [] }
+  func setClock(_ nanoseconds: Int64?) { clock = nanoseconds }
   func shutdown() {}
   var engineCounts: [(name: String, count: UInt64)] { [] }
   func memoryHash(_ space: AddressSpaceID) throws(MachineError) -> UInt64 { 0 }
@@ -68,8 +76,8 @@ private let turns: [ScriptedMachine.Turn] = [
   .init(trap: .budget(StopPoint(instructions: 2)), ticks: 0),
 ]
 
-/// What a recording of these turns holds.
-private func record(_ turns: [ScriptedMachine.Turn], _ name: String) throws -> [Record] {
+/// What a recording of these turns holds. `clocks`: what the machine's clock is set to before each, if it is.
+private func record(_ turns: [ScriptedMachine.Turn], _ name: String, clocks: [Int64?] = []) throws -> [Record] {
   let path = "/tmp/replaysb-test-\(rsb_host_process())-\(name).zst"
   defer { _ = rsb_host_unlink(path) }
   let writer = try TraceWriter(path: path, header: TraceHeader(engine: "translated", tickDefinition: 1))
@@ -77,7 +85,10 @@ private func record(_ turns: [ScriptedMachine.Turn], _ name: String) throws -> [
   try machine.createAddressSpace(space)
   try machine.createContext(context, extendedState: .initial)
   let execution = ExecutionContext(id: context, space: space)
-  for _ in turns { _ = try machine.run(execution, limit: RunLimit(ticks: 1000)) }
+  for index in turns.indices {
+    if index < clocks.count { machine.setClock(clocks[index]) }
+    _ = try machine.run(execution, limit: RunLimit(ticks: 1000))
+  }
   try writer.close(TraceEnd())
   let reader = try TraceReader(path: path)
   var records: [Record] = []
@@ -104,6 +115,22 @@ private func record(_ turns: [ScriptedMachine.Turn], _ name: String) throws -> [
         .unlimited,
         RunLimit(ticks: 0, instructions: 2),
       ])
+  }
+
+  /// The clock is in the trace where it does not follow from the run before, and a replay sets it for every run as the recording did.
+  @Test func theClockGoesOnBetweenRuns() throws {
+    let turns: [ScriptedMachine.Turn] = [
+      .init(trap: .syscall, ticks: 5), .init(trap: .syscall, ticks: 10, readings: 3), .init(trap: .budget(StopPoint()), ticks: 7),
+      .init(trap: .syscall, ticks: 1), .init(trap: .syscall, ticks: 1), .init(trap: .syscall, ticks: 0), .init(trap: .syscall, ticks: 2),
+    ]
+    // A trap takes 1,000 ns, a tick 4, a reading 8; a preemption nothing.
+    let clocks: [Int64?] = [nil, 7_000, 7_000 + 40 + 24 + 1_000, 8_064 + 28, 50_000, nil, nil]
+    let records = try record(turns, "clock", clocks: clocks)
+    let noted = records.compactMap { if case .clock(let time) = $0 { time.map(String.init) ?? "none" } else { nil } }
+    #expect(noted == ["7000", "50000", "none"])
+    let machine = ScriptedMachine(turns)
+    #expect(try replay(records, on: machine) == nil)
+    #expect(machine.clocks == clocks)
   }
 
   @Test func otherTicksDiverge() throws {

@@ -72,7 +72,7 @@ import Testing
     parts.version = 99
     let error = readAll(parts.assembled()).error
     #expect(error?.kind == .version)
-    #expect(error?.description.contains("99") == true && error?.description.contains("versions 1 to 2") == true)
+    #expect(error?.description.contains("99") == true && error?.description.contains("versions 1 to 3") == true)
   }
 
   @Test func notTraces() throws {

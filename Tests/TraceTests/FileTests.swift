@@ -257,7 +257,7 @@ import Testing
     try writeRecords(sampleRecords(seed: 9, 20_000), to: path)
     #expect(run("/usr/bin/zstd", ["-q", "-dc", path], output: directory.file("out")) == 0)
     let out = readFile(directory.file("out"))
-    #expect(String(decoding: out.prefix(21), as: UTF8.self) == "replaysb trace 00002\n")
+    #expect(String(decoding: out.prefix(21), as: UTF8.self) == "replaysb trace 00003\n")
     let parts = try TraceParts(readFile(path))
     let expected = parts.parts.reduce(21 + 40 + parts.headerPayload.count) { $0 + 40 + $1.payload.count }
     #expect(out.count == expected)

@@ -38,7 +38,7 @@ private func isPrefix(_ outcome: Outcome, of whole: [Record]) -> Bool {
     let sizes = [10, 16_383, 16_384, 100_000, limit, limit + 1, limit + 16_384, 3 * limit, 16_384]
     let bytes = try trace(sizes: sizes)
     let parts = try TraceParts(bytes)
-    #expect(parts.version == 2 && parts.parts.count > 4)
+    #expect(parts.version == 3 && parts.parts.count > 4)
     var objects: [UInt32: [UInt8]] = [:]
     for record in readAll(bytes).records {
       if case .createObject(let id, let size) = record { objects[id.rawValue] = [UInt8](repeating: 0, count: Int(size)) }

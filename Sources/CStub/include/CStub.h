@@ -27,7 +27,7 @@ struct rsb_blob rsb_blob_get(void);
 
 /// The dispatch blob of translated code (dispatch.S): its bytes, the int3 of a target that it does not know, and the places
 /// where system calls are made: the usual one, with the load in it that may fault and where to go on then, and the one for hosts
-/// without FSGSBASE; what stores entries of the mirror, and where rip is when that went on to its int3; what stores for the kernel.
+/// without FSGSBASE; what stores entries of the mirror, and where rip is when that went on to its int3; what stores for the kernel; what answers CPUID.
 struct rsb_dispatch {
   const uint8_t *bytes;
   uint32_t size;
@@ -37,6 +37,7 @@ struct rsb_dispatch {
   uint32_t plain_gate;
   uint32_t publish, published;
   uint32_t store;
+  uint32_t cpuid;
 };
 
 struct rsb_dispatch rsb_dispatch_get(void);

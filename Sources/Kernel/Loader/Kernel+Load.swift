@@ -107,11 +107,36 @@ extension Kernel {
   /// The vdso's object, one for the whole run.
   func vdso() throws(Errno) -> MemoryObjectReference {
     if let vdsoObject { return vdsoObject }
-    let id = identifiers.nextObject()
-    try effect { machine throws(MachineError) in try machine.createObject(id, content: VdsoImage.bytes) }
-    let object = MemoryObjectReference(id: id, path: [], placementKey: 0)
+    let image = configuration.machineAnswers ? VdsoImage.readingClock : VdsoImage.calling
+    let object = try objectOfOurs(image)
     vdsoObject = object
     return object
+  }
+
+  /// The object of its data, likewise; nil where its code has none.
+  func vvar() throws(Errno) -> MemoryObjectReference? {
+    if vvarObject == nil && configuration.machineAnswers { vvarObject = try objectOfOurs(vvarContent) }
+    return vvarObject
+  }
+
+  private func objectOfOurs(_ content: [UInt8]) throws(Errno) -> MemoryObjectReference {
+    let id = identifiers.nextObject()
+    try effect { machine throws(MachineError) in try machine.createObject(id, content: content) }
+    return MemoryObjectReference(id: id, path: [], placementKey: 0)
+  }
+
+  /// A page that begins with what the realtime clock is ahead of the monotonic one, in nanoseconds.
+  private var vvarContent: [UInt8] {
+    var page = [UInt8](repeating: 0, count: Int(GuestAddress.pageSize))
+    page.setInteger(clock.realtimeOffset.rawValue, at: 0)
+    return page
+  }
+
+  /// Somebody set the realtime clock.
+  func updateVvar() throws(Errno) {
+    guard let id = vvarObject?.id else { return }
+    let content = vvarContent
+    try effect { machine throws(MachineError) in try machine.writeObject(id, offset: 0, content[..<8]) }
   }
 }
 
@@ -237,12 +262,22 @@ private final class ProgramLoader {
 
   // MARK: vdso, stack, auxiliary vector
 
+  /// The vdso, and the page that its code reads in front of it, where there is one.
   private func mapVdso() throws(Errno) -> GuestAddress {
-    try memory.map(
+    let page = GuestAddress.pageSize
+    var placement = Placement.hint(AddressLayout.vdso)
+    if let vvar = try kernel.vvar() {
+      let place = try memory.map(
+        kernel,
+        MapRequest(
+          placement: .hint(AddressLayout.vdso - page), length: page + page, protection: [.read], object: vvar, label: .vvar), limits: limits)
+      // In place of the second one, so that they lie together wherever there was room.
+      placement = .fixed(place + page)
+    }
+    return try memory.map(
       kernel,
       MapRequest(
-        placement: .hint(AddressLayout.vdso), length: UInt64(VdsoImage.bytes.count), protection: [.read, .execute],
-        object: try kernel.vdso(), label: .vdso), limits: limits)
+        placement: placement, length: page, protection: [.read, .execute], object: try kernel.vdso(), label: .vdso), limits: limits)
   }
 
   private func mapStack(executable: Bool) throws(Errno) {

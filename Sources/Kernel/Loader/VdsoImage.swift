@@ -1,18 +1,32 @@
-// The guest's vdso: a small ELF shared object whose functions are plain syscalls. Programs look for it through
+// The guest's vdso: a small ELF shared object whose functions are plain syscalls, or read the clock. Programs look for it through
 // AT_SYSINFO_EHDR (vdso(7)), and would otherwise fall back to the same syscalls with more code. The image is built here
 // from its parts, so that there is no binary to trust: one page, mapped read and execute as [vdso].
 
-/// Builds the image.
+import LinuxABI
+
+/// Builds the images.
 enum VdsoImage {
-  /// Symbol, and the number of the syscall that it makes.
-  static let functions: [(name: String, number: UInt32)] = [
-    ("__vdso_clock_gettime", 228), ("__vdso_gettimeofday", 96), ("__vdso_time", 201), ("__vdso_getcpu", 309),
-    ("__vdso_clock_getres", 229),
+  /// One whose functions make system calls.
+  static let calling = build(functions.map { call($0.number) })
+  /// One that reads its clocks, of machines that answer RDTSC by virtual time: monotonic nanoseconds. The page in front of it begins with what the
+  /// realtime clock is ahead. As Linux's own, it faults where it cannot store (a call would give EFAULT).
+  static let readingClock = build(
+    functions.map { function in
+      switch function.number {
+      case SyscallNumber.clock_gettime: clockGetTime
+      case SyscallNumber.gettimeofday: getTimeOfDay
+      case SyscallNumber.time: time
+      default: call(function.number)
+      }
+    })
+
+  /// Symbol, and the number of the syscall that it is.
+  static let functions: [(name: String, number: UInt64)] = [
+    ("__vdso_clock_gettime", SyscallNumber.clock_gettime), ("__vdso_gettimeofday", SyscallNumber.gettimeofday),
+    ("__vdso_time", SyscallNumber.time), ("__vdso_getcpu", SyscallNumber.getcpu), ("__vdso_clock_getres", SyscallNumber.clock_getres),
   ]
   static let libraryName = "linux-vdso.so.1"
   static let version = "LINUX_2.6"
-
-  static let bytes: [UInt8] = build()
 
   /// A byte string that grows by little-endian fields.
   private struct Writer {
@@ -51,7 +65,7 @@ enum VdsoImage {
     return hash
   }
 
-  private static func build() -> [UInt8] {
+  private static func build(_ codes: [Code]) -> [UInt8] {
     let programHeaders = 3
     var strings = Strings()
     let symbolNames = functions.map { strings.add($0.name) }
@@ -81,7 +95,7 @@ enum VdsoImage {
       image.put(entry.value)
     }
     let dynamicEnd = UInt64(image.bytes.count)
-    let code = putCode(&image, symbolsAt: Int(symbolsAt), names: symbolNames)
+    let code = putCode(&image, codes, symbolsAt: Int(symbolsAt), names: symbolNames)
     let unwind = putUnwindTables(&image, code: code)
     precondition(image.bytes.count <= 4096, "the vdso has outgrown its page")
     image.bytes += [UInt8](repeating: 0, count: 4096 - image.bytes.count)
@@ -125,14 +139,18 @@ enum VdsoImage {
     return start
   }
 
-  /// `mov eax, number; syscall; ret` for each function, and its symbol.
-  private static func putCode(_ image: inout Writer, symbolsAt: Int, names: [UInt32]) -> Range<UInt64> {
+  /// Each function, and its symbol.
+  private static func putCode(_ image: inout Writer, _ codes: [Code], symbolsAt: Int, names: [UInt32]) -> Range<UInt64> {
     let start = image.begin(64)
-    for (index, function) in functions.enumerated() {
+    for (index, code) in codes.enumerated() {
       let at = image.begin(16, filler: 0xcc)
-      image.put(0xb8 as UInt8)
-      image.put(function.number)
-      image.bytes += [0x0f, 0x05, 0xc3]
+      for part in code {
+        switch part {
+        case .bytes(let bytes): image.bytes += bytes
+        // The page in front begins 4096 bytes before the image, and displacements count from their end.
+        case .distanceToData: image.put(Int32(-4096 - (image.bytes.count + 4)))
+        }
+      }
       let symbol = symbolsAt + 24 * (index + 1)
       image.patch(names[index], at: symbol)
       image.patch(0x12 as UInt8, at: symbol + 4)  // STB_GLOBAL, STT_FUNC

@@ -5,7 +5,7 @@
 //   0x0000_0000_0040_0000  programs that are not position-independent, with their heap behind them
 //   0x0000_0000_1000_0000  ┐ programs, libraries and code that is made at run time; at a place that their content
 //   0x0000_0000_7000_0000  ┘ prefers, so that translations of them can be reused
-//   0x0000_0000_7000_0000  vdso
+//   0x0000_0000_7000_0000  vdso, behind the page of its data
 //   0x0000_0000_7fff_7000  ┐ nothing of ours: AddressSanitizer's shadow. The shadows of the other sanitizers lie
 //   0x0000_1000_7fff_8000  ┘ between 0x0080_0000_0000 and 0x7b00_0000_0000 and stay as free
 //   0x0000_5555_5600_0000  the heap (brk) of position-independent programs

@@ -22,7 +22,7 @@ struct MappingFlags: OptionSet, Hashable, Sendable {
 
 /// What the last column of /proc/PID/maps says where no file is mapped.
 enum MappingLabel: UInt8, Hashable, Sendable {
-  case none, heap, stack, vdso
+  case none, heap, stack, vdso, vvar
 }
 
 /// A mapping. The one that stands in a `MemoryManager` holds one count of its object.
@@ -71,6 +71,7 @@ struct Mapping {
     case .heap: Array("[heap]".utf8)
     case .stack: Array("[stack]".utf8)
     case .vdso: Array("[vdso]".utf8)
+    case .vvar: Array("[vvar]".utf8)
     }
   }
 }

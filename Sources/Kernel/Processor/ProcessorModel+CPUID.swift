@@ -5,6 +5,8 @@
 // xsave_state_size 0 and saves registers by FXSAVE, whose bytes do not depend on when the host switched tasks. AVX and
 // AVX2 it judges by OSXSAVE and XGETBV alone, as compilers' run-time libraries, Go, Rust, OpenSSL and the JVM do.
 
+import Platform
+
 /// The four registers of an answer.
 struct CPUIDAnswer: Hashable, Sendable {
   var eax: UInt32 = 0
@@ -40,6 +42,19 @@ extension ProcessorModel {
     // 46 bits of physical and 48 of linear addresses.
     case 0x8000_0008: return CPUIDAnswer(eax: 48 << 8 | 46)
     default: return CPUIDAnswer()
+    }
+  }
+
+  /// The answers for every leaf that there is, as a machine gives them by itself, what start-up code asks for most in front.
+  func answers(cpuCount: Int) -> [ProcessorAnswer] {
+    let leaves: [UInt32] = [4, 2] + (0...Self.highestBasicLeaf).filter { $0 != 4 && $0 != 2 } + (0x8000_0000...Self.highestExtendedLeaf)
+    return leaves.flatMap { leaf -> [ProcessorAnswer] in
+      // Subleaves that differ, then any other.
+      let subleaves: Range<UInt32> = leaf == 4 ? 0..<UInt32(Self.caches.count) : leaf == 7 ? 0..<1 : 0..<0
+      return (subleaves.map { $0 } + [nil]).map { (subleaf: UInt32?) in
+        let answer = cpuid(leaf: leaf, subleaf: subleaf ?? subleaves.upperBound, cpuCount: cpuCount)
+        return ProcessorAnswer(leaf: leaf, subleaf: subleaf, eax: answer.eax, ebx: answer.ebx, ecx: answer.ecx, edx: answer.edx)
+      }
     }
   }
 

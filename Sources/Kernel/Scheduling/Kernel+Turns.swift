@@ -17,7 +17,9 @@ extension Kernel {
   /// Runs the task to its next trap, and lets the time pass that this took.
   func runGuest(_ task: Task) throws(MachineError) -> Trap {
     let before = machine.ticks(of: task.context.id)
-    let trap = try machine.run(task.context, limit: nextLimit(of: task))
+    let limit = nextLimit(of: task)
+    if configuration.machineAnswers { machine.setClock(clock.isPolled ? nil : clock.monotonic.rawValue) }
+    let trap = try machine.run(task.context, limit: limit)
     statistics.traps += 1
     task.stops += 1
     var point: StopPoint?
@@ -26,6 +28,11 @@ extension Kernel {
       task.ticks = machine.ticks(of: task.context.id).rawValue
       let executed = task.ticks - before.rawValue
       clock.ticksPassed(executed)
+      if configuration.machineAnswers {
+        let readings = machine.clockReadings
+        clock.clockWasReadInside(readings)
+        task.usage.userTime += Timekeeper.duration(ofReadings: readings)
+      }
       statistics.ticks += executed
       task.usage.userTime += Timekeeper.duration(ofTicks: executed)
       let endedInside = (point?.updates ?? 0) > 0

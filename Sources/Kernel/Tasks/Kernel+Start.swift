@@ -29,6 +29,9 @@ extension Kernel {
       limits: limits)
     group.parentTask = initGroup.leader
     group.startTime = clock.monotonic
+    if configuration.machineAnswers, let model = configuration.processor {
+      machine.setProcessorAnswers(model.answers(cpuCount: configuration.cpuCount))
+    }
     let context = ExecutionContext(
       id: identifiers.nextContext(), space: program.memory.space, registers: program.registers)
     do { try machine.createContext(context.id, extendedState: .initial) } catch {

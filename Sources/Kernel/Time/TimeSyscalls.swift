@@ -181,6 +181,7 @@ extension Kernel {
     // timekeeping_validate: the boot may not come before 1970.
     if time < clock.monotonic { throw .EINVAL }
     clock.realtimeOffset = time - clock.monotonic
+    try updateVvar()
     ipc.realtimeChanges.wakeAll(self)
   }
 

@@ -1,6 +1,8 @@
 // Virtual time. It advances with what the guest does, never with the host: 1 us a trap, 4 ns a tick where the machine
 // has ticks, and in a jump to the next timer when every task sleeps. See DESIGN.md, "Kernel".
 
+import Platform
+
 /// A span or a point of virtual time, in nanoseconds.
 public struct Nanoseconds: RawRepresentable, Hashable, Comparable, Sendable {
   public var rawValue: Int64
@@ -35,8 +37,8 @@ public struct Timekeeper: Sendable {
   /// Readings in a row, with nothing else between them.
   private var readingsInARow = 0
 
-  static let stepPerSyscall = Nanoseconds(1_000)
-  static let nanosecondsPerTick: Int64 = 4
+  static let stepPerSyscall = Nanoseconds(RunningClock.nanosecondsPerTrap)
+  static let nanosecondsPerTick = RunningClock.nanosecondsPerTick
   static let readingStepMax = Nanoseconds(1_000_000)
   /// Readings in a row that still count as work being measured (V8 and the JVM take up to 300); beyond, it is a wait.
   static let patientReadings = 1000
@@ -65,10 +67,27 @@ public struct Timekeeper: Sendable {
 
   static func duration(ofTicks count: UInt64) -> Nanoseconds { Nanoseconds(Int64(count) * nanosecondsPerTick) }
 
+  static func duration(ofReadings count: UInt64) -> Nanoseconds { Nanoseconds(Int64(count) * RunningClock.nanosecondsPerReading) }
+
   /// Ticks after which a point of time has come: at least one.
   func ticks(until time: Nanoseconds) -> UInt64 {
     UInt64(max(0, (time - monotonic).rawValue - 1) / Self.nanosecondsPerTick + 1)
   }
+
+  /// The guest read a clock so often without asking, in the run that ended.
+  mutating func clockWasReadInside(_ count: UInt64) {
+    if count == 0 { return }
+    monotonic += Self.duration(ofReadings: count)
+    if !lastCallReadClock {
+      readingStep = Self.stepPerSyscall
+      readingsInARow = 0
+    }
+    lastCallReadClock = true
+    readingsInARow += Int(clamping: count)
+  }
+
+  /// The guest waits by reading clocks, which it should ask for now: time runs faster then.
+  var isPolled: Bool { lastCallReadClock && readingsInARow > Self.patientReadings }
 
   /// The guest read a clock: while it does nothing else, time runs ever faster, so that a wait by polling ends.
   mutating func clockWasRead() {

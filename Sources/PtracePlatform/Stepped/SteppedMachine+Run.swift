@@ -37,6 +37,7 @@ extension SteppedMachine {
       id: context.space, space: try space(context.space), stub: try host.stub(context.space),
       state: try host.state(context.id), task: try task(context.id), limit: limit, registers: context.registers,
       trapFlag: context.registers.eflags & Self.trapFlag != 0)
+    clock.begin(context.id, ticks: turn.task.ticks)
     turn.registers.origRax = ~0
     turn.registers.eflags &= ~(Self.trapFlag | Registers.resumeFlag)
     turn.ticksLeft = limit.ticks
@@ -78,6 +79,8 @@ extension SteppedMachine {
       guard case .fault(let fault) = outcome else { throw wrong(pc, bytes, "executed, though its bytes are cut off") }
       return .fault(fault)
     }
+    if instruction.flow == .rdtsc, clock.isOpen { return try readClock(instruction, &turn) }
+    if instruction.flow == .cpuid, let answer = answer(turn.registers) { return try take(answer, instruction, &turn) }
     if let trap = try trapped(instruction, bytes, &turn) { return trap }
     instructionsExecuted += 1
     if let update = SteppedUpdate(instruction, bytes) {
@@ -206,6 +209,32 @@ extension SteppedMachine {
       if left == 1 { return .budget(StopPoint(instructions: turn.limit.instructions)) }
     }
     return nil
+  }
+
+  /// RDTSC while the clock is the machine's to answer for.
+  private func readClock(_ instruction: Instruction, _ turn: inout SteppedTurn) throws(MachineError) -> Trap? {
+    instructionsExecuted += 1
+    turn.loaded = nil
+    clockReadings += 1
+    let time = UInt64(bitPattern: clock.nanoseconds(ticks: turn.task.ticks, readings: clockReadings))
+    turn.registers.rax = time & 0xffff_ffff
+    turn.registers.rdx = time >> 32
+    turn.registers.rip &+= UInt64(instruction.length)
+    return try executed(isTick: false, wasTraced: turn.trapFlag, &turn)
+  }
+
+  private func answer(_ registers: Registers) -> ProcessorAnswer? {
+    answers.first { $0.matches(leaf: UInt32(truncatingIfNeeded: registers.rax), subleaf: UInt32(truncatingIfNeeded: registers.rcx)) }
+  }
+
+  /// CPUID that is answered here.
+  private func take(_ answer: ProcessorAnswer, _ instruction: Instruction, _ turn: inout SteppedTurn) throws(MachineError) -> Trap? {
+    instructionsExecuted += 1
+    turn.loaded = nil
+    (turn.registers.rax, turn.registers.rbx) = (UInt64(answer.eax), UInt64(answer.ebx))
+    (turn.registers.rcx, turn.registers.rdx) = (UInt64(answer.ecx), UInt64(answer.edx))
+    turn.registers.rip &+= UInt64(instruction.length)
+    return try executed(isTick: false, wasTraced: turn.trapFlag, &turn)
   }
 
   // MARK: Updates

@@ -21,6 +21,9 @@ public final class SteppedMachine: Machine {
   var tasks: [SteppedTask?] = []
   /// Instructions executed, for tests.
   public internal(set) var instructionsExecuted: UInt64 = 0
+  var answers: [ProcessorAnswer] = []
+  var clock = MachineClock()
+  public internal(set) var clockReadings: UInt64 = 0
 
   public init(_ configuration: Configuration = Configuration()) throws(MachineError) {
     host = try PtraceMachine(configuration.host)
@@ -40,6 +43,12 @@ public final class SteppedMachine: Machine {
     host.stop()
     spaces = []
     tasks = []
+  }
+
+  public func setProcessorAnswers(_ answers: [ProcessorAnswer]) { self.answers = answers }
+  public func setClock(_ nanoseconds: Int64?) {
+    clock.set(nanoseconds)
+    clockReadings = 0
   }
 
   // MARK: Contexts

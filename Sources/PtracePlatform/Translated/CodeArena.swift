@@ -45,7 +45,8 @@ final class CodeArena {
     publications = (place + Self.publicationsOffset).assumingMemoryBound(to: UInt64.self)
     gate = UnsafeMutableRawPointer(slots).advanced(by: RuntimeSlot.gate.rawValue).assumingMemoryBound(to: rsb_gate.self)
     let blob = rsb_dispatch_get()
-    precondition(Int(blob.size) <= RuntimeLayout.blobSize && blob.gate == RuntimeLayout.gateOffset)
+    precondition(
+      Int(blob.size) <= RuntimeLayout.blobSize && blob.gate == RuntimeLayout.gateOffset && blob.cpuid == RuntimeLayout.cpuidOffset)
     precondition(
       RuntimeLayout.publications == UInt64(RSB_DISPATCH_PUBLICATIONS) && RuntimeLayout.mirror == UInt64(RSB_DISPATCH_MIRROR))
     base.update(from: blob.bytes, count: Int(blob.size))
@@ -92,6 +93,18 @@ final class CodeArena {
   subscript(watch place: Int) -> UInt64 {
     get { slots[RuntimeLayout.watchesOffset / 8 + min(place, RuntimeLayout.watches - 1)] }
     set { slots[RuntimeLayout.watchesOffset / 8 + min(place, RuntimeLayout.watches - 1)] = newValue }
+  }
+
+  /// What the dispatch blob answers for CPUID.
+  func setAnswers(_ answers: [ProcessorAnswer]) {
+    precondition(answers.count <= RuntimeLayout.answersMax)
+    let table = UnsafeMutableRawPointer(slots) + RuntimeLayout.answersOffset
+    for (index, answer) in answers.enumerated() {
+      let mask: UInt32 = answer.subleaf == nil ? 0 : .max
+      let words = [answer.leaf, answer.subleaf ?? 0, mask, answer.eax, answer.ebx, answer.ecx, answer.edx]
+      for (word, value) in words.enumerated() { table.storeBytes(of: value, toByteOffset: 32 * index + 4 * word, as: UInt32.self) }
+    }
+    self[.answers] = UInt64(answers.count)
   }
 
   static func isDispatch(_ code: UInt64) -> Bool { code &- RuntimeLayout.arena < UInt64(RuntimeLayout.blobSize) }

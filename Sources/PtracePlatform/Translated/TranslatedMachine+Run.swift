@@ -6,6 +6,7 @@ import Translator
 
 /// A run in progress.
 struct Turn {
+  let context: ContextID
   let id: AddressSpaceID
   let space: SpaceCode
   let stub: Stub
@@ -55,6 +56,7 @@ struct Turn {
     self.limit = limit
     updatesLeft = limit.updates
     points = PointCount(limit.points)
+    self.context = context.id
     id = context.space
     self.space = space
     self.stub = stub
@@ -113,6 +115,7 @@ extension TranslatedMachine {
     beginPoints(&turn)
     // What is more than going on behind a system call may look at memory.
     if waiting.space != context.space || turn.task.split != nil || turn.registers.eflags & Self.trapFlag != 0 { try settleStores() }
+    beginClock(turn)
     var step = try firstStep(&turn)
     if case .code = step {} else { try settleStores() }
     let trap: Trap
@@ -213,6 +216,7 @@ extension TranslatedMachine {
     arena[.updates] =
       turn.countsUpdates && turn.mode == .normal ? RuntimeLayout.countFault : RuntimeLayout.updatesPass
     registers.r10 = RuntimeLayout.countFault + turn.count
+    if clock.isOpen { arena[.clock] = clockBase(turn) }
     if stub.heldIsKnown { registers.r11 = stub.held.r11 }
     guard var status = try host.turn(stub, turn.task.state, registers, wallSeconds: 0, gate: arena.gate) else { return .trap(.interrupted) }
     forgetStores()
@@ -256,6 +260,21 @@ extension TranslatedMachine {
     turn.registers.r10 = arena[.r10]
     turn.registers.r11 = arena[.r11]
     turn.registers.eflags &= ~Registers.resumeFlag
+  }
+
+  // MARK: The clock
+
+  private func beginClock(_ turn: Turn) {
+    clock.begin(turn.context, ticks: taskTicks[Int(turn.context.rawValue)])
+    arena[.clockGate] = clock.isOpen ? RuntimeLayout.clockOpen : RuntimeLayout.clockClosed
+  }
+
+  /// See `RuntimeSlot.clock`: what the clock will show once the ticks that code was given are used up, and r10 is the count 0; the complement of a
+  /// number is one less than its negative.
+  private func clockBase(_ turn: Turn) -> UInt64 {
+    let ticks = taskTicks[Int(turn.context.rawValue)] + turn.ticksGiven + turn.furtherTicks
+    let scale = UInt64(RunningClock.nanosecondsPerTick)
+    return UInt64(bitPattern: clock.nanoseconds(ticks: ticks, readings: 0)) &+ (RuntimeLayout.countFault + 1) &* scale
   }
 
   // MARK: Ticks

@@ -57,6 +57,7 @@ extension TranslatedMachine {
     turn.registers.rip = pc
     if info.signal == HostSignal.segmentation {
       if info.address == RuntimeLayout.countFault { return try update(pc, image, &turn) }
+      if info.address == RuntimeLayout.clockClosed { return try special(pc, index, image, &turn) }
       let page = info.address & ~(GuestAddress.pageSize - 1)
       if turn.space.protectedPages.contains(page) {
         let range = GuestRange(GuestAddress(page), GuestAddress(page + GuestAddress.pageSize))

@@ -64,6 +64,8 @@ public final class TranslatedMachine: Machine {
   /// Watched scheduling points, as places in the table of watches.
   var watchedPlaces: [Int] = []
   public internal(set) var pointsOfLastRun: UInt32 = 0
+  var clock = MachineClock()
+  public var clockReadings: UInt64 { arena[.clockReadings] }
   /// The space whose word the gate has read, while nothing has changed since.
   var spaceOfWord: AddressSpaceID?
   /// The kernel's stores that the next run begins with.
@@ -97,6 +99,12 @@ public final class TranslatedMachine: Machine {
   }
 
   deinit { shutdown() }
+
+  public func setProcessorAnswers(_ answers: [ProcessorAnswer]) { arena.setAnswers(answers) }
+  public func setClock(_ nanoseconds: Int64?) {
+    clock.set(nanoseconds)
+    arena[.clockReadings] = 0
+  }
 
   /// Ends all stubs, keeps new translations on disk, and gives the thread back as it was.
   public func shutdown() {

@@ -22,6 +22,9 @@ public final class RecordingMachine: Machine {
   private var content = UnseenContent()
   /// Address spaces that there are.
   private var spaceCount = 0
+  /// What the clock was set to for the next run, and what a replay would take it for.
+  private var clock: Int64?
+  private var expectedClock: Int64?
   /// The writer's first failure: the run ends with it.
   public private(set) var failure: TraceError?
 
@@ -54,7 +57,7 @@ public final class RecordingMachine: Machine {
 
   public func run(_ context: ExecutionContext, limit: RunLimit) throws(MachineError) -> Trap {
     if let failure { throw MachineError(failure.description) }
-    let run = context.registers
+    let run = context.registers, ticks = inner.ticks(of: context.id)
     let trap = try inner.run(context, limit: limit)
     switch trap {
     case .unresponsive, .interrupted: return trap  // A matter of wall time: no place in a trace.
@@ -64,17 +67,29 @@ public final class RecordingMachine: Machine {
     while lastTrap.count <= index { lastTrap.append(Registers()) }
     try note { (writer) throws(TraceError) in
       for event in inner.takeLocalEvents() { try writer.localEvent(event) }
+      if clock != expectedClock { try writer.clock(clock) }
       try writer.event(
         context.id, space: context.space, before: lastTrap[index], run: run, trap: trap, stopped: context.registers,
         ticks: inner.ticks(of: context.id))
     }
     lastTrap[index] = context.registers
+    expectedClock = RunningClock.next(
+      after: clock, ticks: inner.ticks(of: context.id).rawValue - ticks.rawValue, readings: inner.clockReadings, trap: trap)
     return trap
   }
 
   /// Local events go to the trace before their trap; the kernel is given none twice.
   public func takeLocalEvents() -> [LocalEvent] { [] }
   public func ticks(of context: ContextID) -> Ticks { inner.ticks(of: context) }
+  public func setProcessorAnswers(_ answers: [ProcessorAnswer]) {
+    inner.setProcessorAnswers(answers)
+    noteLater { (w) throws(TraceError) in try w.processorAnswers(answers) }
+  }
+  public func setClock(_ nanoseconds: Int64?) {
+    clock = nanoseconds
+    inner.setClock(nanoseconds)
+  }
+  public var clockReadings: UInt64 { inner.clockReadings }
 
   public func createContext(_ id: ContextID, extendedState: ExtendedStateSource) throws(MachineError) {
     try inner.createContext(id, extendedState: extendedState)

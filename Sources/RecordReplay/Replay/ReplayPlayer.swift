@@ -34,6 +34,8 @@ final class ReplayPlayer {
   /// recording one's maker alone.
   private let checksRegisterHashes: Bool
   private(set) var lastEvent: Event?
+  /// What the guest's clock shows at the start of the next event; nil: it traps.
+  private var clock: Int64?
   var registerLog: RegisterLog?
   /// Who runs the guest for an event, up to the trap that the event names; nil for the machine, in one run.
   var runner: ((Event, ExecutionContext, RunLimit) throws(MachineError) -> Trap)?
@@ -52,6 +54,8 @@ final class ReplayPlayer {
     switch record {
     case .event(let event): return try run(event)
     case .localEvent: throw MachineError("the trace has local events, which no engine of this version knows")
+    case .clock(let nanoseconds): clock = nanoseconds
+    case .processorAnswers(let answers): machine.setProcessorAnswers(answers)
     case .registerHash(let number, let value):
       if chain.value == value || !checksRegisterHashes { return .done }
       return .diverged(divergence([.hex("hash of registers and output up to event \(number)", value, chain.value)]))
@@ -89,9 +93,13 @@ final class ReplayPlayer {
     context.space = event.space
     context.registers = event.changes.applied(to: context.registers)
     if !executedTasks.isEmpty { noteInitialStack(context) }
+    let before = machine.ticks(of: event.context)
+    machine.setClock(clock)
     let trap = if let runner { try runner(event, context, limit) } else { try machine.run(context, limit: limit) }
     if trap == .interrupted { throw MachineError("interrupted") }
     let ticks = machine.ticks(of: event.context)
+    clock = RunningClock.next(
+      after: clock, ticks: ticks.rawValue &- before.rawValue, readings: machine.clockReadings, trap: event.trap)
     lastEvent = event
     if let registerLog { try log(event, trap, context, ticks, to: registerLog) }
     if !event.matches(trap: trap, registers: context.registers, ticks: ticks) {

@@ -20,6 +20,7 @@ extension RunOptions {
     configuration.workingDirectory = workingDirectory
     configuration.hiddenPaths = hidden.trees
     configuration.hasTicks = engine.hasTicks
+    configuration.machineAnswers = machineAnswers && engine.hasTicks && !usesHostClock
     configuration.slicesAlways = everySlice != nil
     configuration.endsWithFirstProcess = !waitsForAll
     configuration.deadlockPolicy = deadlockPolicy

@@ -29,6 +29,9 @@ public struct RunOptions: Sendable {
   public var waitsForAll = false
   /// Time is the host's; the trace holds what was read.
   public var usesHostClock = false
+  /// The machine answers for the guest's clocks and for CPUID where it can, so that asking is no event of the run. Searches leave it: to them a reading
+  /// of a clock is something that a task does.
+  public var machineAnswers = false
   /// A trace that any processor replays. Sound only for programs that execute no CPUID, RDRAND, XGETBV and kin.
   public var isPortable = false
   /// Calls as they happen, to the tool's standard error.

@@ -49,6 +49,9 @@ final class CallTracingMachine: Machine {
 
   func takeLocalEvents() -> [LocalEvent] { inner.takeLocalEvents() }
   func ticks(of context: ContextID) -> Ticks { inner.ticks(of: context) }
+  func setProcessorAnswers(_ answers: [ProcessorAnswer]) { inner.setProcessorAnswers(answers) }
+  func setClock(_ nanoseconds: Int64?) { inner.setClock(nanoseconds) }
+  var clockReadings: UInt64 { inner.clockReadings }
 
   func createContext(_ id: ContextID, extendedState: ExtendedStateSource) throws(MachineError) {
     try inner.createContext(id, extendedState: extendedState)

@@ -25,6 +25,21 @@ import Testing
     #expect(ProcessorModel.v3.fingerprint == "baseline x86-64-v3 1")
   }
 
+  /// The table that machines get says what the model says, for every leaf that there is.
+  @Test(arguments: ProcessorModel.allCases, [1, 4]) func answersAreTheModels(_ model: ProcessorModel, cpus: Int) {
+    let answers = model.answers(cpuCount: cpus)
+    #expect(answers.count <= ProcessorAnswer.countMax)
+    let leaves = Array(0...ProcessorModel.highestBasicLeaf) + Array(0x8000_0000...ProcessorModel.highestExtendedLeaf)
+    for leaf in leaves {
+      for subleaf in [0, 1, 2, 3, 4, 5, 1 << 31, .max] as [UInt32] {
+        let answer = answers.first { $0.matches(leaf: leaf, subleaf: subleaf) }
+        let expected = cpuid(model, leaf, subleaf, cpus: cpus)
+        #expect(answer.map { [$0.eax, $0.ebx, $0.ecx, $0.edx] } == [expected.eax, expected.ebx, expected.ecx, expected.edx])
+      }
+    }
+    #expect(answers.allSatisfy { leaves.contains($0.leaf) })
+  }
+
   @Test(arguments: ProcessorModel.allCases) func whatNeedsTheSystemHasIt(_ model: ProcessorModel) {
     let one = cpuid(model, 1), seven = cpuid(model, 7)
     let xcr0 = model.extendedStateComponents
