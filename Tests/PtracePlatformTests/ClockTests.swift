@@ -177,8 +177,12 @@ import Testing
   /// CPUID for each leaf, with what the registers and flags are behind it; what has no answer traps with all as it was.
   @Test func processorAnswers() {
     withChecks { checks in
-      let translated = try TranslatedMachine(), stepped: SteppedMachine
+      var withoutGate = TranslatedMachine.Configuration()
+      withoutGate.usesGate = false
+      let translated = try TranslatedMachine(), plain: TranslatedMachine, stepped: SteppedMachine
       defer { translated.shutdown() }
+      plain = try TranslatedMachine(withoutGate)
+      defer { plain.shutdown() }
       stepped = try SteppedMachine()
       defer { stepped.shutdown() }
       let answers = [
@@ -190,7 +194,7 @@ import Testing
       let trap = Trap.instruction(.cpuid, length: 2)
       let high: UInt64 = 0xdead_beef_0000_0000
       var number: UInt32 = 0
-      for machine: any TestMachine in [translated, stepped] {
+      for machine: any TestMachine in [translated, plain, stepped] {
         let id = AddressSpaceID(rawValue: 1)
         try machine.createAddressSpace(id)
         try machine.map(id, range(code), [.read, .execute, .write], .anonymous)
