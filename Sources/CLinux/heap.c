@@ -7,7 +7,7 @@
 #include "CLinux.h"
 
 // A short run of the tool touches some megabytes of heap once: malloc takes them from the host at once and gives nothing back, and what every
-// run touches is asked for in one call, which costs a third of as many page faults. Pages of 2 MiB (transparent_hugepage "madvise" or "always") are for
+// run touches is asked for at once in place of a page fault for each. Pages of 2 MiB (transparent_hugepage "madvise" or "always") are for
 // runs that need more: where a virtual machine's free memory goes back to its host (free page reporting, balloons), the large pieces of it are
 // what went, and one such page was measured to take 20 ms, which a short run should not meet.
 void rsb_heap_settle(void) {

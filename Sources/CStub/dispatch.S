@@ -11,6 +11,13 @@
 	// One below the hash table, which is 2 GiB on: too far for a displacement by one.
 	.set before_table, rsb_dispatch_start + 0x7fffffff
 
+	// The flags, put away by lahf and seto; spoils rax.
+	.macro	flags_back
+	movq	slot_flags(%rip), %rax
+	addb	$127, %al
+	sahf
+	.endm
+
 	.section dispatch, "a", @progbits
 	.balign 16
 	.globl rsb_dispatch_start, rsb_dispatch_miss, rsb_dispatch_gate, rsb_dispatch_load, rsb_dispatch_behind_load
@@ -37,9 +44,7 @@ rsb_dispatch_start:
 	cmpq	%r11, (%rcx)
 	jne	miss
 	movq	8(%rcx), %r11
-	movq	slot_flags(%rip), %rax
-	addb	$127, %al
-	sahf
+	flags_back
 	movq	slot_a(%rip), %rax
 	movq	slot_c(%rip), %rcx
 	jmpq	*%r11
@@ -50,9 +55,7 @@ low:
 	movq	slot_c(%rip), %rcx
 	jmpq	*%gs:(,%r11,8)
 miss:
-	movq	slot_flags(%rip), %rax
-	addb	$127, %al
-	sahf
+	flags_back
 	movq	slot_a(%rip), %rax
 	movq	slot_c(%rip), %rcx
 rsb_dispatch_miss:
@@ -258,9 +261,7 @@ further:
 	addq	$32, %rdx
 	jmp	look
 found:
-	movq	slot_flags(%rip), %rax
-	addb	$127, %al
-	sahf
+	flags_back
 	movl	12(%rdx), %eax
 	movl	16(%rdx), %ebx
 	movl	20(%rdx), %ecx
@@ -268,9 +269,7 @@ found:
 	leaq	11(%r11), %r11
 	jmpq	*%r11
 none:
-	movq	slot_flags(%rip), %rax
-	addb	$127, %al
-	sahf
+	flags_back
 	movq	slot_a(%rip), %rax
 	movq	slot_c(%rip), %rcx
 	movq	slot_d(%rip), %rdx

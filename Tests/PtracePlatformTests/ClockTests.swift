@@ -27,6 +27,15 @@ import Testing
       0x0f, 0x05,  // syscall
     ]
 
+  /// Space 1 with this code.
+  private func space(_ machine: any TestMachine, _ bytes: [UInt8]) throws -> AddressSpaceID {
+    let id = AddressSpaceID(rawValue: 1)
+    try machine.createAddressSpace(id)
+    try machine.map(id, range(code), [.read, .execute, .write], .anonymous)
+    _ = try machine.write(id, GuestAddress(code), bytes[...])
+    return id
+  }
+
   private struct Seen: Equatable {
     var times: [UInt8]
     var registers: Registers
@@ -115,11 +124,9 @@ import Testing
       defer { stepped.shutdown() }
       let other = code + 0x4_0000
       for machine: any TestMachine in [translated, stepped] {
-        let id = AddressSpaceID(rawValue: 1)
-        try machine.createAddressSpace(id)
-        for start in [code, other] { try machine.map(id, range(start), [.read, .execute, .write], .anonymous) }
         let distance = UInt32(other - code - 5)
-        _ = try machine.write(id, GuestAddress(code), ([0xe9] + (0..<4).map { UInt8(truncatingIfNeeded: distance >> (8 * $0)) })[...])
+        let id = try space(machine, [0xe9] + (0..<4).map { UInt8(truncatingIfNeeded: distance >> (8 * $0)) })  // jmp other
+        try machine.map(id, range(other), [.read, .execute, .write], .anonymous)
         _ = try machine.write(id, GuestAddress(other), [0x0f, 0x31, 0x89, 0xc3, 0x0f, 0x05])  // rdtsc; mov %eax, %ebx; syscall
         for round in 1...2 as ClosedRange<UInt32> {
           var registers = Registers()
@@ -143,10 +150,7 @@ import Testing
       stepped = try SteppedMachine()
       defer { stepped.shutdown() }
       for machine: any TestMachine in [translated, stepped] {
-        let id = AddressSpaceID(rawValue: 1)
-        try machine.createAddressSpace(id)
-        try machine.map(id, range(code), [.read, .execute, .write], .anonymous)
-        _ = try machine.write(id, GuestAddress(code), [0x0f, 0x31, 0x0f, 0x31, 0x0f, 0x05])
+        let id = try space(machine, [0x0f, 0x31, 0x0f, 0x31, 0x0f, 0x05])  // rdtsc, twice; syscall
         func task(_ number: UInt32) throws -> ExecutionContext {
           var registers = Registers()
           (registers.rip, registers.rax, registers.rdx, registers.r11) = (code, 11, 12, 13)
@@ -195,10 +199,7 @@ import Testing
       let high: UInt64 = 0xdead_beef_0000_0000
       var number: UInt32 = 0
       for machine: any TestMachine in [translated, plain, stepped] {
-        let id = AddressSpaceID(rawValue: 1)
-        try machine.createAddressSpace(id)
-        try machine.map(id, range(code), [.read, .execute, .write], .anonymous)
-        _ = try machine.write(id, GuestAddress(code), [0x0f, 0xa2, 0x0f, 0x05])  // cpuid; syscall
+        let id = try space(machine, [0x0f, 0xa2, 0x0f, 0x05])  // cpuid; syscall
         number = 0
         for isSet in [false, true] {
           if isSet { machine.setProcessorAnswers(answers) }

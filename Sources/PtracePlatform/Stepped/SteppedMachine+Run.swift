@@ -213,14 +213,11 @@ extension SteppedMachine {
 
   /// RDTSC while the clock is the machine's to answer for.
   private func readClock(_ instruction: Instruction, _ turn: inout SteppedTurn) throws(MachineError) -> Trap? {
-    instructionsExecuted += 1
-    turn.loaded = nil
     clockReadings += 1
     let time = UInt64(bitPattern: clock.nanoseconds(ticks: turn.task.ticks, readings: clockReadings))
     turn.registers.rax = time & 0xffff_ffff
     turn.registers.rdx = time >> 32
-    turn.registers.rip &+= UInt64(instruction.length)
-    return try executed(isTick: false, wasTraced: turn.trapFlag, &turn)
+    return try answered(instruction, &turn)
   }
 
   private func answer(_ registers: Registers) -> ProcessorAnswer? {
@@ -229,10 +226,15 @@ extension SteppedMachine {
 
   /// CPUID that is answered here.
   private func take(_ answer: ProcessorAnswer, _ instruction: Instruction, _ turn: inout SteppedTurn) throws(MachineError) -> Trap? {
-    instructionsExecuted += 1
-    turn.loaded = nil
     (turn.registers.rax, turn.registers.rbx) = (UInt64(answer.eax), UInt64(answer.ebx))
     (turn.registers.rcx, turn.registers.rdx) = (UInt64(answer.ecx), UInt64(answer.edx))
+    return try answered(instruction, &turn)
+  }
+
+  /// Goes on behind an instruction whose results are in the registers.
+  private func answered(_ instruction: Instruction, _ turn: inout SteppedTurn) throws(MachineError) -> Trap? {
+    instructionsExecuted += 1
+    turn.loaded = nil
     turn.registers.rip &+= UInt64(instruction.length)
     return try executed(isTick: false, wasTraced: turn.trapFlag, &turn)
   }
